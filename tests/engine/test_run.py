@@ -1,3 +1,4 @@
+import itertools
 import json
 import threading
 from dataclasses import dataclass, field
@@ -5,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import zarr
+from napari_superpixels.kernels.mode import mode_downsample
 
 from napari_superpixels import api
 from napari_superpixels.engine.events import RunFinished, RunStarted, TileDone, TileFailed
@@ -12,7 +14,6 @@ from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.engine.run import run_plan
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, PlanError
-from napari_superpixels.kernels.mode import mode_downsample
 from napari_superpixels.testing.fake import Fake
 
 
@@ -72,7 +73,7 @@ def test_levels_are_modes_of_the_level_before(fake_plan, tmp_path):
     result = run_plan(fake_plan(image, "yx", window=200), tmp_path / "out.zarr")
     levels = [zarr.open_array(result.path / str(n), mode="r")[:] for n in range(3)]
     assert [level.shape for level in levels] == [(1300, 1100), (650, 550), (325, 275)]
-    for fine, coarse in zip(levels, levels[1:], strict=False):
+    for fine, coarse in itertools.pairwise(levels):
         np.testing.assert_array_equal(coarse, mode_downsample(fine, (2, 2)))
 
 
