@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_superpixels.api import (
-        Slic,
-        SsnPix,
-        SuperpixelsError,
         export_geotiff,
         open,  # noqa: A004 - read as nsp.open
         plan,
@@ -19,6 +16,9 @@ if TYPE_CHECKING:
         run,
         superpixels,
     )
+    from napari_superpixels.errors import SuperpixelsError
+    from napari_superpixels.models.slic import Slic
+    from napari_superpixels.models.ssn_pix import SsnPix
 
 __version__ = "0.1.0.dev0"
 
@@ -35,10 +35,13 @@ __all__ = [
     "superpixels",
 ]
 
+_HOMES = {"Slic": "models.slic", "SsnPix": "models.ssn_pix", "SuperpixelsError": "errors"}
+"""Modules of the public names that are not functions of `api`."""
+
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("napari_superpixels.api"), name)
+        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'api')}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
