@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_superpixels.api import (
-        Slic,
-        SsnPix,
-        SuperpixelsError,
-        export_geotiff,
         open,  # noqa: A004 - read as nsp.open
         plan,
         resume,
         run,
         superpixels,
     )
+    from napari_superpixels.errors import SuperpixelsError
+    from napari_superpixels.models.slic import Slic
+    from napari_superpixels.models.ssn_pix import SsnPix
 
 __version__ = "0.1.0.dev0"
 
@@ -27,7 +26,6 @@ __all__ = [
     "SsnPix",
     "SuperpixelsError",
     "__version__",
-    "export_geotiff",
     "open",
     "plan",
     "resume",
@@ -35,11 +33,18 @@ __all__ = [
     "superpixels",
 ]
 
+_ELSEWHERE = {
+    "Slic": "napari_superpixels.models.slic",
+    "SsnPix": "napari_superpixels.models.ssn_pix",
+    "SuperpixelsError": "napari_superpixels.errors",
+}
+"""Where public names live that are not in `napari_superpixels.api`."""
+
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module("napari_superpixels.api"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ELSEWHERE.get(name, "napari_superpixels.api")), name)
 
 
 def __dir__() -> list[str]:
