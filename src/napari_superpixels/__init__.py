@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_superpixels.api import (
+        export_geotiff,
         open,  # noqa: A004 - read as nsp.open
         plan,
         resume,
@@ -26,6 +27,7 @@ __all__ = [
     "SsnPix",
     "SuperpixelsError",
     "__version__",
+    "export_geotiff",
     "open",
     "plan",
     "resume",
@@ -33,18 +35,14 @@ __all__ = [
     "superpixels",
 ]
 
-_ELSEWHERE = {
-    "Slic": "napari_superpixels.models.slic",
-    "SsnPix": "napari_superpixels.models.ssn_pix",
-    "SuperpixelsError": "napari_superpixels.errors",
-}
-"""Where public names live that are not in `napari_superpixels.api`."""
+_HOMES = {"Slic": "models.slic", "SsnPix": "models.ssn_pix", "SuperpixelsError": "errors"}
+"""Modules of the public names that are not functions of `api`."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ELSEWHERE.get(name, "napari_superpixels.api")), name)
+    if name in __all__:
+        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'api')}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -97,6 +97,13 @@ class RunState:
         finally:
             lock.release()
 
+    def clear(self) -> None:
+        """Remove what a run left that died before it wrote its manifest."""
+        for child in self.partial.iterdir():
+            if child.name == STATE:
+                continue
+            shutil.rmtree(child) if child.is_dir() else child.unlink()
+
     def publish(self, out: Path) -> None:
         """Give the whole output its name."""
         shutil.rmtree(self.folder)

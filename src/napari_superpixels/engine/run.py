@@ -166,6 +166,7 @@ class _Run:
                     f"resume with that one, or choose another output."
                 )
             return
+        self.state.clear()
         create_labels(self.state.partial, layout_of(self.plan))
         self.state.write_manifest(manifest_of(self.plan))
 

@@ -68,8 +68,8 @@ class LabelLayout:
 
 
 def create_labels(path: Path, layout: LabelLayout) -> None:
-    """Make the group and its empty arrays; the root has no metadata yet."""
-    root = zarr.open_group(path, mode="w", zarr_format=3)
+    """Make the group and its empty arrays in an empty folder; the root has no metadata yet."""
+    root = zarr.create_group(path, zarr_format=3)
     ones = (1,) * len(layout.leading)
     names = list(layout.axes.names)
     for number, shape in enumerate(layout.level_shapes):
