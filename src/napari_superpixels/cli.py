@@ -265,7 +265,9 @@ def _bar() -> "Iterator[Listener]":
     from napari_superpixels.engine.events import RunStarted, TileDone, TileFailed
 
     columns = (TextColumn("super-tiles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
         bar = progress.add_task("run")
 
         def listen(event: "Event") -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -33,6 +34,7 @@ from napari_superpixels.engine.tile import (
     read_box,
 )
 from napari_superpixels.errors import IncompleteRunError, OutputError
+from napari_superpixels.io import close_handles
 from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
 from napari_superpixels.kernels.mode import mode_downsample
 from napari_superpixels.tiling import Box, Window
@@ -114,7 +116,7 @@ def run_plan(
     fitting = fit_workers(plan.cost.total, wanted, available_bytes())
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
-    with state.lock():
+    with state.lock(), closing_handles():
         run = _Run(plan, out, state, min(fitting, plan.tiles), max(1, wanted // plan.tiles))
         run.prepare(resume=resume)
         report = run.execute(listener, cancel or threading.Event())
@@ -122,6 +124,15 @@ def run_plan(
         raise IncompleteRunError(_failure_sentence(report, out))
     state.publish(out)
     return RunResult(out, report)
+
+
+@contextmanager
+def closing_handles() -> Iterator[None]:
+    """Close the image files that the block opened."""
+    try:
+        yield
+    finally:
+        close_handles()
 
 
 def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
@@ -325,7 +336,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
 def difference(one: Any, other: Any, path: str = "") -> str:
     """Return the first place where two provenances differ, in words."""
     if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted({*one, *other}):
+        for key in {**one, **other}:
             if one.get(key) != other.get(key):
                 return difference(one.get(key), other.get(key), f"{path}.{key}".strip("."))
     return f"its {path} is {one}, here it is {other}"
