@@ -65,15 +65,15 @@ def open_source(
     letters, notes = name_axes(stored.letters, stored.reader.shape, stored.reader.dtype, axes)
     letters, channel = _channel_axis(letters, stored.reader.shape)
     count = stored.reader.shape[letters.index(channel)] if channel else 1
-    alpha = _has_alpha(stored, channel, count, axes=axes, rgb=rgb)
+    alpha = _has_alpha(stored, letters, channel, count, rgb=rgb)
     colours = count - alpha
-    is_rgb = _is_rgb(stored, channel, colours, axes=axes, rgb=rgb)
     picks = _check_channels(channels, colours)
+    is_rgb = _is_rgb(stored, channel, (colours, len(picks)), axes=axes, rgb=rgb)
     layout = Layout(letters, channel, picks + ((colours,) if alpha else ()))
     source = Source(
         axes=_axes(stored, letters, channel, len(picks)),
         dtype=_dtype_read(stored.reader.dtype),
-        rgb=is_rgb and len(picks) == 3,
+        rgb=is_rgb,
         nodata=stored.nodata,
         level=level,
         level_shapes=_plane_shapes(stored, letters),
@@ -144,11 +144,12 @@ def _channel_axis(letters: str, shape: tuple[int, ...]) -> tuple[str, str | None
 
 
 def _has_alpha(
-    stored: StoredImage, channel: str | None, count: int, *, axes: str | None, rgb: bool | None
+    stored: StoredImage, letters: str, channel: str | None, count: int, *, rgb: bool | None
 ) -> bool:
     if channel is None or count < 2:
         return False
-    if stored.alpha is not None and (axes is None or channel == "s"):
+    said = stored.letters[letters.index(channel)] if stored.letters else ""
+    if stored.alpha is not None and said in ("c", "s"):
         return stored.alpha
     if rgb is False:
         return False
@@ -156,17 +157,23 @@ def _has_alpha(
 
 
 def _is_rgb(
-    stored: StoredImage, channel: str | None, colours: int, *, axes: str | None, rgb: bool | None
+    stored: StoredImage,
+    channel: str | None,
+    counts: tuple[int, int],
+    *,
+    axes: str | None,
+    rgb: bool | None,
 ) -> bool:
-    if rgb and colours != 3:
+    colours, chosen = counts
+    if rgb and chosen != 3:
         raise InputError(
-            f"rgb=True needs 3 channels and maybe alpha, but the image has {colours}; leave rgb "
+            f"rgb=True needs 3 channels and maybe alpha, but the image has {chosen}; leave rgb "
             f"out, or choose three with channels=..."
         )
     if rgb is not None:
         return rgb
     said = channel == "s" if stored.rgb is None or (axes and channel == "s") else stored.rgb
-    return said and colours == 3
+    return said and colours == chosen == 3
 
 
 def _check_channels(channels: Sequence[int] | None, count: int) -> tuple[int, ...]:
