@@ -4,11 +4,11 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from napari_superpixels.testing.scheduler import refuse_to_compute
 
 from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.testing.fake import Fake
+from napari_superpixels.testing.scheduler import refuse_to_compute
 
 
 @pytest.mark.parametrize("window", [8, 20, 40, 1000])

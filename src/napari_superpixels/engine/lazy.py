@@ -8,10 +8,9 @@ out of it. With a dask source the slices are part of the graph: no compute start
 from dataclasses import replace
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from napari_superpixels.engine.cost import default_workers
@@ -78,8 +77,8 @@ def lazy_labels(plan: Plan) -> da.Array:
     labeller = WindowLabeller(plan)
     if plan.source.is_dask:
         return _from_dask_source(plan, labeller)
-    keywords = {"statistics": dask.delayed(measure)(plan.source)} if plan.deferred else {}
-    return da.map_blocks(
+    keywords = {"statistics": delayed(measure)(plan.source)} if plan.deferred else {}
+    labels: da.Array = da.map_blocks(
         labeller.at,
         chunks=_chunks(plan),
         dtype=plan.dtype,
@@ -87,24 +86,27 @@ def lazy_labels(plan: Plan) -> da.Array:
         name=f"superpixels-{plan.hash}",
         **keywords,
     )
+    return labels
 
 
 def _from_dask_source(plan: Plan, labeller: WindowLabeller) -> da.Array:
     statistics = _deferred_statistics(plan) if plan.deferred else None
-    label = dask.delayed(labeller.label_pixels, pure=True)
+    label = delayed(labeller.label_pixels, pure=True)
 
     def block(block_id: tuple[int, ...]) -> da.Array:
         plane, window = labeller.place(block_id)
         pixels = _pixels_node(plan.source, plane, read_box(plan, window))
         shape = (1,) * (len(block_id) - 2) + plan.lattice.to_pixels(window.core).shape
         node = label(pixels, block_id, statistics)
-        return da.from_delayed(node, shape, plan.dtype)
+        labels: da.Array = da.from_delayed(node, shape, plan.dtype)
+        return labels
 
     grid = tuple(len(side) for side in plan.leading) + plan.windows.grid
     blocks = np.empty(grid, dtype=object)
     for block_id in np.ndindex(grid):
         blocks[block_id] = block(block_id)
-    return da.block(blocks.tolist())
+    whole: da.Array = da.block(blocks.tolist())
+    return whole
 
 
 def _pixels_node(source: Source, plane: int, box: Box) -> Delayed:
@@ -128,7 +130,8 @@ def _deferred_statistics(plan: Plan) -> Delayed:
         blocks = (source.block(*place, values) for place, values in pairs)
         return summarise((block.pixels, block.valid) for block in blocks)
 
-    return dask.delayed(measured)(samples)
+    node: Delayed = delayed(measured)(samples)
+    return node
 
 
 def _chunks(plan: Plan) -> tuple[tuple[int, ...], ...]:
