@@ -84,7 +84,7 @@ def cluster(
     grid, channels = cells.grid, cells.features.shape[2]
     sums = np.zeros((*grid, channels + 3), np.int64)
     centres = np.zeros((*grid, channels + 2), np.int32)
-    tables = _tables(cells, position)
+    tables = pixel_positions(cells, position)
     bands.run(partial(kernel.own_sums, cells.features, cells.codes, tables, sums), 0, grid[0])
     alive = sums[..., -1] > 0
     for association in range(1, iterations + 1):
@@ -96,8 +96,8 @@ def cluster(
     return SlicResult(cells, exact, centres, alive, position)
 
 
-def _tables(cells: Cells, position: int) -> NDArray[np.int32]:
-    """Position along y and x of every pixel of a cell, shape (2, P)."""
+def pixel_positions(cells: Cells, position: int) -> NDArray[np.int32]:
+    """Return the position along y and x of every pixel of a cell, shape (2, P)."""
     (sy, sx), pixels = cells.step, cells.codes.shape[2]
     out = np.zeros((2, pixels), np.int32)
     out[0, : sy * sx] = np.repeat(position_table(sy, position), sx)
@@ -114,17 +114,39 @@ def _associate(
     bands: Bands,
 ) -> None:
     centres, alive, sums = state
+    data = (cells.features, cells.codes, centres, alive)
+    add_up(partial(kernel.associate, data, tables, position), box, sums, bands)
+
+
+def add_up(
+    task: Callable[[tuple[int, int, int, int], NDArray[np.int64]], None],
+    box: Box,
+    sums: NDArray[np.int64],
+    bands: Bands,
+) -> None:
+    """Add to the cells' sums what the pixels of a box of cells contribute.
+
+    Parameters
+    ----------
+    task
+        Called with first and last row and column of cells, and with sums of these rows and of one
+        row more on either side: pixels may choose a cell of the next band.
+    box
+        The cells whose pixels contribute.
+    sums
+        Shape (GH, GW, ...), changed in place.
+    bands
+        The threads; integers add up to the same in any order.
+    """
     columns = (box[1].start, box[1].stop)
     changes: list[tuple[int, NDArray[np.int64]]] = []
 
-    def associate(start: int, stop: int) -> None:
-        # One row of cells more on either side: pixels may choose a cell of the next band.
+    def one_band(start: int, stop: int) -> None:
         change = np.zeros((stop - start + 2, *sums.shape[1:]), np.int64)
-        data = (cells.features, cells.codes, centres, alive)
-        kernel.associate(data, tables, position, (start, stop, *columns), change)
+        task((start, stop, *columns), change)
         changes.append((start - 1, change))
 
-    bands.run(associate, box[0].start, box[0].stop)
+    bands.run(one_band, box[0].start, box[0].stop)
     for top, change in changes:
         low, high = max(top, 0), min(top + len(change), len(sums))
         sums[low:high] += change[low - top : high - top]

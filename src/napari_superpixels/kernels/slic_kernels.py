@@ -34,7 +34,7 @@ def update(sums, centres, left, right, top, bottom):  # pragma: no cover
 
 
 @njit(nogil=True, cache=True)
-def _weigh(centres, alive, position, r, c, weights, base):  # pragma: no cover
+def weigh(centres, alive, position, r, c, weights, base):  # pragma: no cover
     """|f - c|^2 - |f|^2 = base + sum(weights * f), per candidate."""
     channels = centres.shape[2] - 2
     for code in range(9):
@@ -99,7 +99,7 @@ def associate(data, table, position, box, changes):  # pragma: no cover
     change = np.zeros((9, channels + 3), np.int64)
     for r in range(top, bottom):
         for c in range(left, right):
-            _weigh(centres, alive, position, r, c, weights, base)
+            weigh(centres, alive, position, r, c, weights, base)
             _nearest(features[r, c], table, weights, base, best, new)
             change[:] = 0
             _move(features[r, c], table, position, codes[r, c], new, change)
