@@ -208,7 +208,7 @@ def _choose(  # pragma: no cover
 
 
 def soft_cluster(
-    cells: Cells, quanta: Quanta, iterations: int, *, cut: Cut = WHOLE, bands: Bands
+    cells: Cells, iterations: int, *, quanta: Quanta, cut: Cut = WHOLE, bands: Bands
 ) -> SlicResult:
     """Run soft SLIC on cells whose codes are all `OWN` or `ABSENT`; the codes are changed in place.
 
@@ -268,4 +268,4 @@ def soft_slic(
     channels, *shape = features.shape
     with banded(threads, pulse) as bands:
         cells = Cells.gather((shape[0], shape[1]), step, channels, rows, bands)
-        return soft_cluster(cells, quanta, iterations, cut=cut, bands=bands)
+        return soft_cluster(cells, iterations, quanta=quanta, cut=cut, bands=bands)
