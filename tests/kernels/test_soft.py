@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from skimage import data
 
 from napari_superpixels.kernels import soft as kernel
-from napari_superpixels.kernels.cone import position_table
+from napari_superpixels.kernels.bands import banded
+from napari_superpixels.kernels.cone import WHOLE, position_table
 from napari_superpixels.kernels.features import Quanta
 from napari_superpixels.kernels.lab import rgb_to_lab
 from napari_superpixels.kernels.soft import soft_slic, weights_for
 from napari_superpixels.kernels.soft_reference import soft_reference, soft_weights
 from napari_superpixels.networks import association
+from napari_superpixels.tiling import Box
 
 DEFAULT = Quanta.for_compactness(2.5 / 0.26)
 
@@ -27,11 +29,21 @@ def blocks(rng, channels, shape, spread=300):
     return (image + rng.integers(-spread // 4 - 1, spread // 4 + 1, image.shape)).astype(np.int16)
 
 
+def run(features, valid, step, quanta, iterations, cut=WHOLE, threads=1):
+    with banded(threads, lambda: None) as bands:
+        return soft_slic(features, valid, step, quanta, iterations, cut=cut, bands=bands)
+
+
+def codes_of(result, box=None):
+    with banded(1, lambda: None) as bands:
+        return result.codes(box or result.exact, bands)
+
+
 def assert_equals_reference(features, valid, step, quanta, iterations, threads):
-    fast = soft_slic(features, valid, step, quanta, iterations, threads=threads)
+    fast = run(features, valid, step, quanta, iterations, threads=threads)
     plain = soft_reference(features, valid, step, quanta, iterations)
     keep = np.ones(features.shape[1:], bool) if valid is None else valid
-    np.testing.assert_array_equal(fast.codes(fast.exact), np.where(keep, plain.codes, 255))
+    np.testing.assert_array_equal(codes_of(fast), np.where(keep, plain.codes, 255))
     np.testing.assert_array_equal(fast.centres, plain.centres)
 
 
@@ -95,17 +107,16 @@ def test_a_cell_without_weight_keeps_its_centre():
     """The middle cell is half black, half white; its grey is far from every pixel."""
     features = np.zeros((1, 4, 12), np.int16)
     features[:, :, 6:] = 1500
-    result = soft_slic(features, None, (4, 4), DEFAULT, 4)
+    result = run(features, None, (4, 4), DEFAULT, 4)
     assert result.centres[0, :, 0].tolist() == [0, 750, 1500]
-    assert set(result.codes(result.exact)[:, 4:8].ravel()) == {3, 5}
+    assert set(codes_of(result)[:, 4:8].ravel()) == {3, 5}
 
 
 def test_a_cell_without_data_is_no_candidate():
     features = blocks(np.random.default_rng(1), 2, (12, 12))
     valid = np.ones((12, 12), bool)
     valid[4:8, 4:8] = False
-    codes = soft_slic(features, valid, (4, 4), DEFAULT, 4)
-    image = codes.codes(codes.exact)
+    image = codes_of(run(features, valid, (4, 4), DEFAULT, 4))
     assert (image[4:8, 4:8] == 255).all()
     rows, columns = np.nonzero(image != 255)
     chosen = image[rows, columns].astype(int)
@@ -117,20 +128,17 @@ def test_windows_agree_with_the_whole_where_they_are_exact():
     rng, step, iterations = np.random.default_rng(2), (3, 4), 3
     features = blocks(rng, 3, (60, 80))
     valid = rng.random((60, 80)) > 0.05
-    whole = soft_slic(features, valid, step, DEFAULT, iterations)
+    whole = run(features, valid, step, DEFAULT, iterations)
     for top, left, rows, columns in [(0, 0, 14, 12), (3, 5, 12, 13), (8, 0, 12, 20)]:
         part = slice(top * 3, (top + rows) * 3), slice(left * 4, (left + columns) * 4)
         cut = ((top > 0, top + rows < 20), (left > 0, left + columns < 20))
-        window = soft_slic(
-            features[:, *part], valid[part], step, DEFAULT, iterations, cut=cut, threads=2
-        )
+        window = run(features[:, *part], valid[part], step, DEFAULT, iterations, cut=cut, threads=2)
         margin = 2 * iterations - 1
         assert window.exact[0].start == (margin if cut[0][0] else 0)
         assert min(window.exact.shape) > 0
-        inner = slice(top + window.exact[0].start, top + window.exact[0].stop)
-        across = slice(left + window.exact[1].start, left + window.exact[1].stop)
-        expected = whole.cells.image_codes(inner, across)
-        np.testing.assert_array_equal(window.codes(window.exact), expected)
+        shifted = Box((window.exact[0].shift(top), window.exact[1].shift(left)))
+        expected = codes_of(whole, shifted)
+        np.testing.assert_array_equal(codes_of(window), expected)
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 3])
@@ -139,10 +147,9 @@ def test_the_cone_is_as_wide_as_said_and_no_wider(iterations):
     quanta, touched = Quanta.for_compactness(0.5), set()
     for seed in range(40):
         features = blocks(np.random.default_rng(seed), 1, (8, 60), 60)
-        whole = soft_slic(features, None, (4, 4), quanta, iterations)
-        window = soft_slic(features[:, :, 16:], None, (4, 4), quanta, iterations)
-        expected = whole.cells.image_codes(slice(0, 2), slice(4, 15))
-        differing = expected != window.cells.image_codes(slice(0, 2), slice(0, 11))
+        whole = run(features, None, (4, 4), quanta, iterations)
+        window = run(features[:, :, 16:], None, (4, 4), quanta, iterations)
+        differing = codes_of(whole, Box.of((0, 2), (4, 15))) != codes_of(window)
         touched |= set(np.nonzero(differing.any(axis=0))[0] // 4)
     assert max(touched) == 2 * iterations - 2
 
@@ -151,14 +158,14 @@ def compare_with_float(image, step, iterations):
     """Share of pixels that differ from the float operator, and centres' differences in quanta."""
     scale = 0.26 / DEFAULT.color
     features = rgb_to_lab(image, DEFAULT.color)
-    result = soft_slic(features, None, (step, step), DEFAULT, iterations)
+    result = run(features, None, (step, step), DEFAULT, iterations)
     cell, offset = np.divmod(np.indices(image.shape[1:]), step)
     position = cell * DEFAULT.position + position_table(step, DEFAULT.position)[offset]
     stack = torch.from_numpy(np.concatenate([features, position]) * scale)[None]
     logits, _, centres = association.soft_slic(stack, (step, step), iterations)
     found = centres[0].permute(1, 2, 0).numpy() / scale
     found[..., -2:] -= np.moveaxis(np.indices(result.alive.shape), 0, -1) * DEFAULT.position
-    differing = logits[0].argmax(dim=0).numpy() != result.codes(result.exact)
+    differing = logits[0].argmax(dim=0).numpy() != codes_of(result)
     return differing.mean(), np.abs(found - result.centres)
 
 

@@ -19,7 +19,6 @@ Sums cannot overflow: a weight is at most 2^16, a feature or position below 2^12
 2^63, and far larger cells would do.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache, partial
@@ -28,19 +27,20 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from napari_superpixels.kernels import slic_kernels
-from napari_superpixels.kernels.bands import Bands, banded
-from napari_superpixels.kernels.cells import ABSENT, Cells
+from napari_superpixels.kernels.bands import Bands
+from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.cone import NONE, WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.features import Quanta
-from napari_superpixels.kernels.slic import SlicResult, add_up, pixel_positions
+from napari_superpixels.kernels.nearest import ABSENT, FEATURE_SCALE
+from napari_superpixels.kernels.slic import SlicResult, add_up, associate, data_of, no_centres
+from napari_superpixels.kernels.slic_kernels import Centres, update
+from napari_superpixels.tiling import Box
+from napari_superpixels.tiling.lattice import Lattice
 
 Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 UInt8 = NDArray[np.uint8]
-Data = tuple[Int16, UInt8, Int32, NDArray[np.bool_]]
-"""Features and codes of cells, their centres, and whether they are candidates."""
 
 GAMMA_COLOR = Decimal("0.26")
 """The paper's scale of Lab (its section 4.4)."""
@@ -89,21 +89,42 @@ def weights_for(color: int) -> Weights:
 
 
 @njit(nogil=True, cache=True)
-def _measure(  # pragma: no cover
-    features: Int16, table: Int32, factors: Int32, base: Int32, values: Int32, least: Int32
-) -> None:
+def _weigh(centres: Centres, position: int, r: int, c: int, factors: Int32, base: Int32) -> None:
+    """|f - c|^2 - |f|^2 = base + sum(factors * f) for the candidates of a cell (rim counted)."""
+    channels = factors.shape[1] - 2
+    for code in range(9):
+        dr, dc = code // 3 - 1, code % 3 - 1
+        base[code], factors[code] = NONE, 0
+        if centres.norms[r + dr, c + dc] >= 0:
+            factors[code] = centres.values[r + dr, c + dc]
+            factors[code, channels] += dr * position
+            factors[code, channels + 1] += dc * position
+            base[code] = (factors[code] * factors[code]).sum()
+            factors[code] *= -2
+
+
+@njit(nogil=True, cache=True)
+def _spread(features: Int16, numbers: Int32) -> None:
+    """Store the features of a cell one plane each, before those of y and x."""
+    for i in range(numbers.shape[0] - 2):
+        plane = numbers[i]
+        for p in range(plane.shape[0]):
+            plane[p] = features[i // 2, p, i % 2] // FEATURE_SCALE
+
+
+@njit(nogil=True, cache=True)
+def _measure(numbers: Int32, factors: Int32, base: Int32, values: Int32, least: Int32) -> None:
     """Distances to the 9 candidates, less a number common to all, and the least of them."""
-    channels, pixels = features.shape
     least[:] = NONE
     for code in range(9):
-        w, b, out = factors[code], base[code], values[code]
-        for p in range(pixels):
-            out[p] = b + w[channels] * table[0, p] + w[channels + 1] * table[1, p]
-        for i in range(channels):
-            for p in range(pixels):
-                out[p] += w[i] * np.int32(features[i, p])
-        for p in range(pixels):
-            least[p] = min(least[p], out[p])
+        row = values[code]
+        row[:] = base[code]
+        for i in range(numbers.shape[0]):
+            factor = factors[code, i]
+            for p in range(row.shape[0]):
+                row[p] += factor * numbers[i, p]
+        for p in range(row.shape[0]):
+            least[p] = min(least[p], row[p])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -131,141 +152,112 @@ def _share(  # pragma: no cover
 
 
 @njit(nogil=True, cache=True)
-def _dot(  # pragma: no cover
-    weights: Int32, numbers: Int16 | Int32
-) -> np.int64:
-    total = np.int64(0)
-    for p in range(weights.shape[0]):
-        total += np.int64(weights[p]) * np.int64(numbers[p])
-    return total
-
-
-@njit(nogil=True, cache=True)
-def _add(  # pragma: no cover
-    features: Int16, table: Int32, position: int, code: int, weights: Int32, sums: Int64
-) -> None:
-    """Add the weighted pixels of a cell to the sums of one of its candidates."""
-    channels = features.shape[0]
-    mass = np.int64(0)
+def _add(numbers: Int32, weights: Int32, dy: int, dx: int, sums: Int64) -> None:
+    """Add the weighted pixels of a cell to the sums of a candidate that far from it, in quanta."""
+    last, mass = numbers.shape[0], np.int64(0)
     for p in range(weights.shape[0]):
         mass += weights[p]
-    for i in range(channels):
-        sums[i] += _dot(weights, features[i])
-    sums[channels] += _dot(weights, table[0]) - (code // 3 - 1) * position * mass
-    sums[channels + 1] += _dot(weights, table[1]) - (code % 3 - 1) * position * mass
-    sums[channels + 2] += mass
+    for i in range(last):
+        total = np.int64(0)
+        for p in range(weights.shape[0]):
+            total += np.int64(weights[p]) * np.int64(numbers[i, p])
+        sums[i] += total
+    sums[last - 2] -= dy * mass
+    sums[last - 1] -= dx * mass
+    sums[last] += mass
 
 
 @njit(nogil=True, cache=True)
-def _associate(  # pragma: no cover
-    exponential: Int32,
-    shift: int,
-    data: Data,
-    table: Int32,
+def _associate(
+    weights: tuple[Int32, int],
+    data: tuple[Int16, UInt8, Int16, Int16],
+    centres: Centres,
     position: int,
     box: tuple[int, int, int, int],
     sums: Int64,
 ) -> None:
-    """Add the weighted pixels of a box of cells to the sums of all cells around."""
-    features, codes, centres, alive = data
+    """Add the weighted pixels of a box of cells to the sums of all cells around.
+
+    `weights` holds the table and its shift; the others are those of `slic_kernels.associate`.
+    """
+    features, codes, _, offsets = data
     top, bottom, left, right = box
-    channels, pixels = features.shape[2:]
-    factors = np.empty((9, channels + 2), np.int32)
+    exponential, shift = weights
+    last, pixels = centres.values.shape[2], codes.shape[2]
+    factors = np.empty((9, last), np.int32)
     base = np.empty(9, np.int32)
+    numbers = np.empty((last, pixels), np.int32)
+    numbers[last - 2 :] = offsets
     values = np.empty((9, pixels), np.int32)
     least = np.empty(pixels, np.int32)
     reciprocal = np.empty(pixels, np.int64)
     for r in range(top, bottom):
         for c in range(left, right):
-            slic_kernels.weigh(centres, alive, position, r, c, factors, base)
-            _measure(features[r, c], table, factors, base, values, least)
+            _weigh(centres, position, r + 1, c + 1, factors, base)
+            _spread(features[r, c], numbers)
+            _measure(numbers, factors, base, values, least)
             _share(values, least, codes[r, c], exponential, shift, reciprocal)
             for code in range(9):
+                dr, dc = code // 3 - 1, code % 3 - 1
                 if base[code] != NONE:
-                    out = sums[r - top + code // 3, c + code % 3 - 1]
-                    _add(features[r, c], table, position, code, values[code], out)
-
-
-@njit(nogil=True, cache=True)
-def _choose(  # pragma: no cover
-    data: Data, table: Int32, position: int, left: int, right: int, top: int, bottom: int
-) -> None:
-    """Set the codes of a box of cells to the nearest candidates, the lowest code of equal ones."""
-    features, codes, centres, alive = data
-    channels, pixels = features.shape[2:]
-    factors = np.empty((9, channels + 2), np.int32)
-    base = np.empty(9, np.int32)
-    values = np.empty((9, pixels), np.int32)
-    least = np.empty(pixels, np.int32)
-    for r in range(top, bottom):
-        for c in range(left, right):
-            slic_kernels.weigh(centres, alive, position, r, c, factors, base)
-            _measure(features[r, c], table, factors, base, values, least)
-            for code in range(8, -1, -1):
-                for p in range(pixels):
-                    if codes[r, c, p] != ABSENT and values[code, p] == least[p]:
-                        codes[r, c, p] = code
+                    target = sums[r - top + 1 + dr, c + dc]
+                    _add(numbers, values[code], dr * position, dc * position, target)
 
 
 def soft_cluster(
-    cells: Cells, iterations: int, *, quanta: Quanta, cut: Cut = WHOLE, bands: Bands
+    cells: Cells, iterations: int, *, color: int, cut: Cut = WHOLE, bands: Bands
 ) -> SlicResult:
-    """Run soft SLIC on cells whose codes are all `OWN` or `ABSENT`; the codes are changed in place.
+    """Run soft SLIC on cells fresh from `Cells.gather`, whose codes and sums change in place.
 
     Parameters
     ----------
     cells, iterations, cut, bands
         As for `slic.cluster`.
-    quanta
-        The resolution of the features.
+    color
+        Quanta a Lab unit of the features.
     """
-    grid, position, channels = cells.grid, quanta.position, cells.features.shape[2]
-    sums = np.zeros((*grid, channels + 3), np.int64)
-    centres = np.zeros((*grid, channels + 2), np.int32)
-    table, weights = pixel_positions(cells, position), weights_for(quanta.color)
-    own_sums = partial(slic_kernels.own_sums, cells.features, cells.codes, table, sums)
-    bands.run(own_sums, 0, grid[0])
-    alive = sums[..., -1] > 0
-    data = (cells.features, cells.codes, centres, alive)
-    task = partial(_associate, weights.table, weights.shift, data, table, position)
+    centres, data, table = no_centres(cells.frame), data_of(cells), weights_for(color)
+    task = partial(_associate, (table.table, table.shift), data, centres, cells.frame.position)
+    sums = cells.sums.copy()
+    exact = Box.whole(cells.grid)
     for association in range(1, iterations + 1):
-        first, last = exact_cells(grid, cut, 2 * association - 2)
-        update = partial(slic_kernels.update, sums, centres, last.start, last.stop)
-        bands.run(update, first.start, first.stop)
-        exact = exact_cells(grid, cut, 2 * association - 1)
+        rows, columns = exact_cells(cells.grid, cut, 2 * association - 2)
+        move = partial(update, sums, centres, columns.start, columns.stop)
+        bands.run(move, rows.start, rows.stop)
+        exact = exact_cells(cells.grid, cut, 2 * association - 1)
         if association < iterations:
             sums[...] = 0
             add_up(task, exact, sums, bands)
-    choose = partial(_choose, data, table, position, exact[1].start, exact[1].stop)
-    bands.run(choose, exact[0].start, exact[0].stop)
-    return SlicResult(cells, exact, centres, alive, position)
+    # The hard kernel passes over cells whose candidates rest: here, none has been assigned yet.
+    centres.moved[...] = 1
+    associate(data, centres, cells, exact, bands)
+    return SlicResult(cells, exact, centres)
 
 
 def soft_slic(
-    features: NDArray[np.int16],
+    features: Int16,
     valid: NDArray[np.bool_] | None,
     step: tuple[int, int],
     quanta: Quanta,
     iterations: int,
     *,
     cut: Cut = WHOLE,
-    threads: int = 1,
-    pulse: Callable[[], None] = lambda: None,
+    bands: Bands,
 ) -> SlicResult:
-    """Cluster an image of integer features by soft SLIC.
+    """Cluster an image of integer features by soft SLIC: `Cells.gather` and `soft_cluster`.
 
     Parameters
     ----------
-    features, valid, step, iterations, cut, threads, pulse
+    features, valid, step, iterations, cut, bands
         As for `slic.slic`.
     quanta
         The resolution of the features.
     """
 
-    def rows(part: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
+    def rows(part: slice) -> tuple[Int16, NDArray[np.bool_] | None]:
         return features[:, part], None if valid is None else valid[part]
 
-    channels, *shape = features.shape
-    with banded(threads, pulse) as bands:
-        cells = Cells.gather((shape[0], shape[1]), step, channels, rows, bands)
-        return soft_cluster(cells, iterations, quanta=quanta, cut=cut, bands=bands)
+    channels, height, width = features.shape
+    frame = Frame(Lattice((height, width), step), channels, quanta.position)
+    cells = Cells.gather(frame, rows, bands)
+    return soft_cluster(cells, iterations, color=quanta.color, cut=cut, bands=bands)

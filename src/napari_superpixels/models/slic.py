@@ -1,7 +1,6 @@
 """SLIC, the hard form: its settings."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from napari_superpixels.kernels.features import Quanta
@@ -56,5 +55,5 @@ class Slic:
         return clustering.cluster_model(self, facts, statistics, _clusterer)
 
 
-def _clusterer(quanta: Quanta) -> clustering.Clusterer:
-    return partial(cluster, position=quanta.position)
+def _clusterer(_: Quanta) -> clustering.Clusterer:
+    return cluster

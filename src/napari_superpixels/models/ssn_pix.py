@@ -62,4 +62,4 @@ class SsnPix:
 
 
 def _clusterer(quanta: Quanta) -> clustering.Clusterer:
-    return partial(soft_cluster, quanta=quanta)
+    return partial(soft_cluster, color=quanta.color)
