@@ -146,8 +146,8 @@ def test_thin_boundaries_are_one_sided():
 
 
 def test_the_tolerance_of_the_papers_images():
-    assert m.tolerance_radius((481, 321)) == 1
-    assert m.tolerance_radius((448, 608)) == 2
+    assert m.tolerance_radius(481, 321) == 1
+    assert m.tolerance_radius(448, 608) == 2
 
 
 def test_squares_have_compactness_pi_over_4():

@@ -6,6 +6,7 @@ depend on the whole image and are numbered anew.
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,14 @@ def size_limits(pixels: int, target: int) -> tuple[int, int]:
 
 def _skimage_step() -> Callable[..., NDArray[np.intp]]:
     try:
-        from skimage.segmentation._slic import _enforce_label_connectivity_cython as step
-    except ImportError as cause:
+        module = import_module("skimage.segmentation._slic")
+        step: Callable[..., NDArray[np.intp]] = module._enforce_label_connectivity_cython
+    except (ImportError, AttributeError) as cause:
         raise InputError(
             "The papers' merging is scikit-image's private '_enforce_label_connectivity_cython', "
             "which the installed scikit-image does not have; install scikit-image 0.25 or 0.26."
         ) from cause
-    return step  # type: ignore[no-any-return]
+    return step
 
 
 def merge_small(labels: NDArray[np.integer[Any]], *, target: int) -> NDArray[np.intp]:

@@ -5,13 +5,6 @@ integers of any size and sign; every value is a label, 0 too. A pixel's *boundar
 ways, because papers differ: *thick* marks both sides of a border (any 4-neighbour differs; Stutz et
 al., "Superpixels: An evaluation of the state-of-the-art", CVIU 2018), *thin* one of them (the right
 or the lower neighbour differs; the public evaluation script of SEAL, which SSN used).
-
-Examples
---------
->>> import numpy as np
->>> segments = np.array([[0, 0, 1, 1]])
->>> float(achievable_segmentation_accuracy(np.array([[5, 5, 5, 9]]), segments))
-0.75
 """
 
 from math import hypot
@@ -127,8 +120,7 @@ def achievable_segmentation_accuracy(superpixels: Labels, segments: Labels) -> f
     ----------
     Liu et al., "Entropy rate superpixel segmentation", CVPR 2011.
     """
-    best = overlaps(superpixels, segments).max(axis=1).sum()
-    return float(best) / superpixels.size
+    return float(overlaps(superpixels, segments).max(axis=1).sum()) / superpixels.size
 
 
 def undersegmentation_error(superpixels: Labels, segments: Labels) -> float:
@@ -202,7 +194,7 @@ def boundary_map(labels: Labels, *, thin: bool = False) -> NDArray[np.bool_]:
     Returns
     -------
     ndarray of bool, shape (Y, X)
-        The boundary pixels. The edge of the image is none.
+        The edge of the image is no boundary.
     """
     below, right = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
     boundary = np.zeros(labels.shape, np.bool_)
@@ -214,20 +206,20 @@ def boundary_map(labels: Labels, *, thin: bool = False) -> NDArray[np.bool_]:
     return boundary
 
 
-def tolerance_radius(shape: tuple[int, int]) -> int:
+def tolerance_radius(height: int, width: int) -> int:
     """Return the boundary tolerance of Stutz et al. in pixels, ``round(0.0025 * diagonal)``.
 
     Parameters
     ----------
-    shape
-        Size of the image along y and x, in pixels.
+    height, width
+        Size of the image, in pixels.
 
     Returns
     -------
     int
         1 for 481 x 321, 2 for 448 x 608.
     """
-    return round(TOLERANCE * hypot(*shape))
+    return round(TOLERANCE * hypot(height, width))
 
 
 def widen(boundary: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
@@ -239,18 +231,9 @@ def widen(boundary: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
         Boundary pixels, shape (Y, X).
     radius
         Half the width of the square, in pixels.
-
-    Returns
-    -------
-    ndarray of bool, shape (Y, X)
-        The widened boundary.
     """
     flags = maximum_filter(boundary.view(np.uint8), 2 * radius + 1, mode="constant")
     return np.asarray(flags).view(np.bool_)
-
-
-def _radius_for(labels: Labels, radius: int | None) -> int:
-    return tolerance_radius((labels.shape[0], labels.shape[1])) if radius is None else radius
 
 
 def boundary_recall(
@@ -288,7 +271,8 @@ def boundary_recall(
     """
     _same_shape(superpixels, segments)
     truth = boundary_map(segments, thin=thin)
-    near = widen(boundary_map(superpixels, thin=thin), _radius_for(segments, radius))
+    reach = tolerance_radius(*truth.shape) if radius is None else radius
+    near = widen(boundary_map(superpixels, thin=thin), reach)
     total = np.count_nonzero(truth)
     return np.count_nonzero(truth & near) / total if total else 1.0
 
@@ -328,7 +312,7 @@ def boundary_precision(
     """
     _same_shape(superpixels, segments)
     truth, found = boundary_map(segments, thin=thin), boundary_map(superpixels, thin=thin)
-    reach = _radius_for(segments, radius)
+    reach = tolerance_radius(*truth.shape) if radius is None else radius
     hits = np.count_nonzero(truth & widen(found, reach))
     misses = np.count_nonzero(found & ~widen(truth, reach))
     return hits / (hits + misses) if hits + misses else 1.0
@@ -349,7 +333,7 @@ def compactness(superpixels: Labels) -> float:
 
     .. math:: CO = \frac{1}{N} \sum_j |S_j| \frac{4 \pi |S_j|}{P_j^2}
 
-    P_j is the number of pixel sides of S_j that face another label or the edge of the image.
+    P_j: number of pixel sides of S_j that face another label or the edge of the image.
 
     Parameters
     ----------
