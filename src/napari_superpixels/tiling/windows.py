@@ -104,7 +104,9 @@ class Windows:
     axes: tuple[Windows1D, ...]
 
     @classmethod
-    def over(cls, domain: tuple[int, ...], region: Box, shapes: tuple[WindowShape, ...]) -> "Windows":
+    def over(
+        cls, domain: tuple[int, ...], region: Box, shapes: tuple[WindowShape, ...]
+    ) -> "Windows":
         """Cut `region` of a domain of that many cells into windows."""
         triples = zip(domain, region, shapes, strict=True)
         return cls(tuple(Windows1D(*triple) for triple in triples))
