@@ -1,1 +1,49 @@
-"""Tiled superpixels over images of any size; the tiling never shows."""
+"""Tiled superpixels over images of any size; the tiling never shows.
+
+The public names are looked up on first use, so that importing the package, as napari and the
+shell do at every start, loads neither torch nor napari nor dask.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_superpixels.api import (
+        export_geotiff,
+        open,  # noqa: A004 - read as nsp.open
+        plan,
+        resume,
+        run,
+        superpixels,
+    )
+    from napari_superpixels.errors import SuperpixelsError
+    from napari_superpixels.models.slic import Slic
+    from napari_superpixels.models.ssn_pix import SsnPix
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "Slic",
+    "SsnPix",
+    "SuperpixelsError",
+    "__version__",
+    "export_geotiff",
+    "open",
+    "plan",
+    "resume",
+    "run",
+    "superpixels",
+]
+
+_HOMES = {"Slic": "models.slic", "SsnPix": "models.ssn_pix", "SuperpixelsError": "errors"}
+"""Modules of the public names that are not functions of `api`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'api')}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,319 @@
+"""The public face: a handful of functions that the shell, the plugin and notebooks share.
+
+Example
+-------
+>>> import numpy as np
+>>> import napari_superpixels as nsp
+>>> image = np.random.default_rng(0).integers(0, 255, (96, 128, 3), dtype=np.uint8)
+>>> labels = nsp.superpixels(image, "slic", step=16)
+>>> labels.shape, str(labels.dtype)
+((96, 128), 'uint32')
+>>> int(labels[:16, :16].compute().max()) <= 6 * 8
+True
+"""
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_superpixels.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    import dask.array as da
+
+    from napari_superpixels.engine.events import Listener
+    from napari_superpixels.engine.plan import Plan, Region
+    from napari_superpixels.engine.run import RunResult
+    from napari_superpixels.io.source import Source
+    from napari_superpixels.models.protocol import Method
+
+__all__ = ["open", "plan", "resume", "run", "superpixels"]
+
+UNIT_UM = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6, "metre": 1e6}
+"""Length of a unit, in micrometers."""
+
+
+def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
+    image: Any,
+    *,
+    axes: str | None = None,
+    level: int = 0,
+    channels: Sequence[int] | None = None,
+    mask: Any = None,
+    rgb: bool | None = None,
+) -> "Source":
+    """Open an image of any size; no pixel is read.
+
+    Parameters
+    ----------
+    image
+        Path of an OME-Zarr, zarr, TIFF, SVS, GeoTIFF, PNG or JPEG; or a numpy, dask, zarr or
+        xarray array.
+    axes
+        Names of the axes, e.g. ``"zyx"`` or ``"cyx"`` (``s`` for RGB samples); by default from
+        the file, else guessed and logged.
+    level
+        Pyramid level to work on; 0 is the finest.
+    channels
+        Which channels to use; all by default.
+    mask
+        Array or path, shape (Y, X) of that level: nonzero where the image is to be analysed.
+    rgb
+        Whether three channels are red, green and blue; by default from the file, else guessed.
+
+    Returns
+    -------
+    Source
+        Metadata and a lazy reader.
+
+    Raises
+    ------
+    SourceError
+        If the image is missing, broken or of an unknown format.
+    InputError
+        If axes, level, channels or mask do not fit it.
+    """
+    from napari_superpixels.io.source import Source, open_source
+
+    options = {"axes": axes, "level": level, "channels": channels, "mask": mask, "rgb": rgb}
+    if not isinstance(image, Source):
+        return open_source(image, **options)
+    for name, value in options.items():
+        if value is not None and value != 0:
+            raise InputError(f"The image is open already, so {name} has no place; give it to open.")
+    return image
+
+
+def plan(
+    source: Any,
+    method: "str | Method" = "slic",
+    *,
+    region: "Region | None" = None,
+    window: int | tuple[int, int] | None = None,
+    **settings: Any,
+) -> "Plan":
+    """Decide how an image will be computed; reads at most 64 MB, to measure statistics.
+
+    Parameters
+    ----------
+    source
+        From `open`, or whatever `open` takes.
+    method
+        ``"slic"`` or ``"ssn_pix"``, or their settings, e.g. ``Slic(step=16)``.
+    region
+        What is written, in pixels per axis, e.g. ``{"y": (0, 512)}``; grown to whole cells.
+        Labels are those of the whole image.
+    window
+        Edge of a window in pixels; chosen for you when left out. Never changes the labels.
+    **settings
+        Parameters of the method when it is given by name: ``step`` in pixels, or ``step_um`` in
+        micrometers; ``compactness``; ``iterations``.
+
+    Returns
+    -------
+    Plan
+        A frozen value; print it.
+
+    Raises
+    ------
+    InputError
+        If a parameter, the region or the step does not fit.
+    """
+    from dataclasses import replace
+
+    from napari_superpixels.engine.measure import measure
+
+    made = _make_plan(open(source), method, region, window, settings)
+    return replace(made, statistics=measure(made.source)) if made.deferred else made
+
+
+def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
+    image: Any,
+    method: "str | Method" = "slic",
+    *,
+    axes: str | None = None,
+    level: int = 0,
+    channels: Sequence[int] | None = None,
+    mask: Any = None,
+    rgb: bool | None = None,
+    region: "Region | None" = None,
+    window: int | tuple[int, int] | None = None,
+    **settings: Any,
+) -> "da.Array":
+    """Label an image lazily: only what is asked for is computed.
+
+    Parameters
+    ----------
+    image, axes, level, channels, mask, rgb
+        As for `open`.
+    method, region, window, **settings
+        As for `plan`.
+
+    Returns
+    -------
+    dask.array.Array
+        Labels with the axes (t, z) y, x; uint32, or uint64 where ids need it; 0 is nodata.
+
+    Raises
+    ------
+    SourceError
+        If the image cannot be read.
+    InputError
+        If a parameter does not fit.
+    """
+    from napari_superpixels.engine.lazy import lazy_labels
+
+    source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb)
+    return lazy_labels(_make_plan(source, method, region, window, settings))
+
+
+def run(
+    plan: "Plan",
+    out: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    listener: "Listener | None" = None,
+    cancel: threading.Event | None = None,
+    resume: bool = False,
+) -> "RunResult":
+    """Compute a plan into a multiscale OME-Zarr label image.
+
+    Parameters
+    ----------
+    plan
+        From `plan`.
+    out
+        Folder to write; must not exist. While unfinished it lies beside it as ``OUT.partial``.
+    workers
+        Windows in work at once; one a processor by default. Never changes the labels.
+    listener
+        Called with each event of `napari_superpixels.engine.events`.
+    cancel
+        Set it from any thread to stop within two seconds.
+    resume
+        Whether to go on with an unfinished output of the same plan.
+
+    Returns
+    -------
+    RunResult
+        ``path``, ``labels`` (a zarr array) and ``report``.
+
+    Raises
+    ------
+    OutputError
+        If the output exists, is in use or belongs to another plan.
+    IncompleteRunError
+        If some super-tiles failed twice; resume after the repair.
+    Cancelled
+        If it was cancelled.
+    """
+    from napari_superpixels.engine.events import ignore
+    from napari_superpixels.engine.run import run_plan
+
+    return run_plan(
+        plan, Path(out), workers=workers, listener=listener or ignore, cancel=cancel, resume=resume
+    )
+
+
+def resume(
+    out: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    listener: "Listener | None" = None,
+    cancel: threading.Event | None = None,
+) -> "RunResult":
+    """Go on with an unfinished output, with the plan that it was begun with.
+
+    Raises
+    ------
+    OutputError
+        If there is nothing to resume, its image was an array in memory, or the image changed.
+    """
+    from napari_superpixels.engine.records import RunState, partial_path
+
+    path = Path(out)
+    if path.exists():
+        raise OutputError(f"{path} is finished already; there is nothing to resume.")
+    manifest = RunState(partial_path(path)).read_manifest()
+    if manifest["opened"] is None:
+        raise OutputError(
+            f"{path} was made from an array in memory, which cannot be found again; resume it "
+            f"from Python with run(plan, out, resume=True)."
+        )
+    return run(
+        _plan_again(manifest), path, workers=workers, listener=listener, cancel=cancel, resume=True
+    )
+
+
+def _plan_again(manifest: dict[str, Any]) -> "Plan":
+    """Make the plan of a manifest again."""
+    provenance = manifest["provenance"]
+    source = open(**manifest["opened"])
+    step = provenance["lattice"]["step_px"]
+    spans = zip(provenance["region_cells"], step, source.axes.plane_shape, strict=True)
+    region = {
+        name: (start * s, min(stop * s, size))
+        for name, ((start, stop), s, size) in zip("yx", spans, strict=True)
+    }
+    leading = [name for name in source.axes.names if name in "tz"]
+    region |= {name: (a, b) for name, (a, b) in zip(leading, provenance["planes"], strict=True)}
+    method = provenance["method"]
+    window = manifest["window_px"]
+    return plan(
+        source, method["name"], region=region, window=(window[0], window[1]), **method["settings"]
+    )
+
+
+def _make_plan(
+    source: "Source",
+    method: "str | Method",
+    region: "Region | None",
+    window: int | tuple[int, int] | None,
+    settings: dict[str, Any],
+) -> "Plan":
+    from napari_superpixels.engine.plan import make_plan
+
+    return make_plan(source, resolve_method(source, method, settings), region=region, window=window)
+
+
+def resolve_method(source: "Source", method: "str | Method", settings: dict[str, Any]) -> "Method":
+    """Return the settings of a method, given by name or as they are.
+
+    Raises
+    ------
+    InputError
+        If the name or a parameter is unknown, or settings are given twice.
+    """
+    from napari_superpixels.models.registry import make_method
+
+    if not isinstance(method, str):
+        if settings:
+            raise InputError(
+                f"The method is given with its settings, so {sorted(settings)[0]!r} has no place; "
+                f"put it into the settings."
+            )
+        return method
+    if "step_um" in settings:
+        settings = _step_in_pixels(source, settings)
+    return make_method(method, settings)
+
+
+def _step_in_pixels(source: "Source", settings: dict[str, Any]) -> dict[str, Any]:
+    others = {key: value for key, value in settings.items() if key != "step_um"}
+    step_um = settings["step_um"]
+    if "step" in others:
+        raise InputError("Both step and step_um are given; give one of them.")
+    y, x = source.axes["y"], source.axes["x"]
+    if x.unit not in UNIT_UM or y.unit != x.unit:
+        raise InputError(
+            f"The step is {step_um} um, but the image has no spacing in micrometers; "
+            f"give step in pixels."
+        )
+    if abs(y.spacing - x.spacing) > 0.01 * x.spacing:
+        raise InputError(
+            f"The step is {step_um} um, but pixels are {y.spacing} x {x.spacing} {x.unit}, not "
+            f"square; give step in pixels."
+        )
+    return others | {"step": round(step_um / (x.spacing * UNIT_UM[x.unit]))}

@@ -1,0 +1,95 @@
+"""What the engine tells its listeners: plain values, no bars.
+
+A listener is any callable that takes one event. Progress bars, logs, widgets and tests are
+listeners; the engine knows none of them. Listeners are called from the thread that called `run`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The work is known and about to begin."""
+
+    tiles: int
+    """Number of super-tiles, all levels together."""
+    done: int
+    """How many of them an earlier run finished."""
+    pixels: int
+    """Pixels of the finest level."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileDone:
+    """A super-tile is written and recorded."""
+
+    tile: str
+    """Its name, e.g. ``0/17``: level and number."""
+    pixels: int
+    """Pixels that it wrote."""
+    seconds: float
+    """How long it took, from read to record."""
+
+
+@dataclass(frozen=True, slots=True)
+class TileFailed:
+    """A super-tile raised an error."""
+
+    tile: str
+    """Its name."""
+    place: str
+    """Where it lies in the image, in words."""
+    message: str
+    """What went wrong."""
+    retrying: bool
+    """Whether it will be tried once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """The run came to its end, whole or not."""
+
+    report: "Report"
+    """What was done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The closing summary of a run."""
+
+    tiles: int
+    """Super-tiles of the whole output."""
+    computed: int
+    """Super-tiles that this run computed."""
+    failed: tuple[TileFailed, ...]
+    """Super-tiles that stayed undone."""
+    pixels: int
+    """Pixels of the finest level that this run computed."""
+    seconds: float
+    """Wall time of this run."""
+    superpixels: int
+    """Number of superpixels in the output; 0 until the output is whole."""
+
+    @property
+    def megapixels_per_second(self) -> float:
+        """Rate of this run, over its wall time."""
+        return self.pixels / 1e6 / max(self.seconds, 1e-9)
+
+    def __str__(self) -> str:
+        """Return the summary as one line."""
+        text = (
+            f"{self.computed} of {self.tiles} super-tiles, {self.pixels / 1e6:.1f} Mpx in "
+            f"{self.seconds:.1f} s ({self.megapixels_per_second:.1f} Mpx/s)"
+        )
+        if self.failed:
+            return f"{text}, {len(self.failed)} failed"
+        return f"{text}, {self.superpixels} superpixels"
+
+
+Event = RunStarted | TileDone | TileFailed | RunFinished
+Listener = Callable[[Event], None]
+
+
+def ignore(_event: Event) -> None:
+    """Listen to nothing."""

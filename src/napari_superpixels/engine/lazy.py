@@ -1,0 +1,131 @@
+"""The lazy array: a dask array of labels that computes only what is asked for.
+
+A block is a window; its function reads its own halo from the source. With a file as the source the
+array has no input array at all, so a graph of a million windows costs nothing until a view is cut
+out of it. With a dask source the slices are part of the graph: no compute starts another.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import dask
+import dask.array as da
+import numpy as np
+from dask.delayed import Delayed
+from numpy.typing import NDArray
+
+from napari_superpixels.engine.cost import default_workers
+from napari_superpixels.engine.measure import measure, places_to_measure, summarise
+from napari_superpixels.engine.plan import Plan
+from napari_superpixels.engine.tile import label_window, read_box
+from napari_superpixels.io.source import Block
+from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.tiling import Window
+
+
+class WindowLabeller:
+    """Labels the window at a place of the chunk grid.
+
+    A plain class on purpose: dask looks for arrays inside dataclasses and would compute the whole
+    source for every block.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.threads = max(1, default_workers() // plan.tiles)
+
+    def at(
+        self, block_id: tuple[int, ...] | None = None, statistics: Statistics | None = None
+    ) -> NDArray[Any]:
+        """Read and label one window; `statistics` arrive here when they were deferred."""
+        assert block_id is not None, "dask fills it in"
+        plane, window = self.place(block_id)
+        block = self.plan.source.read(plane, read_box(self.plan, window))
+        return self.label(block, block_id, statistics)
+
+    def label(
+        self, block: Block, block_id: tuple[int, ...], statistics: Statistics | None = None
+    ) -> NDArray[Any]:
+        """Label one window whose pixels are there."""
+        plane, window = self.place(block_id)
+        plan = replace(self.plan, statistics=statistics) if statistics else self.plan
+        labels = label_window(plan, window, plane, block, threads=self.threads)
+        return labels.reshape((1,) * (len(block_id) - 2) + labels.shape)
+
+    def label_pixels(
+        self, pixels: NDArray[Any], block_id: tuple[int, ...], statistics: Statistics | None
+    ) -> NDArray[Any]:
+        """Label one window of a dask source from its computed pixels (C, Y, X)."""
+        plane, window = self.place(block_id)
+        block = self.plan.source.with_validity(plane, read_box(self.plan, window), pixels)
+        return self.label(block, block_id, statistics)
+
+    def place(self, block_id: tuple[int, ...]) -> tuple[int, Window]:
+        """Return plane number and window at a place of the chunk grid."""
+        plan = self.plan
+        places = (i + side.start for i, side in zip(block_id[:-2], plan.leading, strict=True))
+        shape = plan.source.axes.leading_shape
+        plane = int(np.ravel_multi_index(tuple(places), shape)) if shape else 0
+        return plane, plan.windows.at(block_id[-2:])
+
+
+def lazy_labels(plan: Plan) -> da.Array:
+    """Return the labels of a plan as a lazy array with the axes (t, z) y, x.
+
+    Nothing is read or computed here. Statistics that the plan lacks become one shared node of the
+    graph.
+    """
+    labeller = WindowLabeller(plan)
+    if plan.source.is_dask:
+        return _from_dask_source(plan, labeller)
+    keywords = {"statistics": dask.delayed(measure)(plan.source)} if plan.deferred else {}
+    return da.map_blocks(
+        labeller.at,
+        chunks=_chunks(plan),
+        dtype=plan.dtype,
+        meta=np.empty((0,) * len(plan.axes.shape), plan.dtype),
+        name=f"superpixels-{plan.hash}",
+        **keywords,
+    )
+
+
+def _from_dask_source(plan: Plan, labeller: WindowLabeller) -> da.Array:
+    statistics = _deferred_statistics(plan) if plan.deferred else None
+    label = dask.delayed(labeller.label_pixels, pure=True)
+
+    def block(block_id: tuple[int, ...]) -> da.Array:
+        plane, window = labeller.place(block_id)
+        pixels = plan.source.dask_block(plane, read_box(plan, window))
+        shape = (1,) * (len(block_id) - 2) + plan.lattice.to_pixels(window.core).shape
+        node = label(pixels, block_id, statistics)
+        return da.from_delayed(node, shape, plan.dtype)
+
+    grid = tuple(len(side) for side in plan.leading) + plan.windows.grid
+    blocks = np.empty(grid, dtype=object)
+    for block_id in np.ndindex(grid):
+        blocks[block_id] = block(block_id)
+    return da.block(blocks.tolist())
+
+
+def _deferred_statistics(plan: Plan) -> Delayed:
+    source = plan.source
+    places = places_to_measure(source)
+    samples = [source.dask_block(plane, box) for plane, box in places]
+
+    def measured(pixels: list[NDArray[Any]]) -> Statistics:
+        pairs = zip(places, pixels, strict=True)
+        blocks = (source.with_validity(*place, values) for place, values in pairs)
+        return summarise((block.pixels, block.valid) for block in blocks)
+
+    return dask.delayed(measured)(samples)
+
+
+def _chunks(plan: Plan) -> tuple[tuple[int, ...], ...]:
+    leading = tuple((1,) * len(side) for side in plan.leading)
+    lattice = plan.lattice
+    sides = []
+    for number, axis in enumerate(plan.windows.axes):
+        step, size = lattice.step[number], lattice.shape[number]
+        edges = (axis.core(i) for i in range(len(axis)))
+        sides.append(tuple(min(e.stop * step, size) - e.start * step for e in edges))
+    return (*leading, *sides)

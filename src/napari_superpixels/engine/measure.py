@@ -1,0 +1,85 @@
+"""Whole-image statistics from samples whose places depend on the image's shape alone.
+
+Small images are read whole. Of larger ones at most 64 MB are read, in square blocks of the finest
+chosen level whose corners follow an additive recurrence (the R2 sequence of Roberts, 2018): evenly
+spread, without a random generator whose stream could change between library versions.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_superpixels.io.source import Source
+from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.tiling import Box
+
+READ_BUDGET_BYTES = 64_000_000
+"""How much of an image is read to measure it."""
+SAMPLE_EDGE_PX = 256
+"""Edge of one sampled block."""
+RATIOS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
+"""Additive recurrence in three dimensions (plane, y, x): powers of the root of x^4 = x + 1."""
+PERCENTILES = (1.0, 99.0)
+
+
+def sample_places(shape: tuple[int, int], planes: int, count: int) -> Iterator[tuple[int, Box]]:
+    """Yield `count` places (plane, box of pixels); the same for the same arguments."""
+    edges = tuple(min(SAMPLE_EDGE_PX, size) for size in shape)
+    for number in range(1, count + 1):
+        plane, y, x = (0.5 + number * ratio for ratio in RATIOS)
+        starts = (
+            int((fraction % 1.0) * (size - edge + 1))
+            for fraction, size, edge in zip((y, x), shape, edges, strict=True)
+        )
+        bounds = ((start, start + edge) for start, edge in zip(starts, edges, strict=True))
+        yield int((plane % 1.0) * planes), Box.of(*bounds)
+
+
+def places_to_measure(source: Source) -> list[tuple[int, Box]]:
+    """Return what is read to measure an image: all of it, or samples within the budget."""
+    shape, planes = source.axes.plane_shape, source.axes.planes
+    pixel_bytes = source.channels * source.dtype.itemsize
+    if planes * shape[0] * shape[1] * pixel_bytes <= READ_BUDGET_BYTES:
+        return [(plane, Box.whole(shape)) for plane in range(planes)]
+    block = min(SAMPLE_EDGE_PX, shape[0]) * min(SAMPLE_EDGE_PX, shape[1]) * pixel_bytes
+    return list(sample_places(shape, planes, max(1, READ_BUDGET_BYTES // block)))
+
+
+def measure(source: Source) -> Statistics:
+    """Measure the statistics of an image, reading at most 64 MB of it.
+
+    Nodata, masked and non-finite pixels are not counted.
+
+    Returns
+    -------
+    Statistics
+        1st and 99th percentile, minimum and maximum of each channel; zeros without any valid pixel.
+    """
+    blocks = (source.read(plane, box) for plane, box in places_to_measure(source))
+    return summarise((block.pixels, block.valid) for block in blocks)
+
+
+def summarise(
+    samples: Iterable[tuple[NDArray[np.generic], NDArray[np.bool_] | None]],
+) -> Statistics:
+    """Summarise sampled pixels (C, Y, X) with their validity (Y, X)."""
+    flat = [
+        pixels.reshape(len(pixels), -1) if valid is None else pixels[:, valid]
+        for pixels, valid in samples
+    ]
+    values = np.concatenate(flat, axis=1)
+    if not values.shape[1]:
+        values = np.zeros((len(values), 1), values.dtype)
+    if values.dtype == bool:
+        values = values.view(np.uint8)
+    low, high = np.percentile(values, PERCENTILES, axis=1)
+    joint = np.percentile(values, PERCENTILES)
+    return Statistics(
+        low=tuple(map(float, low)),
+        high=tuple(map(float, high)),
+        minimum=tuple(map(float, values.min(axis=1))),
+        maximum=tuple(map(float, values.max(axis=1))),
+        joint_low=float(joint[0]),
+        joint_high=float(joint[1]),
+    )

@@ -1,0 +1,331 @@
+"""The local run: windows on threads, then the pyramid, then the metadata and the name."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from napari_superpixels.engine.cost import available_bytes, default_workers, fit_workers
+from napari_superpixels.engine.events import (
+    Event,
+    Listener,
+    Report,
+    RunFinished,
+    RunStarted,
+    ignore,
+)
+from napari_superpixels.engine.measure import measure
+from napari_superpixels.engine.plan import Plan
+from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.engine.stage import Pulse, Stage, Task
+from napari_superpixels.engine.tile import (
+    cells_in_output,
+    core_in_output,
+    describe_place,
+    label_window_with_table,
+    plane_in_output,
+    read_box,
+)
+from napari_superpixels.errors import IncompleteRunError, OutputError
+from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
+from napari_superpixels.kernels.mode import mode_downsample
+from napari_superpixels.tiling import Box, Window
+
+PYRAMID_TILE_CHUNKS = 4
+"""Chunks along the edge of a super-tile of a coarser level."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run."""
+
+    path: Path
+    """The OME-Zarr."""
+    report: Report
+    """What was done."""
+
+    @property
+    def labels(self) -> zarr.Array[Any]:
+        """The labels of the finest level."""
+        return zarr.open_array(self.path / "0", mode="r")
+
+
+def layout_of(plan: Plan) -> LabelLayout:
+    """Return how the labels of a plan lie on disk."""
+    chunk, cells = plan.chunk_px, plan.cells.shape
+    return LabelLayout(
+        axes=plan.axes,
+        dtype=plan.dtype,
+        chunk=(chunk[0], chunk[1]),
+        factors=plan.level_factors,
+        cells=(cells[0], cells[1]),
+        cell_chunk=plan.core,
+        channels=plan.source.channels,
+    )
+
+
+def run_plan(
+    plan: Plan,
+    out: Path,
+    *,
+    workers: int | None = None,
+    listener: Listener = ignore,
+    cancel: threading.Event | None = None,
+    resume: bool = False,
+) -> RunResult:
+    """Compute a plan into a multiscale OME-Zarr label image.
+
+    Parameters
+    ----------
+    plan
+        What to compute.
+    out
+        Where; must not exist. Until it is whole the output lies beside it, as ``OUT.partial``.
+    workers
+        How many windows are in work at once; by default one a processor. Fewer where memory
+        asks for it. Never changes the result.
+    listener
+        Is told what happens.
+    cancel
+        Set it, from any thread, to stop within two seconds.
+    resume
+        Whether to go on with an unfinished output of the same plan.
+
+    Raises
+    ------
+    OutputError
+        If the output exists, is in use, or belongs to another plan.
+    PlanError
+        If one window does not fit into memory.
+    IncompleteRunError
+        If super-tiles failed twice; the others are done and kept.
+    Cancelled
+        If it was cancelled; what is done is kept.
+    """
+    if plan.deferred:
+        plan = replace(plan, statistics=measure(plan.source))
+    wanted = workers or default_workers()
+    fitting = fit_workers(plan.cost.total, wanted, available_bytes())
+    state = RunState(partial_path(out))
+    _check_free(out, state, resume=resume)
+    with state.lock():
+        run = _Run(plan, out, state, min(fitting, plan.tiles), max(1, wanted // plan.tiles))
+        run.prepare(resume=resume)
+        report = run.execute(listener, cancel or threading.Event())
+    if report.failed:
+        raise IncompleteRunError(_failure_sentence(report, out))
+    state.publish(out)
+    return RunResult(out, report)
+
+
+def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
+    if out.exists():
+        raise OutputError(f"{out} exists already; remove it or choose another name.")
+    if resume and not state.partial.exists():
+        raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")
+    if not resume and state.manifest_path.exists():
+        raise OutputError(
+            f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
+        )
+    if not out.parent.is_dir():
+        raise OutputError(f"The folder {out.parent} does not exist; make it first.")
+
+
+def _failure_sentence(report: Report, out: Path) -> str:
+    first = report.failed[0]
+    return (
+        f"{len(report.failed)} of {report.tiles} super-tiles failed, the first at {first.place} "
+        f"({first.message}); repair the cause and resume {out}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a plan into a partial output."""
+
+    plan: Plan
+    out: Path
+    state: RunState
+    workers: int
+    threads: int
+
+    def prepare(self, *, resume: bool) -> None:
+        """Make the empty output, or check that the one there belongs to the plan."""
+        if resume:
+            manifest = self.state.read_manifest()
+            if manifest["hash"] != self.plan.hash:
+                raise OutputError(
+                    f"{self.state.partial} belongs to another plan "
+                    f"({difference(manifest['provenance'], self.plan.provenance())}); "
+                    f"resume with that one, or choose another output."
+                )
+            return
+        self.state.clear()
+        create_labels(self.state.partial, layout_of(self.plan))
+        self.state.write_manifest(manifest_of(self.plan))
+
+    def execute(self, listener: Listener, cancel: threading.Event) -> Report:
+        """Do what is not done yet."""
+        begin = time.perf_counter()
+        done = set(self.state.done())
+        levels = range(1, len(self.plan.level_factors) + 1)
+        tiles = self.plan.tiles + sum(prod(self.level_grid(level)) for level in levels)
+        height, width = self.plan.pixels.shape
+        listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
+        pixels, computed, failed = self.compute(listener, cancel, done)
+        superpixels = 0
+        if not failed:
+            superpixels = sum(r.get("superpixels", 0) for r in self.state.done().values())
+            provenance = {**self.plan.provenance(), "hash": self.plan.hash}
+            layout = layout_of(self.plan)
+            finish_labels(self.state.partial, layout, self.out.stem, provenance)
+        report = Report(
+            tiles=tiles,
+            computed=computed,
+            failed=tuple(failed),
+            pixels=pixels,
+            seconds=time.perf_counter() - begin,
+            superpixels=superpixels,
+        )
+        listener(RunFinished(report))
+        return report
+
+    def compute(
+        self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
+    ) -> tuple[int, int, list[Any]]:
+        """Run the finest level, then each coarser one; stop at a level with failures."""
+        stage = Stage(workers=self.workers, cancel=cancel, emit=emit)
+        stage.run(task for task in self.window_tasks() if task.name not in done)
+        pixels = stage.pixels
+        for level in range(1, len(self.plan.level_factors) + 1):
+            if stage.failed:
+                break
+            stage.run(task for task in self.level_tasks(level) if task.name not in done)
+        return pixels, stage.done, stage.failed
+
+    def window_tasks(self) -> Iterator[Task]:
+        """Yield the windows of every plane."""
+        arrays = _open_arrays(self.state.partial)
+        windows = self.plan.windows
+        for position, plane in enumerate(self.plan.planes):
+            for number, window in enumerate(windows):
+                name = f"0/{position * len(windows) + number}"
+                core = self.plan.lattice.to_pixels(window.core)
+                place = describe_place(self.plan, plane, core)
+                work = _WindowWork(self, name, plane, window, arrays)
+                yield Task(name, place, prod(core.shape), work)
+
+    def level_grid(self, level: int) -> tuple[int, ...]:
+        """Return how many super-tiles a coarser level has along each axis."""
+        layout = layout_of(self.plan)
+        shape, edge = layout.level_shapes[level], self.level_tile(layout)
+        return tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
+
+    def level_tile(self, layout: LabelLayout) -> tuple[int, ...]:
+        """Return the shape of a super-tile of a coarser level, in its pixels."""
+        ones = (1,) * len(layout.leading)
+        return (*ones, *(side * PYRAMID_TILE_CHUNKS for side in layout.chunk))
+
+    def level_tasks(self, level: int) -> Iterator[Task]:
+        """Yield the super-tiles of a coarser level."""
+        layout = layout_of(self.plan)
+        shape, edge = layout.level_shapes[level], self.level_tile(layout)
+        fine = zarr.open_array(self.state.partial / str(level - 1), mode="r")
+        coarse = zarr.open_array(self.state.partial / str(level), mode="r+")
+        grid = self.level_grid(level)
+        for number, index in enumerate(product(*map(range, grid))):
+            bounds = [
+                (i * e, min((i + 1) * e, n)) for i, e, n in zip(index, edge, shape, strict=True)
+            ]
+            box, name = Box.of(*bounds), f"{level}/{number}"
+            work = _LevelWork(self.state, name, fine, coarse, box, layout.factors[level - 1])
+            yield Task(name, f"level {level}, {box.slices}", prod(box.shape), work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrays:
+    """The arrays that windows write."""
+
+    labels: zarr.Array[Any]
+    means: zarr.Array[Any]
+    counts: zarr.Array[Any]
+
+
+def _open_arrays(path: Path) -> _Arrays:
+    names = ("0", "cells/means", "cells/counts")
+    return _Arrays(*(zarr.open_array(path / name, mode="r+") for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class _WindowWork:
+    """Read, label, write, record one window."""
+
+    run: _Run
+    name: str
+    plane: int
+    window: Window
+    arrays: _Arrays
+
+    def __call__(self, pulse: Pulse) -> None:
+        plan, window = self.run.plan, self.window
+        block = plan.source.read(self.plane, read_box(plan, window))
+        pulse()
+        result = label_window_with_table(
+            plan, window, self.plane, block, threads=self.run.threads, pulse=pulse
+        )
+        pulse()
+        leading = plane_in_output(plan, self.plane)
+        place = (*leading, *core_in_output(plan, window).slices)
+        cells = (*leading, *cells_in_output(plan, window).slices)
+        self.arrays.labels[place] = result.labels
+        self.arrays.means[cells] = result.table.means
+        self.arrays.counts[cells] = result.table.counts
+        superpixels = int((result.table.counts > 0).sum())
+        self.run.state.record(self.name, {"superpixels": superpixels})
+
+
+@dataclass(frozen=True, slots=True)
+class _LevelWork:
+    """Make one super-tile of a coarser level from the level before."""
+
+    state: RunState
+    name: str
+    fine: zarr.Array[Any]
+    coarse: zarr.Array[Any]
+    box: Box
+    factor: tuple[int, int]
+
+    def __call__(self, pulse: Pulse) -> None:
+        leading = self.box.slices[:-2]
+        sides = list(zip(self.box.sides[-2:], self.factor, self.fine.shape[-2:], strict=True))
+        reads = [slice(s.start * f, min(s.stop * f, n)) for s, f, n in sides]
+        labels = self.fine[(*leading, *reads)]
+        pulse()
+        plane = labels.reshape(labels.shape[-2:])
+        self.coarse[self.box.slices] = mode_downsample(plane, self.factor).reshape(self.box.shape)
+        self.state.record(self.name, {})
+
+
+def manifest_of(plan: Plan) -> dict[str, Any]:
+    """Return what a resume needs to make the same plan again."""
+    return {
+        "hash": plan.hash,
+        "provenance": plan.provenance(),
+        "opened": plan.source.opened,
+        "window_px": list(plan.core_px),
+    }
+
+
+def difference(one: Any, other: Any, path: str = "") -> str:
+    """Return the first place where two provenances differ, in words."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other}):
+            if one.get(key) != other.get(key):
+                return difference(one.get(key), other.get(key), f"{path}.{key}".strip("."))
+    return f"its {path} is {one}, here it is {other}"

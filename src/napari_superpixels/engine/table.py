@@ -1,0 +1,71 @@
+"""A plan as a table that a person can read."""
+
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from napari_superpixels.engine.plan import Plan
+
+
+def plan_table(plan: "Plan") -> str:
+    """Return the table of a plan."""
+    table = Table(box=SIMPLE, show_header=False, pad_edge=False)
+    for name, value in plan_rows(plan):
+        table.add_row(name, value)
+    text = StringIO()
+    Console(file=text, width=100).print(table)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")
+
+
+def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
+    """Return names and values of what a plan will do."""
+    source, lattice, cost = plan.source, plan.lattice, plan.cost
+    settings = plan.provenance()["method"]["settings"]
+    return [
+        ("image", f"{source.name}: {_axes(plan)}, {_channels(plan)}, level {source.level}"),
+        (
+            "method",
+            f"{plan.method.name} " + ", ".join(f"{k}={_short(v)}" for k, v in settings.items()),
+        ),
+        ("lattice", f"{_times(lattice.cells)} cells of {_times(lattice.step)} px"),
+        ("labels", f"{plan.dtype}, at most {lattice.last_label:,}"),
+        ("written", f"{_times(plan.axes.shape)} px, {len(plan.level_factors) + 1} levels"),
+        ("windows", f"{plan.tiles:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
+        ("chunks", f"{_times(plan.chunk_px)} px"),
+        ("memory", f"{_bytes(cost.total)} a window in work"),
+        ("labels on disk", f"at most {_bytes(_output_bytes(plan))} before compression"),
+    ]
+
+
+def _axes(plan: "Plan") -> str:
+    return " ".join(f"{axis.name}={axis.size}" for axis in plan.source.axes.items)
+
+
+def _channels(plan: "Plan") -> str:
+    kind = "RGB" if plan.source.rgb else f"{plan.source.channels} channel(s)"
+    return f"{plan.source.dtype} {kind}"
+
+
+def _times(numbers: tuple[int, ...]) -> str:
+    return " x ".join(f"{number:,}" for number in numbers)
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _output_bytes(plan: "Plan") -> int:
+    height, width = plan.pixels.shape
+    return height * width * len(plan.planes) * plan.dtype.itemsize
+
+
+def _bytes(count: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -1,0 +1,154 @@
+"""OME-Zarr 0.5 label images: arrays first, metadata last.
+
+The root is itself the label multiscale, because readers open it then (a root that only holds
+``labels/`` shows nothing). Beside the levels lie the cell tables::
+
+    OUT/0 1 2 ...        labels, (t, z,) y, x, each level the mode of the one before
+    OUT/cells/means      float32, (t, z,) cells y, cells x, channels
+    OUT/cells/counts     uint32, (t, z,) cells y, cells x
+
+Until `finish_labels` has written the metadata the root says nothing about an image.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import BloscCodec, BloscShuffle
+
+from napari_superpixels.axes import Axes, Axis
+
+AXIS_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+NGFF_UNITS = {"metre": "meter", "um": "micrometer", "µm": "micrometer", "nm": "nanometer"}
+"""Spellings that occur in files, and how NGFF wants them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelLayout:
+    """How a label image lies on disk."""
+
+    axes: Axes
+    """Axes of the finest level, without channels."""
+    dtype: np.dtype[Any]
+    """Type of the labels."""
+    chunk: tuple[int, int]
+    """Chunk along y and x, in pixels; leading axes have chunks of one."""
+    factors: tuple[tuple[int, int], ...]
+    """Scale of each further level to the one before, along y and x."""
+    cells: tuple[int, int]
+    """Cells along y and x that the tables hold."""
+    cell_chunk: tuple[int, int]
+    """Chunk of the tables, in cells."""
+    channels: int
+    """Channels of the means."""
+
+    @property
+    def leading(self) -> tuple[int, ...]:
+        """Sizes of t and z."""
+        return self.axes.leading_shape
+
+    @property
+    def level_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of every level."""
+        shapes = [self.axes.plane_shape]
+        for fy, fx in self.factors:
+            y, x = shapes[-1]
+            shapes.append((-(-y // fy), -(-x // fx)))
+        return tuple((*self.leading, *shape) for shape in shapes)
+
+    @property
+    def level_scales(self) -> tuple[tuple[int, int], ...]:
+        """Pixels of the finest level in a pixel of each level, along y and x."""
+        scales = [(1, 1)]
+        for fy, fx in self.factors:
+            scales.append((scales[-1][0] * fy, scales[-1][1] * fx))
+        return tuple(scales)
+
+
+def create_labels(path: Path, layout: LabelLayout) -> None:
+    """Make the group and its empty arrays in an empty folder; the root has no metadata yet."""
+    root = zarr.create_group(path, zarr_format=3)
+    ones = (1,) * len(layout.leading)
+    names = list(layout.axes.names)
+    for number, shape in enumerate(layout.level_shapes):
+        chunk = tuple(map(min, layout.chunk, shape[-2:]))
+        _create(root, str(number), shape, (*ones, *chunk), layout.dtype, names, 0)
+    tables = root.create_group("cells")
+    cells = (*layout.leading, *layout.cells)
+    chunk = (*ones, *layout.cell_chunk)
+    _create(tables, "counts", cells, chunk, np.dtype(np.uint32), names, 0)
+    means = ((*cells, layout.channels), (*chunk, layout.channels))
+    _create(tables, "means", *means, np.dtype(np.float32), [*names, "c"], np.nan)
+
+
+def _create(
+    group: zarr.Group,
+    name: str,
+    shape: tuple[int, ...],
+    chunks: tuple[int, ...],
+    dtype: np.dtype[Any],
+    names: list[str],
+    fill: float,
+) -> None:
+    codec = BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle)
+    group.create_array(
+        name,
+        shape=shape,
+        chunks=chunks,
+        dtype=dtype,
+        compressors=codec,
+        fill_value=fill,
+        dimension_names=names,
+    )
+
+
+def finish_labels(path: Path, layout: LabelLayout, name: str, provenance: dict[str, Any]) -> None:
+    """Write the metadata that makes the arrays an image."""
+    root = zarr.open_group(path, mode="r+")
+    root.attrs.update(
+        {
+            "ome": {
+                "version": "0.5",
+                "multiscales": [multiscale(layout, name)],
+                "image-label": {"properties": [{"label-value": 0, "class": "nodata"}]},
+            },
+            "napari_superpixels": provenance,
+        }
+    )
+
+
+def multiscale(layout: LabelLayout, name: str) -> dict[str, Any]:
+    """Return the NGFF ``multiscales`` entry of a layout."""
+    datasets = [
+        {"path": str(number), "coordinateTransformations": _transformations(layout.axes, scale)}
+        for number, scale in enumerate(layout.level_scales)
+    ]
+    return {
+        "name": name,
+        "axes": [_axis(axis) for axis in layout.axes.items],
+        "datasets": datasets,
+        "type": "mode",
+        "metadata": {"description": "each level is the most frequent label of the one before"},
+    }
+
+
+def _axis(axis: Axis) -> dict[str, str]:
+    entry = {"name": axis.name, "type": AXIS_TYPES[axis.name]}
+    if axis.unit:
+        entry["unit"] = NGFF_UNITS.get(axis.unit, axis.unit)
+    return entry
+
+
+def _transformations(axes: Axes, scale: tuple[int, int]) -> list[dict[str, Any]]:
+    factors = dict(zip("yx", scale, strict=True))
+    spacings = [axis.spacing * factors.get(axis.name, 1) for axis in axes.items]
+    # The centre of a coarse pixel lies between the centres of the fine ones that it covers.
+    origins = [
+        axis.origin + (factors.get(axis.name, 1) - 1) / 2 * axis.spacing for axis in axes.items
+    ]
+    return [
+        {"type": "scale", "scale": spacings},
+        {"type": "translation", "translation": origins},
+    ]

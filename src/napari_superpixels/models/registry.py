@@ -1,0 +1,48 @@
+"""Names of methods, resolved when asked for."""
+
+from dataclasses import fields
+from importlib import import_module
+from typing import Any, cast
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.models.protocol import Method
+
+METHODS = {
+    "slic": "napari_superpixels.models.slic:Slic",
+    "ssn_pix": "napari_superpixels.models.ssn_pix:SsnPix",
+}
+"""Where each method's settings class lives."""
+
+
+def method_class(name: str) -> type[Any]:
+    """Return the settings class of a method.
+
+    Raises
+    ------
+    InputError
+        If no method has that name.
+    """
+    if name not in METHODS:
+        raise InputError(
+            f"There is no method {name!r}; choose one of {', '.join(sorted(METHODS))}."
+        )
+    module, _, attribute = METHODS[name].partition(":")
+    return cast("type[Any]", getattr(import_module(module), attribute))
+
+
+def make_method(name: str, settings: dict[str, Any]) -> Method:
+    """Make the settings of a method from its name and parameters.
+
+    Raises
+    ------
+    InputError
+        If the name or a parameter is unknown, or a value is not allowed.
+    """
+    made_by = method_class(name)
+    known = [field.name for field in fields(made_by)]
+    for key in settings:
+        if key not in known:
+            raise InputError(
+                f"{name} has no parameter {key!r}; its parameters are {', '.join(known)}."
+            )
+    return cast("Method", made_by(**settings))

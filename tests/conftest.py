@@ -1,0 +1,58 @@
+"""What all tests share: Hypothesis profiles, a check for files left open, real images."""
+
+import gc
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+_QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(
+    "small", deadline=None, max_examples=25, suppress_health_check=_QUIET, print_blob=True
+)
+settings.register_profile("thorough", settings.get_profile("small"), max_examples=1000)
+settings.load_profile("small")
+
+
+def _open_files_below(folder: Path) -> list[str]:
+    links = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+    targets = [os.readlink(link) for link in links if os.path.islink(link)]
+    return sorted(target for target in targets if target.startswith(f"{folder}/"))
+
+
+@pytest.fixture(autouse=True)
+def _no_file_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a file open in its temporary folder."""
+    if "tmp_path" not in request.fixturenames or not os.path.isdir("/proc/self/fd"):
+        yield
+        return
+    folder = request.getfixturevalue("tmp_path")
+    yield
+    if _open_files_below(folder):
+        gc.collect()
+    assert not _open_files_below(folder), "the test left files open"
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The top of the source tree."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of real images that ship with the repository."""
+    return ROOT / "examples" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """A folder of more real images beside the checkout; most machines have none."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("there is no ../shared/data beside this checkout")
+    return folder

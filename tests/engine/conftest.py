@@ -1,0 +1,40 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from napari_superpixels import api
+from napari_superpixels.engine.lazy import lazy_labels
+from napari_superpixels.engine.plan import Plan, make_plan
+from napari_superpixels.testing.fake import Fake
+
+
+@pytest.fixture
+def image() -> NDArray[np.uint16]:
+    """Two channels whose sizes are no multiples of anything."""
+    return np.random.default_rng(7).integers(0, 999, (2, 101, 135), dtype=np.uint16)
+
+
+@pytest.fixture
+def fake_plan() -> Callable[..., Plan]:
+    """Make a plan of the fake method over an array."""
+
+    def make(
+        array: object, axes: str = "cyx", method: Fake | None = None, **options: object
+    ) -> Plan:
+        return make_plan(api.open(array, axes=axes), method or Fake(), **options)
+
+    return make
+
+
+@pytest.fixture
+def whole(fake_plan: Callable[..., Plan]) -> Callable[..., NDArray[np.generic]]:
+    """Label an array in one window."""
+
+    def compute(
+        array: object, axes: str = "cyx", method: Fake | None = None
+    ) -> NDArray[np.generic]:
+        return np.asarray(lazy_labels(fake_plan(array, axes, method)).compute())
+
+    return compute
