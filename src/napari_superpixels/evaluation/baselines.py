@@ -14,7 +14,7 @@ from napari_superpixels.labels.metrics import Labels
 Image = NDArray[np.uint8]
 """An RGB image, shape (Y, X, 3)."""
 
-FAST_SLIC_LIMIT = 65534
+FAST_SLIC_LIMIT = 65533
 """The most components that fast-slic makes: its labels have 16 bits."""
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_superpixels.errors import InputError
 from napari_superpixels.kernels.ids import expand_ids
 from napari_superpixels.kernels.slic import slic
-from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
+from napari_superpixels.models.protocol import Codes, ImageFacts, Method, Tile
 from napari_superpixels.models.slic import Slic, SlicModel
 from napari_superpixels.tiling import Box, Lattice
 
@@ -71,21 +72,31 @@ def _ids(codes: Codes, step: int) -> NDArray[Any]:
     return expand_ids(codes, (0, 0), (step, step), cells, 0, lattice.label_dtype)
 
 
-def raw_slic(image: Image, method: Slic) -> NDArray[Any]:
-    """Return the labels of `slic` before its clean-up, for the papers' merging.
+def raw_labels(image: Image, method: Method) -> NDArray[Any]:
+    """Return the labels of a method before its clean-up, for the papers' merging.
 
     Parameters
     ----------
     image
         RGB image, shape (Y, X, 3).
     method
-        Settings.
+        Settings of `slic`.
 
     Returns
     -------
     ndarray of uint32, shape (Y, X)
         Labels that may have several components.
+
+    Raises
+    ------
+    InputError
+        If the method is not `slic`.
     """
+    if not isinstance(method, Slic):
+        raise InputError(
+            f"The labels of {method.name!r} before its clean-up are not to be had, only those of "
+            f"'slic'; compare {method.name!r} under its own rule."
+        )
     model, step = _rgb_model(method), (method.step, method.step)
     features = model.features(np.moveaxis(image, -1, 0))
     result = slic(features, None, step, model.quanta.position, method.iterations)
