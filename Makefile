@@ -43,7 +43,7 @@ bench: .venv/bench.stamp
 	$(BIN)/python -m pytest tests/benchmarks --benchmark
 
 docs: .venv/dev.stamp
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test-latest: .venv-latest/dev.stamp
 	.ci/display .venv-latest/bin/python -m pytest $(PYTEST_ARGS)

@@ -4,7 +4,6 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import EntryPoint, entry_points
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,18 +12,13 @@ from npe2 import PluginManifest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 MANIFEST = ROOT / "src" / "napari_superpixels" / "napari.yaml"
-needs_api = pytest.mark.skipif(
-    find_spec("napari_superpixels.api") is None, reason="the api is not merged yet"
-)
 
 
-@needs_api
 @pytest.mark.parametrize(("name", "target"), PROJECT["scripts"].items())
 def test_every_console_script_imports(name: str, target: str) -> None:
     assert callable(EntryPoint(name, target, "console_scripts").load())
 
 
-@needs_api
 def test_the_shell_command_says_how_it_is_used() -> None:
     code = "from napari_superpixels.cli import main; main()"
     command = [sys.executable, "-c", code, "--help"]

@@ -3,14 +3,10 @@
 import json
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 
 HEAVY = ["torch", "napari", "magicgui", "qtpy", "dask", "zarr", "numba", "skimage", "rasterio"]
-needs_api = pytest.mark.skipif(
-    find_spec("napari_superpixels.api") is None, reason="the api is not merged yet"
-)
 
 
 def _modules_after(code: str) -> set[str]:
@@ -28,13 +24,11 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert not _modules_after("import napari_superpixels").intersection(HEAVY)
 
 
-@needs_api
 def test_importing_the_api_loads_nothing_heavy() -> None:
     loaded = _modules_after("import napari_superpixels.api")
     assert not loaded.intersection(["torch", "napari", "magicgui", "qtpy", "dask"])
 
 
-@needs_api
 def test_every_public_name_is_there() -> None:
     code = "import napari_superpixels as nsp\n[getattr(nsp, name) for name in nsp.__all__]"
     assert "napari_superpixels.api" in _modules_after(code)
@@ -52,7 +46,6 @@ def test_rooms_without_torch_import_without_torch(module: str) -> None:
     assert "torch" not in _modules_after(f"import napari_superpixels.{module}")
 
 
-@needs_api
 def test_slic_computes_without_torch() -> None:
     code = (
         "import numpy as np, napari_superpixels as nsp\n"

@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,6 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 FENCE = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 COMMAND = "napari-superpixels"
 MAIN = "from napari_superpixels.cli import main; main()"
-needs_api = pytest.mark.skipif(
-    find_spec("napari_superpixels.api") is None, reason="the api is not merged yet"
-)
 
 
 def _blocks(page: Path) -> list[tuple[str, str]]:
@@ -61,7 +57,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@needs_api
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if _scripts(page)],
@@ -72,7 +67,6 @@ def test_page_runs_from_top_to_bottom(page: Path, folder: Path) -> None:
         _run(arguments, folder)
 
 
-@needs_api
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_example_runs(example: Path, folder: Path) -> None:
     _run([str(example), "made"], folder)

@@ -1,8 +1,9 @@
 """Rules 1 to 3 of connectivity: which component each label keeps.
 
 The image is scanned once. Runs of equal code (cut at cell borders) are joined by union-find in a
-ring that holds three rows of cells; a row of labels is decided as soon as the row of cells below it
-was scanned, for a label never lies further from its own cell than that.
+ring that holds five rows of cells. A row of cells is written when the two below it were scanned: no
+label in it reaches further down, so the best component of each is known by then, and none reaches
+more than two rows up, so the first run of each is still there.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,8 @@ FREE, QUEUED, PENDING = 254, 253, 16
 # Columns of the table of runs. A run starts where the one before it ended.
 PARENT, SCORE, END, LABEL = 0, 1, 2, 3
 OWNS = 1 << 30  # added to the score of a component that touches its label's own cell
+SLOTS = 8  # rows of labels that are remembered; five are in use at a time
+CODE_BITS = 4  # a run's LABEL is its label's place in `best`, then its code in that many bits
 
 # What a cell holds: home pixels, pixels of rule 2 not yet decided, pixels of rule 2 kept.
 HOME, WEAK, KEPT = 1, 2, 4
@@ -32,32 +35,32 @@ class _Scan(NamedTuple):
 
     runs: NDArray[np.int32]  # ring of runs, numbered in raster order
     first: NDArray[np.int64]  # number of the first run of each row
-    best: NDArray[np.int32]  # of each label in a row of cells: best score, root of that component
+    best: NDArray[np.int32]  # of each label in SLOTS rows: best score, root of that component
     flags: NDArray[np.uint8]  # what each cell holds
     line: NDArray[np.uint8]  # one row of codes, nodata as the own cell
 
     @classmethod
-    def over(cls, shape: tuple[int, int], step: tuple[int, int]) -> "_Scan":
+    def over(cls, shape: tuple[int, int], step: tuple[int, int], runs: int) -> "_Scan":
         height, width = -(-shape[0] // step[0]) + 2, -(-shape[1] // step[1]) + 2
         return cls(
-            np.empty((_ring_size(step[0], shape[1]), 4), np.int32),
+            np.empty((_ring_size(runs), 4), np.int32),
             np.zeros(shape[0] + 1, np.int64),
-            np.empty((width, 2), np.int32),
+            np.empty((SLOTS * width, 2), np.int32),
             np.zeros((height, width), np.uint8),
             np.empty(shape[1], np.uint8),
         )
 
 
-def _ring_size(step: int, columns: int) -> int:
-    """Return how many runs can lie in three rows of cells, rounded up to a power of two."""
-    return 1 << (3 * step * columns - 1).bit_length()
+def _ring_size(runs: int) -> int:
+    """Return the number of runs rounded up to a power of two."""
+    return 1 << (runs - 1).bit_length()
 
 
 def bytes_for(shape: tuple[int, int], step: tuple[int, int]) -> int:
-    """Return the memory that `keep` uses, in bytes."""
+    """Return an upper bound of the memory that `keep` uses, in bytes."""
     height, width = -(-shape[0] // step[0]) + 2, -(-shape[1] // step[1]) + 2
-    ring = 16 * _ring_size(step[0], shape[1])
-    return ring + 8 * (shape[0] + 1) + 8 * width + height * width + shape[1]
+    ring = 16 * _ring_size(min(5 * step[0], shape[0]) * shape[1])
+    return ring + 8 * (shape[0] + 1) + 8 * SLOTS * width + height * width + 2 * shape[1]
 
 
 def keep(
@@ -67,16 +70,40 @@ def keep(
     out: NDArray[np.uint8],
     pulse: Callable[[], None],
 ) -> int:
-    """Write the kept codes and FREE elsewhere; return the number of free pixels."""
-    scan = _Scan.over(codes.shape, step)
-    height = -(-codes.shape[0] // step[0])
+    """Write the kept codes and FREE elsewhere; return the number of free pixels.
+
+    `valid` has no elements where all pixels are valid.
+    """
+    pulse()
+    runs = _count_runs(codes, valid, step)
+    assert runs > 0, "a code of a valid pixel is over 8"
+    scan = _Scan.over(codes.shape, step, runs)
+    height = scan.flags.shape[0] - 2
     stride = max(1, SCAN_PIXELS // (step[0] * codes.shape[1]))
-    for r in range(0, height, stride):
+    for r in range(0, height + 2, stride):
         pulse()
-        good = _keep_rows(codes, valid, step, (r, min(r + stride, height)), scan, out)
-        assert good, "a code of a valid pixel is over 8"
+        _keep_rows(codes, valid, step, (r, min(r + stride, height + 2)), scan, out)
     pulse()
     return int(_settle(out, scan.flags, step))
+
+
+@njit(nogil=True, cache=True)
+def _count_runs(codes: NDArray[np.uint8], valid: NDArray[np.bool_], step: tuple[int, int]) -> int:
+    """Return the most runs in five rows of cells, or a few more; 0 if a code is none."""
+    most = 0
+    counts = (0, 0, 0, 0, 0)
+    line = np.empty(codes.shape[1], np.uint8)
+    for top in range(0, codes.shape[0], step[0]):
+        count = 0
+        for y in range(top, min(top + step[0], codes.shape[0])):
+            if not _read_line(codes, valid, y, line):
+                return 0
+            count += -(-line.size // step[1])
+            for x in range(1, line.size):
+                count += line[x] != line[x - 1]
+        counts = (counts[1], counts[2], counts[3], counts[4], count)
+        most = max(most, sum(counts))
+    return most
 
 
 @njit(nogil=True, cache=True)
@@ -87,19 +114,18 @@ def _keep_rows(
     within: tuple[int, int],
     scan: _Scan,
     out: NDArray[np.uint8],
-) -> bool:
-    """Scan some rows of cells; decide each row of labels as soon as all its pixels were seen."""
-    height = scan.flags.shape[0] - 2
+) -> None:
+    """Scan some rows of cells, and write those that lie two rows before them."""
+    size, width = codes.shape[0], scan.flags.shape[1]
     for r in range(within[0], within[1]):
-        for y in range(r * step[0], min((r + 1) * step[0], codes.shape[0])):
-            if not _read_line(codes, valid, y, scan.line):
-                return False
+        for slot in range(0 if r == 0 else r + 2, r + 3):
+            start = slot % SLOTS * width
+            scan.best[start : start + width, 0] = -1
+        for y in range(r * step[0], min((r + 1) * step[0], size)):
+            _read_line(codes, valid, y, scan.line)
             _scan_line(scan, valid, y, r, step[1])
-        _decide(scan, r - 1, step, out)
-        if r == height - 1:
-            _decide(scan, r, step, out)
-            _decide(scan, r + 1, step, out)
-    return True
+        for y in range(max(r - 2, 0) * step[0], min((r - 1) * step[0], size)):
+            _write_line(scan, r - 2, y, step[1], out)
 
 
 @njit(nogil=True, cache=True)
@@ -121,7 +147,7 @@ def _read_line(
 def _scan_line(scan: _Scan, valid: NDArray[np.bool_], y: int, r: int, step: int) -> None:
     """Append the runs of a row and join them with their neighbours to the left and above."""
     runs, mask = scan.runs, scan.runs.shape[0] - 1
-    line, size = scan.line, scan.line.size
+    line, size, width = scan.line, scan.line.size, scan.flags.shape[1]
     n = first = scan.first[y]
     above = scan.first[max(y - 1, 0)]
     start = column = 0
@@ -131,23 +157,25 @@ def _scan_line(scan: _Scan, valid: NDArray[np.bool_], y: int, r: int, step: int)
         stop = start + 1
         while stop < edge and line[stop] == code:
             stop += 1
-        label = (r + code // 3) * scan.best.shape[0] + column + code % 3
+        place = (r + code // 3) % SLOTS * width + column + code % 3
+        label = place << CODE_BITS | code
         i = n & mask
         runs[i, PARENT] = n
         runs[i, SCORE] = _score(valid, y, start, stop, code)
         runs[i, END] = stop
         runs[i, LABEL] = label
-        if n > first and runs[(n - 1) & mask, LABEL] == label:
+        if n > first and _is_same(runs[(n - 1) & mask, LABEL], label):
             _join(runs, mask, n - 1, n)
         while above < first and runs[above & mask, END] <= start:
             above += 1
         other = above
         while other < first:
-            if runs[other & mask, LABEL] == label:
+            if _is_same(runs[other & mask, LABEL], label):
                 _join(runs, mask, other, n)
             if runs[other & mask, END] >= stop:
                 break
             other += 1
+        _note(runs, mask, n, scan.best[place])
         n += 1
         start = stop
         column += stop == edge
@@ -163,6 +191,11 @@ def _score(valid: NDArray[np.bool_], y: int, start: int, stop: int, code: int) -
         for x in range(start, stop):
             count += valid[y, x]
     return count + OWNS if code == OWN else count
+
+
+@njit(nogil=True, cache=True)
+def _is_same(a: int, b: int) -> bool:
+    return (a ^ b) < (1 << CODE_BITS)
 
 
 @njit(nogil=True, cache=True)
@@ -188,44 +221,36 @@ def _join(runs: NDArray[np.int32], mask: int, i: int, j: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _decide(scan: _Scan, r: int, step: tuple[int, int], out: NDArray[np.uint8]) -> None:
-    """Choose the component that each label of row `r` of the lattice may keep, and write it."""
-    runs, mask, best = scan.runs, scan.runs.shape[0] - 1, scan.best
-    width = best.shape[0]
-    below = (r + 1) * width
-    top = max(r - 1, 0) * step[0]
-    bottom = min((r + 2) * step[0], out.shape[0])
-    best[:, 0] = -1
-    for n in range(scan.first[top], scan.first[bottom]):
-        i = n & mask
-        column = runs[i, LABEL] - below
-        if runs[i, PARENT] == n and 0 <= column < width and runs[i, SCORE] > best[column, 0]:
-            best[column, 0] = runs[i, SCORE]
-            best[column, 1] = n
-    for y in range(top, bottom):
-        _write_line(scan, r, y, step, out)
+def _note(runs: NDArray[np.int32], mask: int, n: int, best: NDArray[np.int32]) -> None:
+    """Remember the component of run `n` if it is the best of its label so far.
+
+    Scores only grow and roots only move forward, so what is remembered is never out of date.
+    """
+    root = _find(runs, mask, n)
+    score = runs[root & mask, SCORE]
+    if score > best[0] or (score == best[0] and root < best[1]):
+        best[0] = score
+        best[1] = root
 
 
 @njit(nogil=True, cache=True)
-def _write_line(scan: _Scan, r: int, y: int, step: tuple[int, int], out: NDArray[np.uint8]) -> None:
-    """Write the pixels of one row whose labels lie in row `r` of the lattice."""
+def _write_line(scan: _Scan, r: int, y: int, step: int, out: NDArray[np.uint8]) -> None:
+    """Write the kept pixels of one row of pixels in row `r` of cells, and FREE elsewhere."""
     runs, mask, best = scan.runs, scan.runs.shape[0] - 1, scan.best
-    below = (r + 1) * best.shape[0]
-    row = y // step[0]
     start = column = 0
     for n in range(scan.first[y], scan.first[y + 1]):
         stop = runs[n & mask, END]
-        label = runs[n & mask, LABEL] - below
-        if 0 <= label < best.shape[0]:
-            value = FREE
-            if _find(runs, mask, n) == best[label, 1]:
-                home = best[label, 0] >= OWNS
-                value = 3 * (r - row + 1) + label - column + (0 if home else PENDING)
-                scan.flags[row + 1, column + 1] |= HOME if home else WEAK
-            for x in range(start, stop):
-                out[y, x] = value
+        place = runs[n & mask, LABEL] >> CODE_BITS
+        value = FREE
+        if _find(runs, mask, n) == best[place, 1]:
+            home = best[place, 0] >= OWNS
+            code = runs[n & mask, LABEL] & ((1 << CODE_BITS) - 1)
+            value = code if home else code + PENDING
+            scan.flags[r + 1, column + 1] |= HOME if home else WEAK
+        for x in range(start, stop):
+            out[y, x] = value
         start = stop
-        column += stop == (column + 1) * step[1]
+        column += stop == (column + 1) * step
 
 
 @njit(nogil=True, cache=True)

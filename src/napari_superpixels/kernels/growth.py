@@ -29,6 +29,7 @@ class _Growth(NamedTuple):
     down: NDArray[np.int32]  # of each row: distance and kind of the neighbours above and below
     right: NDArray[np.int32]  # of each column: the same, to the left and right
     offers: NDArray[np.uint16]  # of each kind and value: the code offered, as one bit; else 0
+    code: NDArray[np.uint8]  # of each single bit: its number
 
     @classmethod
     def over(cls, shape: tuple[int, int], step: tuple[int, int]) -> "_Growth":
@@ -36,6 +37,7 @@ class _Growth(NamedTuple):
             _neighbours(shape[0], step[0], shape[1], UP),
             _neighbours(shape[1], step[1], 1, LEFT),
             _offers(),
+            np.array([max(i.bit_length() - 1, 0) for i in range(257)], np.uint8),
         )
 
 
@@ -69,7 +71,7 @@ def bytes_for(shape: tuple[int, int]) -> int:
     """Return an upper bound of the memory that `grow` uses, in bytes, without that of `cost`."""
     pixels = shape[0] * shape[1]
     pairs = 4 * min(CHUNK, pixels)
-    return 4 * pixels + (8 + 8 + 1) * pairs + 16 * sum(shape) + 2 * 6 * 256
+    return 4 * pixels + (8 + 8 + 1) * pairs + 16 * sum(shape) + 2 * 6 * 256 + 257
 
 
 def grow(
@@ -139,18 +141,14 @@ def _propose(
     pairs = 0
     for pixel in queue:
         offered = _offered(flat, pixel, columns, growth)
-        single = (offered & (offered - 1)) == 0
-        code = 0
-        while offered:
-            if offered & 1:
+        if offered & (offered - 1) == 0:
+            flat[pixel] = PENDING + growth.code[offered]
+            continue
+        for code in range(9):
+            if offered >> code & 1:
                 index[pairs] = pixel
                 choice[pairs] = code
                 pairs += 1
-            offered >>= 1
-            code += 1
-        if single:
-            pairs -= 1
-            flat[pixel] = PENDING + choice[pairs]
     return pairs
 
 
