@@ -1,9 +1,9 @@
 """The promise, counted: labels are the same however the work was cut.
 
-For each image, number of iterations and step, everything is compared with one window over the whole
-image, pixel by pixel: windows of several sizes, several chunkings of a dask source, crops (with
-shifted ids, as far from the cut as a label can depend on), a run, and a run that was killed half-way
-and resumed. `halo short` is the same comparison with a halo that lacks two cells or more: where it
+For each image, number of iterations and step, everything is compared with one window over the
+whole image, pixel by pixel: windows of several sizes, several chunkings of a dask source, crops
+(with shifted ids, as far from the cut as a label can depend on), a run, and a run that was killed
+half-way and resumed. `halo short` is the same comparison with a halo that lacks cells: where it
 differs, the comparison is able to fail.
 
     python benchmarks/equality.py --images examples/data/*
@@ -13,11 +13,10 @@ import argparse
 import multiprocessing
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -138,8 +137,9 @@ def chunkings(case: Case) -> Iterator[tuple[str, str]]:
     for chunks in CHUNKINGS:
         sizes = tuple(map(min, chunks, pixels.shape[1:]))
         array = da.from_array(pixels, chunks=(1, *sizes))
-        yield f"dask {sizes[0]} x {sizes[1]}", differing(
-            compute(case.of_array(array, valid)), case.expected
+        yield (
+            f"dask {sizes[0]} x {sizes[1]}",
+            differing(compute(case.of_array(array, valid)), case.expected),
         )
 
 

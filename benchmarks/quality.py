@@ -1,9 +1,9 @@
 """ASA and boundary recall of our methods beside scikit-image's SLIC, at equal actual counts.
 
 Every annotation is a row, as in the papers. Each of our rows stands beside the baseline with the
-clean-up of the same kind: our own rule (`native`) beside scikit-image's own, and the papers' merging
-(`papers`) of the assignment before any clean-up beside the same merging of theirs. The baseline is
-evaluated just below and above our count and interpolated.
+clean-up of the same kind: our own rule (`native`) beside scikit-image's own, and the papers'
+merging (`papers`) of the assignment before any clean-up beside the same merging of theirs. The
+baseline is evaluated just below and above our count and interpolated.
 
     python benchmarks/quality.py --data FOLDER/bsds500/val
     python benchmarks/quality.py --data FOLDER/bsds500/train --limit 60 --compactness 5 10 15 20
