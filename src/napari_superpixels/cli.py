@@ -138,9 +138,8 @@ def info(
     if as_json:
         typer.echo(json.dumps(facts, default=str))
         return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {value}")
+    for name, value in _readable(facts):
+        typer.echo(f"{name:<12} {value}")
 
 
 def main() -> None:
@@ -157,6 +156,24 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message(), EXIT_BAD_INPUT)
+
+
+def _readable(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a person wants to know of an image, as names and short texts."""
+    for name in ("name", "location", "format"):
+        yield name, str(facts[name])
+    for axis in facts["axes"]:
+        spacing = f", {axis['spacing']:g} {axis['unit']} apart" if axis["unit"] else ""
+        yield f"axis {axis['name']}", f"{axis['size']}{spacing}"
+    yield "levels", ", ".join(f"{height} x {width}" for height, width in facts["levels"])
+    kind = "RGB" if facts["rgb"] else f"{facts['channels']} channel(s)"
+    yield "samples", f"{facts['dtype']}, {kind}{', alpha' if facts['alpha'] else ''}"
+    yield "nodata", "none" if facts["nodata"] is None else f"{facts['nodata']:g}"
+    yield "chunks", " x ".join(map(str, facts["chunk_shape"]))
+    if facts["crs"]:
+        yield "crs", facts["crs"].partition("[")[2].split(",")[0].strip('"')
+    for note in facts["notes"]:
+        yield "note", note
 
 
 def _fail(sentence: str, code: int) -> None:
