@@ -1,6 +1,7 @@
 """The shell: ``napari-superpixels run | resume | plan | info``."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -82,6 +83,9 @@ def run(  # noqa: PLR0913 - one option each
     def work(image: str, out: Path) -> dict[str, Any]:
         picks = _channels(channels)
         source = api.open(image, axes=axes, level=level, channels=picks, mask=mask)
+        if not (quiet or as_json):
+            for note in source.notes:
+                typer.echo(f"{source.name}: {note}", err=True)
         plan = api.plan(source, method, region=_region(region), window=window, **settings)
         with _progress(quiet=quiet or as_json) as listener:
             return _summary(api.run(plan, out, workers=workers, listener=listener))
@@ -144,6 +148,8 @@ def info(
 
 def main() -> None:
     """Run the shell command; every user error is one sentence and an exit code."""
+    # What tifffile logs of a broken file stands in our own sentence already.
+    logging.getLogger("tifffile").disabled = True
     try:
         app(standalone_mode=False)
     except (Cancelled, KeyboardInterrupt, typer.Abort):
