@@ -19,7 +19,7 @@ from napari_superpixels.kernels.slic_kernels import Centres
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
 
-Data = tuple[NDArray[np.int16], NDArray[np.uint8], NDArray[np.int16], NDArray[np.int16]]
+Data = tuple[NDArray[np.int16], NDArray[np.uint8], NDArray[np.int16]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class SlicResult:
 
 
 def _data(cells: Cells) -> Data:
-    return cells.features, cells.codes, cells.frame.shared_pair(), cells.frame.offsets()
+    return cells.features, cells.codes, cells.frame.shared_pair()
 
 
 def _no_centres(frame: Frame) -> Centres:
@@ -76,7 +76,7 @@ def _no_centres(frame: Frame) -> Centres:
     return Centres(
         np.zeros((rows, columns, frame.channels + 2), np.int32),
         np.full((rows, columns), -1, np.int32),
-        np.zeros((rows, columns, frame.pairs, 2), np.int16),
+        np.zeros((rows, columns, frame.pairs), np.int32),
         np.zeros((rows, columns), np.uint8),
     )
 
@@ -113,7 +113,7 @@ def _associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Band
 
     def associate(start: int, stop: int) -> None:
         # A row of cells more on either side: pixels may choose a cell of the next band.
-        change = np.zeros((stop - start + 2, *sums.shape[1:]), np.int64)
+        change = np.zeros((stop - start + 2, len(sums[0]), cells.frame.pairs + 2), np.int64)
         cells_of_band = (start, stop, box[1].start, box[1].stop)
         kernel.associate(data, centres, position, cells_of_band, change)
         changes.append((start - 1, change))
@@ -121,7 +121,7 @@ def _associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Band
     bands.run(associate, box[0].start, box[0].stop)
     for top, change in changes:
         low, high = max(top, 0), min(top + len(change), len(sums))
-        sums[low:high] += change[low - top : high - top]
+        kernel.merge(change[low - top : high - top], sums[low:high])
 
 
 def slic(

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.kernels.bands import Bands, banded
-from napari_superpixels.kernels.cells import LANES, Cells
+from napari_superpixels.kernels.cells import Cells, Frame
+from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
+from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
 from napari_superpixels.kernels.features import (
     MAX_COMPACTNESS,
     Quanta,
@@ -23,12 +25,10 @@ from napari_superpixels.kernels.slic import cluster
 from napari_superpixels.models.protocol import NODATA_CODE, Codes, ImageFacts, Tile
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box
+from napari_superpixels.tiling.lattice import Lattice
 
 DEFAULT_COMPACTNESS = 2.5 / 0.26
 """The scales of position and colour of SSN (Jampani et al. 2018): one cell weighs 9.6 Lab units."""
-
-CONNECTIVITY_CELLS = 5
-"""Cells around a core on which its connected codes depend, beyond its codes."""
 
 MIN_STEP = 2
 
@@ -84,7 +84,7 @@ class Slic:
     @property
     def halo_cells(self) -> int:
         """Cells around a core on which its labels depend."""
-        return 2 * self.iterations - 1 + CONNECTIVITY_CELLS
+        return 2 * self.iterations - 1 + HALO_CELLS
 
     def needs_statistics(self, facts: ImageFacts) -> bool:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
@@ -158,24 +158,22 @@ class SlicModel:
             return self._assign(tile, threads, bands)
 
     def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
-        from napari_superpixels.kernels.connectivity import connect
-
-        shape = tile.pixels.shape[1], tile.pixels.shape[2]
-        rows = partial(self._rows, tile)
-        cells = Cells.gather(shape, tile.step, self.channels, rows, bands)
-        result = cluster(cells, self.quanta.position, self.iterations, cut=tile.cut, bands=bands)
-        near = Box(tuple(side.grow(CONNECTIVITY_CELLS) for side in tile.wanted))
+        frame = self._frame((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
+        cells = Cells.gather(frame, partial(self._rows, tile), bands)
+        result = cluster(cells, self.iterations, cut=tile.cut, bands=bands)
+        near = Box(tuple(side.grow(HALO_CELLS) for side in tile.wanted))
         near = near.clip(Box.whole(cells.grid))
         assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
-        codes = result.codes(near)
-        absent = codes == NODATA_CODE
-        valid = None if not absent.any() else ~absent
-        codes[absent] = 4
+        codes = result.codes(near, bands)
+        valid = None if cells.complete else codes != NODATA_CODE
         connected = connect(
             codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
         )
-        inner = _pixels(tile.wanted, tile.step, shape).relative_to(_pixels(near, tile.step, shape))
-        return connected[inner.slices]
+        to_pixels = frame.lattice.to_pixels
+        return connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
+
+    def _frame(self, shape: tuple[int, int], step: tuple[int, int]) -> Frame:
+        return Frame(Lattice(shape, step), self.channels, self.quanta.position)
 
     def _rows(self, tile: Tile, part: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
         """Features and validity of a range of pixel rows of a tile."""
@@ -198,13 +196,7 @@ class SlicModel:
 
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
-        grid = [-(-size // self.step) for size in shape]
-        cells = grid[0] * grid[1]
-        pixels = cells * (-(-(self.step**2) // LANES) * LANES)
-        return pixels * (2 * self.channels + 1) + cells * (self.channels + 3) * 40
-
-
-def _pixels(cells: Box, step: tuple[int, int], shape: tuple[int, int]) -> Box:
-    """The pixels of a box of cells, cut at the end of the tile."""
-    triples = zip(cells, step, shape, strict=True)
-    return Box(tuple(side.scale(s).clip(Box.whole((n,))[0]) for side, s, n in triples))
+        step = (self.step, self.step)
+        frame = self._frame(shape, step)
+        pixels = shape[0] * shape[1]
+        return frame.bytes + pixels * 2 + connectivity_bytes(shape, step, threads=2)
