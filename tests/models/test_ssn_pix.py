@@ -77,6 +77,17 @@ def test_windows_do_not_show(iterations, step, masked):
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.parametrize(("iterations", "seed"), [(1, 77), (1, 224), (2, 704), (2, 948)])
+def test_a_halo_short_by_two_cells_shows(iterations, seed):
+    """Found by search: about 1 in 80 of such images differs with v = 1, 1 in 1000 with v = 2."""
+    method = SsnPix(step=3, iterations=iterations, compactness=3.0)
+    image = white_noise(seed, 60)
+    expected = whole(method, image)
+    halo = method.halo_cells
+    np.testing.assert_array_equal(tiled(method, image, None, 5, halo, honest=False), expected)
+    assert (tiled(method, image, None, 5, halo - 2, honest=False) != expected).any()
+
+
 def test_a_too_short_halo_is_an_error_of_the_engine():
     method = SsnPix(step=4, iterations=2)
     with pytest.raises(AssertionError, match="halo"):

@@ -77,7 +77,7 @@ class _Block:
         undefined = ir.Constant(_WIDE_PAIRS, ir.Undefined)
         for code, total in enumerate(self.sums):
             place = b.add(b.mul(ir.Constant(_I64, code), pairs), pair)
-            weight = self.load(weights, b.shl(place, ir.Constant(_I64, 1)), _I32)
+            weight = self.load(weights, place, _I32)
             wide = b.sext(b.bitcast(self.splat(weight), _PAIRS), _WIDE_PAIRS)
             products = b.mul(values, wide)
             halves = [b.shuffle_vector(products, undefined, which) for which in (even, odd)]
@@ -106,7 +106,7 @@ def nearest(
     """Find the nearest candidate of `LANES` pixels of a cell, starting with `pixel`.
 
     All arrays are contiguous: `features` int16 (pairs, P, 2), `table` int16 (P, 2) one more pair
-    that all cells share, `weights` int16 (9, pairs + 1, 2), `base` int32 (9,), `old` and `new`
+    that all cells share, `weights` int32 (9, pairs + 1) with two weights of 16 bits a word, the first one low, `base` int32 (9,), `old` and `new`
     uint8 (P,). P is a multiple of `LANES`. Codes go to `new`, `ABSENT` where `old` is; returns a
     uint32 with a bit for each pixel whose code differs from `old`, the first pixel lowest.
     """
@@ -132,9 +132,9 @@ def nearest(
 
 @intrinsic  # type: ignore[untyped-decorator]
 def trailing_zeros(_context: Any, value: Any) -> Any:
-    """Return the number of zeros below the lowest set bit of a uint32 that is not 0."""
+    """Return the number of zeros below the lowest set bit of a uint64 that is not 0."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
-    return types.uint32(types.uint32), generate
+    return types.uint64(types.uint64), generate
