@@ -31,7 +31,7 @@ def noise(seed, shape, grain=5):
 
 def white_noise(seed, side):
     """Colours from a hash of our own: the same image with any version of numpy."""
-    value = np.arange(3 * side * side, dtype=np.uint32) + np.uint32(seed) * np.uint32(0x9E3779B1)
+    value = np.arange(3 * side * side, dtype=np.uint32) + np.uint32(seed * 0x9E3779B1 % 2**32)
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         value = (value ^ (value >> np.uint32(shift))) * np.uint32(factor)
     return (value >> np.uint32(24)).astype(np.uint8).reshape(3, side, side)
