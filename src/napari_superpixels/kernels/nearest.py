@@ -105,10 +105,11 @@ def nearest(
 ) -> Any:
     """Find the nearest candidate of `LANES` pixels of a cell, starting with `pixel`.
 
-    All arrays are contiguous: `features` int16 (pairs, P, 2), `table` int16 (P, 2) one more pair
-    that all cells share, `weights` int32 (9, pairs + 1) with two weights of 16 bits a word, the first one low, `base` int32 (9,), `old` and `new`
-    uint8 (P,). P is a multiple of `LANES`. Codes go to `new`, `ABSENT` where `old` is; returns a
-    uint32 with a bit for each pixel whose code differs from `old`, the first pixel lowest.
+    All arrays are contiguous: `features` int32 (pairs, P), two features of 16 bits a word, the
+    first one low; `table` int32 (P,) one more pair that all cells share; `weights` int32
+    (9, pairs + 1) in the same manner; `base` int32 (9,); `old` and `new` uint8 (P,). P is a
+    multiple of `LANES`. Codes go to `new`, `ABSENT` where `old` is; returns a uint32 with a bit for
+    each pixel whose code differs from `old`, the first pixel lowest.
     """
     signature = types.uint32(features, table, weights, base, old, new, types.intp)
 
@@ -116,15 +117,15 @@ def nearest(
         kinds = signature.args[:-1]
         arrays = [context.make_array(k)(context, builder, value=a) for k, a in zip(kinds, args)]
         features, table, weights, base, old, new = (array.data for array in arrays)
-        pairs, pixels, _ = cgutils.unpack_tuple(builder, arrays[0].shape, 3)
+        pairs, pixels = cgutils.unpack_tuple(builder, arrays[0].shape, 2)
         one = ir.Constant(_I64, 1)
         all_pairs = builder.add(pairs, one)
         block = _Block(builder, args[-1])
         block.start(base)
         with cgutils.for_range(builder, pairs) as loop:
             first = builder.add(builder.mul(loop.index, pixels), block.pixel)
-            block.add_pair(features, builder.shl(first, one), weights, loop.index, all_pairs)
-        block.add_pair(table, builder.shl(block.pixel, one), weights, pairs, all_pairs)
+            block.add_pair(features, first, weights, loop.index, all_pairs)
+        block.add_pair(table, block.pixel, weights, pairs, all_pairs)
         return block.finish(old, new)
 
     return signature, generate

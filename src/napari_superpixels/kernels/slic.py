@@ -19,7 +19,7 @@ from napari_superpixels.kernels.slic_kernels import Centres
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
 
-Data = tuple[NDArray[np.int16], NDArray[np.uint8], NDArray[np.int16]]
+Data = tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands
 
     def one_band(start: int, stop: int) -> None:
         # A row of cells more on either side: pixels may choose a cell of the next band.
-        change = np.zeros((stop - start + 2, len(sums[0]), cells.frame.pairs + 2), np.int64)
+        change = np.zeros((stop - start + 2, sums.shape[1] + 2, cells.frame.pairs + 2), np.int64)
         cells_of_band = (start, stop, box[1].start, box[1].stop)
         kernel.associate(data, centres, position, cells_of_band, change)
         changes.append((start - 1, change))

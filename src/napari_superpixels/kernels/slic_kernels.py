@@ -18,7 +18,6 @@ from napari_superpixels.kernels.nearest import (
     trailing_zeros,
 )
 
-Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -114,7 +113,7 @@ def _none_moved(moved: Bytes, r: int, c: int) -> bool:
 
 @njit(nogil=True, cache=True)
 def associate(
-    data: tuple[Int16, Bytes, Int16],
+    data: tuple[Int32, Bytes, Int32],
     centres: Centres,
     position: int,
     box: tuple[int, int, int, int],
@@ -133,15 +132,14 @@ def associate(
     box
         First and last row, first and last column of cells, half open.
     changes
-        What the sums of the rows from one above to one below the box change by, as `merge` reads
-        it, shape (rows + 2, GW, pairs + 2); starts with 0.
+        What the sums of the box's rows and those next to them change by, as `merge` reads it,
+        shape (rows + 2, GW + 2, pairs + 2); starts with 0.
     """
     features, codes, shared = data
     top, bottom, left, right = box
-    pairs, pixels, width = features.shape[2], codes.shape[2], changes.shape[1]
+    pairs, pixels = features.shape[2], codes.shape[2]
     corrections = _corrections(centres.values.shape[2] - 2, pairs, position)
-    labels = changes.reshape(-1, pairs + 2)
-    around = np.array([dr * width + dc for dr in range(-1, 2) for dc in range(-1, 2)])
+    net = np.zeros((CANDIDATES, pairs + 2), np.int64)
     weights = np.zeros((CANDIDATES, pairs + 1), np.int32)
     base = np.zeros(CANDIDATES, np.int32)
     new = np.zeros(pixels, np.uint8)
@@ -153,15 +151,14 @@ def associate(
             _weigh(centres, position, r + 1, c + 1, weights, base)
             count = _assign(features[r, c], shared, weights, base, codes[r, c], new, moved)
             if count > 0:
-                own = (r - top + 1) * width + c
-                pixel = (features[r, c], shared, codes[r, c])
-                _move(pixel, new, moved[:count], corrections, around + own, labels)
+                _move((features[r, c], shared, codes[r, c]), new, moved[:count], net)
+                _book(net, corrections, r - top, c, changes)
 
 
 @njit(nogil=True, cache=True)
 def _assign(
-    cell: Int16,
-    shared: Int16,
+    cell: Int32,
+    shared: Int32,
     weights: Int32,
     base: Int32,
     old: Bytes,
@@ -184,74 +181,86 @@ def _assign(
 
 @njit(nogil=True, cache=True)
 def _move(
-    cell: tuple[Int16, Int16, Bytes],
-    new: Bytes,
-    moved: NDArray[np.uint32],
-    corrections: Int64,
-    around: Int64,
-    labels: Int64,
+    cell: tuple[Int32, Int32, Bytes], new: Bytes, moved: NDArray[np.uint32], net: Int64
 ) -> None:
-    """Take pixels out of one label's sums and into another's; `around` are the nine labels."""
+    """Give pixels their new codes; `net` becomes what the nine candidates' sums change by."""
     features, shared, old = cell
     pairs = features.shape[0]
+    net[:] = 0
     for pixel in moved:
         p = np.uintp(pixel)
         before, after = np.uintp(old[p]), np.uintp(new[p])
         old[p] = new[p]
-        source, target = np.uintp(around[before]), np.uintp(around[after])
         for pair in range(pairs):
-            value = _two_sums(features[pair, p, 0], features[pair, p, 1])
-            labels[source, pair] -= value + corrections[before, pair]
-            labels[target, pair] += value + corrections[after, pair]
-        value = _two_sums(shared[p, 0], shared[p, 1])
-        labels[source, pairs] -= value + corrections[before, pairs]
-        labels[target, pairs] += value + corrections[after, pairs]
-        labels[source, pairs + 1] -= 1
-        labels[target, pairs + 1] += 1
+            value = _two_sums(features[pair, p])
+            net[before, pair] -= value
+            net[after, pair] += value
+        value = _two_sums(shared[p])
+        net[before, pairs] -= value
+        net[after, pairs] += value
+        net[before, pairs + 1] -= 1
+        net[after, pairs + 1] += 1
 
 
 @njit(nogil=True, cache=True)
-def _two_sums(first: int, second: int) -> int:
-    """Pack two numbers into one that sums up both.
+def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> None:
+    """Add what a cell's pixels change to the labels around it, the first of which is (r, c)."""
+    last = net.shape[1] - 1
+    for code in range(CANDIDATES):
+        n = net[code, last]
+        label = changes[r + code // 3, c + code % 3]
+        for i in range(last + 1):
+            label[i] += net[code, i] + n * corrections[code, i]
 
-    The lower 32 bits hold the first sum; `LARGEST_CELL` keeps it from running over. What it
+
+@njit(nogil=True, cache=True)
+def _two_sums(word: int) -> int:
+    """Spread the two features in a word so far apart that both can be summed up in one number.
+
+    The lower 32 bits hold the first sum; `cells.LARGEST_CELL` keeps it from running over. What it
     borrows from the upper half when negative, `merge` gives back.
     """
-    return (np.int64(second) << 32) + np.int64(first)
+    return (np.int64(word >> 16) << 32) + np.int64(np.int16(word))
 
 
 @njit(nogil=True, cache=True)
 def _corrections(channels: int, pairs: int, position: int) -> Int64:
-    """Per code, what makes a pixel's position relative to the candidate instead of its own cell."""
-    out = np.zeros((CANDIDATES, pairs + 1), np.int64)
+    """Per code, what makes one pixel's position relative to the candidate instead of its cell."""
+    out = np.zeros((CANDIDATES, pairs + 2), np.int64)
     for code in range(CANDIDATES):
         y = FEATURE_SCALE * position * (1 - code // 3)
         x = FEATURE_SCALE * position * (1 - code % 3)
         if channels % 2:
-            out[code, pairs - 1] = _two_sums(0, y)
-            out[code, pairs] = _two_sums(x, 0)
+            out[code, pairs - 1] = y << 32
+            out[code, pairs] = x
         else:
-            out[code, pairs] = _two_sums(y, x)
+            out[code, pairs] = (x << 32) + y
     return out
 
 
 @njit(nogil=True, cache=True)
 def merge(changes: Int64, sums: Int64) -> None:
-    """Add the changes of `associate`, shape (rows, GW, pairs + 2), to sums (rows, GW, C + 3)."""
+    """Add the changes of `associate`, (rows, GW + 2, pairs + 2), to sums (rows, GW, C + 3)."""
     last = sums.shape[2] - 1
     for r in range(sums.shape[0]):
         for c in range(sums.shape[1]):
             for i in range(last):
-                word = changes[r, c, i // 2]
+                word = changes[r, c + 1, i // 2]
                 first = np.int64(np.int32(word & 0xFFFFFFFF))
                 number = (word - first) >> 32 if i % 2 else first
                 sums[r, c, i] += number // FEATURE_SCALE
-            sums[r, c, last] += changes[r, c, changes.shape[2] - 1]
+            sums[r, c, last] += changes[r, c + 1, changes.shape[2] - 1]
+
+
+@njit(nogil=True, cache=True)
+def _feature(word: int, index: int) -> int:
+    """Read the first feature of a word, or the second if `index` is odd."""
+    return (word >> 16 if index % 2 else np.int64(np.int16(word))) // FEATURE_SCALE
 
 
 @njit(nogil=True, cache=True)
 def cost(
-    data: tuple[Int16, Bytes, Int16],
+    data: tuple[Int32, Bytes, Int32],
     centres: Centres,
     position: int,
     place: tuple[int, int, int, int, int],
@@ -280,5 +289,5 @@ def cost(
         p = u * sx + v
         if codes[r, c, p] != ABSENT:
             for i in range(channels):
-                total += (features[r, c, i // 2, p, i % 2] // FEATURE_SCALE - centre[i]) ** 2
+                total += (_feature(features[r, c, i // 2, p], i) - centre[i]) ** 2
         out[n] = total
