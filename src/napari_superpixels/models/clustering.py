@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from napari_superpixels.errors import InputError
 from napari_superpixels.kernels.bands import Bands, banded
 from napari_superpixels.kernels.cells import Cells, Frame
-from napari_superpixels.kernels.cone import OWN, Cut
+from napari_superpixels.kernels.cone import Cut
 from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
+from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
 from napari_superpixels.kernels.features import (
     MAX_COMPACTNESS,
     Quanta,
@@ -174,22 +175,22 @@ class ClusterModel:
             return self._assign(tile, threads, bands)
 
     def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
-        shape = tile.pixels.shape[1], tile.pixels.shape[2]
-        frame = Frame(Lattice(shape, tile.step), self.channels, self.quanta.position)
+        frame = self._frame((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
         cells = Cells.gather(frame, partial(self._rows, tile), bands)
         result = self.clusterer(cells, self.iterations, cut=tile.cut, bands=bands)
         near = Box(tuple(side.grow(HALO_CELLS) for side in tile.wanted))
         near = near.clip(Box.whole(cells.grid))
         assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
         codes = result.codes(near, bands)
-        absent = codes == NODATA_CODE
-        valid = None if not absent.any() else ~absent
-        codes[absent] = OWN
+        valid = None if cells.complete else codes != NODATA_CODE
         connected = connect(
             codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
         )
         to_pixels = frame.lattice.to_pixels
         return connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
+
+    def _frame(self, shape: tuple[int, int], step: tuple[int, int]) -> Frame:
+        return Frame(Lattice(shape, step), self.channels, self.quanta.position)
 
     def _rows(self, tile: Tile, part: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
         """Features and validity of a range of pixel rows of a tile."""
@@ -212,6 +213,7 @@ class ClusterModel:
 
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
-        lattice = Lattice(shape, (self.step, self.step))
-        frame = Frame(lattice, self.channels, self.quanta.position)
-        return frame.bytes + lattice.cells_per_plane * (self.channels + 3) * 40
+        step = (self.step, self.step)
+        frame = self._frame(shape, step)
+        pixels = shape[0] * shape[1]
+        return frame.bytes + pixels * 2 + connectivity_bytes(shape, step, threads=2)
