@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# What tests start as a process of its own is this checkout too, from whatever folder it runs.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
@@ -32,6 +38,8 @@ def _no_file_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     folder = request.getfixturevalue("tmp_path")
     yield
+    if "napari_superpixels.io" in sys.modules:
+        sys.modules["napari_superpixels.io"].close_handles()
     if _open_files_below(folder):
         gc.collect()
     assert not _open_files_below(folder), "the test left files open"

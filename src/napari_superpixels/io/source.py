@@ -11,7 +11,7 @@
 """
 
 from dataclasses import dataclass
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -128,6 +128,8 @@ class Source:
     """The pixels as stored."""
     masks: tuple[Reader, ...]
     """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
+    opened: dict[str, Any] | None = None
+    """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
 
     @property
     def channels(self) -> int:
@@ -192,7 +194,7 @@ class Source:
         assert isinstance(self.reader, DaskReader), "only dask sources have dask blocks"
         boxes = self._boxes(plane, box)
         parts = [self._to_cyx(self.reader.array[stored], stored) for stored in boxes]
-        return parts[0] if len(parts) == 1 else da.concatenate(parts)  # type: ignore[no-untyped-call]
+        return parts[0] if len(parts) == 1 else da.concatenate(parts)
 
     def block(self, plane: int, box: Box, samples: NDArray[Any]) -> Block:
         """Tell which of the samples of a box hold data.
@@ -307,7 +309,7 @@ def _as_sample(nodata: float, dtype: np.dtype[Any]) -> Any:
         with np.errstate(over="ignore"):
             return dtype.type(nodata)
     limits = np.iinfo(dtype)
-    if nodata != int(nodata) or not limits.min <= nodata <= limits.max:
+    if not isfinite(nodata) or nodata != int(nodata) or not limits.min <= nodata <= limits.max:
         return None
     return dtype.type(int(nodata))
 

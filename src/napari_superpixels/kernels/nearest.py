@@ -101,7 +101,14 @@ class _Block:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def nearest(
-    _context: Any, features: Any, table: Any, weights: Any, base: Any, old: Any, new: Any, pixel: Any
+    _context: Any,
+    features: Any,
+    table: Any,
+    weights: Any,
+    base: Any,
+    old: Any,
+    new: Any,
+    pixel: Any,
 ) -> Any:
     """Find the nearest candidate of `LANES` pixels of a cell, starting with `pixel`.
 

@@ -57,7 +57,7 @@ class SlicResult:
         lattice = self.cells.frame.lattice
         width = lattice.to_pixels(box).shape[1]
         place = (*lattice.step, *box.start, width)
-        arguments = (_data(self.cells), self.lattice, self.cells.frame.position, place)
+        arguments = (data_of(self.cells), self.lattice, self.cells.frame.position, place)
 
         def distances(index: NDArray[np.int64], code: NDArray[np.uint8]) -> NDArray[np.int32]:
             out = np.empty(len(index), np.int32)
@@ -67,11 +67,13 @@ class SlicResult:
         return distances
 
 
-def _data(cells: Cells) -> Data:
+def data_of(cells: Cells) -> Data:
+    """Return what the kernels read and write of cells."""
     return cells.features, cells.codes, cells.frame.shared_pair(), cells.frame.offsets()
 
 
-def _no_centres(frame: Frame) -> Centres:
+def no_centres(frame: Frame) -> Centres:
+    """Return centres of which none is a candidate yet."""
     rows, columns = (n + 2 for n in frame.lattice.cells)
     return Centres(
         np.zeros((rows, columns, frame.channels + 2), np.int32),
@@ -95,30 +97,50 @@ def cluster(cells: Cells, iterations: int, *, cut: Cut = WHOLE, bands: Bands) ->
     bands
         The threads; never change the result.
     """
-    centres, data = _no_centres(cells.frame), _data(cells)
+    centres, data = no_centres(cells.frame), data_of(cells)
     exact = Box.whole(cells.grid)
     for association in range(1, iterations + 1):
         rows, columns = exact_cells(cells.grid, cut, 2 * association - 2)
         update = partial(kernel.update, cells.sums, centres, columns.start, columns.stop)
         bands.run(update, rows.start, rows.stop)
         exact = exact_cells(cells.grid, cut, 2 * association - 1)
-        _associate(data, centres, cells, exact, bands)
+        associate(data, centres, cells, exact, bands)
     return SlicResult(cells, exact, centres)
 
 
-def _associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands) -> None:
+def associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands) -> None:
     """Associate the pixels of a box of cells, and bring the sums up to date."""
-    sums, position = cells.sums, cells.frame.position
+    add_up(partial(kernel.associate, data, centres, cells.frame.position), box, cells.sums, bands)
+
+
+def add_up(
+    task: Callable[[tuple[int, int, int, int], NDArray[np.int64]], None],
+    box: Box,
+    sums: NDArray[np.int64],
+    bands: Bands,
+) -> None:
+    """Add to the sums of cells what the pixels of a box of cells contribute.
+
+    Parameters
+    ----------
+    task
+        Called with first and last row and column of cells, and with sums of these rows and of one
+        more on either side: pixels may choose a cell of the next band.
+    box
+        The cells whose pixels contribute.
+    sums
+        Shape (GH, GW, ...), changed in place.
+    bands
+        The threads; integers add up to the same in any order.
+    """
     changes: list[tuple[int, NDArray[np.int64]]] = []
 
-    def associate(start: int, stop: int) -> None:
-        # A row of cells more on either side: pixels may choose a cell of the next band.
+    def one_band(start: int, stop: int) -> None:
         change = np.zeros((stop - start + 2, *sums.shape[1:]), np.int64)
-        cells_of_band = (start, stop, box[1].start, box[1].stop)
-        kernel.associate(data, centres, position, cells_of_band, change)
+        task((start, stop, box[1].start, box[1].stop), change)
         changes.append((start - 1, change))
 
-    bands.run(associate, box[0].start, box[0].stop)
+    bands.run(one_band, box[0].start, box[0].stop)
     for top, change in changes:
         low, high = max(top, 0), min(top + len(change), len(sums))
         sums[low:high] += change[low - top : high - top]
