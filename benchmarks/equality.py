@@ -3,8 +3,11 @@
 For each image, number of iterations and step, everything is compared with one window over the
 whole image, pixel by pixel: windows of several sizes, several chunkings of a dask source, crops
 (with shifted ids, as far from the cut as a label can depend on), a run, and a run that was killed
-half-way and resumed. `halo short` is the same comparison with a halo that lacks cells: where it
-differs, the comparison is able to fail.
+half-way and resumed.
+
+`halo short` is the same comparison with a halo that lacks cells. Influence over the whole halo is
+rare in pictures, so it is looked for in noise too, black and white with one iteration and windows
+of four cells: where that differs, the comparison is able to fail.
 
     python benchmarks/equality.py --images examples/data/*
 """
@@ -24,6 +27,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 from numpy.typing import NDArray
+from skimage.io import imsave
 
 import napari_superpixels as nsp
 from napari_superpixels.engine.events import Event, TileDone
@@ -221,6 +225,25 @@ def short_halos(case: Case, window: int, lacking: Sequence[int]) -> Iterator[tup
         yield f"halo short by {missing}", differing(compute(plan), case.expected)
 
 
+def noise(folder: Path, size: int, step: int) -> Case:
+    """Return a case in which labels depend on pixels that are far away."""
+    rng = np.random.default_rng(0)
+    plane = (rng.random((size, size, 1)) < 0.5).astype(np.uint8) * 255
+    path = folder / "noise.png"
+    imsave(path, plane.repeat(3, axis=2), check_contrast=False)
+    return Case(str(path), Slic(step=step, iterations=1, compactness=0.5))
+
+
+def noise_rows(options: argparse.Namespace) -> Iterator[list[str]]:
+    """Compare windows and short halos in noise."""
+    with tempfile.TemporaryDirectory() as folder:
+        for step in options.steps:
+            case = noise(Path(folder), options.noise, step)
+            parts = [windows(case, [4 * step]), short_halos(case, 4 * step, options.lacking)]
+            for name, text in (pair for part in parts for pair in part):
+                yield [f"noise {options.noise}", "1", str(step), name, text]
+
+
 def rows(options: argparse.Namespace) -> Iterator[list[str]]:
     """Compare everything for every image and setting."""
     for path, iterations, step in product(options.images, options.iterations, options.steps):
@@ -245,8 +268,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--iterations", nargs="+", type=int, default=[5, 10])
     parser.add_argument("--steps", nargs="+", type=int, default=[16, 24])
     parser.add_argument("--windows", nargs="+", type=int, default=[256, 512, 1024])
-    parser.add_argument("--lacking", nargs="+", type=int, default=[2])
+    parser.add_argument("--lacking", nargs="+", type=int, default=[2, 4, 8])
     parser.add_argument("--compactness", type=float)
+    parser.add_argument("--noise", type=int, default=1024, help="side of the noise, in pixels")
     return parser.parse_args(given)
 
 
@@ -255,7 +279,7 @@ def main(given: Sequence[str] | None = None) -> None:
     options = arguments(given)
     header = ["image", "iterations", "step", "what", "differing pixels"]
     print(f"{hardware.description(('numpy', 'numba', 'dask', 'zarr'))}\n")
-    print(markdown(header, list(rows(options))))
+    print(markdown(header, [*rows(options), *noise_rows(options)]))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.kernels.bands import banded
 from napari_superpixels.kernels.ids import expand_ids
 from napari_superpixels.kernels.slic import slic
 from napari_superpixels.models.protocol import Codes, ImageFacts, Method, Tile
@@ -99,6 +100,9 @@ def raw_labels(image: Image, method: Method) -> NDArray[Any]:
         )
     model, step = _rgb_model(method), (method.step, method.step)
     features = model.features(np.moveaxis(image, -1, 0))
-    result = slic(features, None, step, model.quanta.position, method.iterations)
-    codes = result.codes(Box.whole(result.cells.grid))
+    with banded(1, _never) as bands:
+        result = slic(
+            features, None, step, model.quanta.position, method.iterations, bands=bands
+        )
+        codes = result.codes(Box.whole(result.cells.grid), bands)
     return _ids(np.ascontiguousarray(codes), method.step)
