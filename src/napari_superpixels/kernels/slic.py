@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels import slic_kernels as kernel
-from napari_superpixels.kernels.bands import Bands, banded
+from napari_superpixels.kernels.bands import Bands
 from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.slic_kernels import Centres
@@ -54,24 +54,25 @@ class SlicResult:
         squared distances, int32; `cone.NONE` for a cell that is no candidate. A pixel without data
         has a position only.
         """
-        lattice = self.cells.frame.lattice
-        width = lattice.to_pixels(box).shape[1]
-        place = (*lattice.step, *box.start, width)
-        arguments = (_data(self.cells), self.lattice, self.cells.frame.position, place)
+        frame, data = self.cells.frame, data_of(self.cells)
+        width = frame.lattice.to_pixels(box).shape[1]
+        place = (*frame.step, box[0].start, box[1].start, width)
 
         def distances(index: NDArray[np.int64], code: NDArray[np.uint8]) -> NDArray[np.int32]:
             out = np.empty(len(index), np.int32)
-            kernel.cost(*arguments, index, code, out)
+            kernel.cost(data, self.lattice, frame.position, place, index, code, out)
             return out
 
         return distances
 
 
-def _data(cells: Cells) -> Data:
+def data_of(cells: Cells) -> Data:
+    """Return what the kernels read and write of cells."""
     return cells.features, cells.codes, cells.frame.shared_pair()
 
 
-def _no_centres(frame: Frame) -> Centres:
+def no_centres(frame: Frame) -> Centres:
+    """Return centres of which none is a candidate yet."""
     rows, columns = (n + 2 for n in frame.lattice.cells)
     return Centres(
         np.zeros((rows, columns, frame.channels + 2), np.int32),
@@ -95,30 +96,30 @@ def cluster(cells: Cells, iterations: int, *, cut: Cut = WHOLE, bands: Bands) ->
     bands
         The threads; never change the result.
     """
-    centres, data = _no_centres(cells.frame), _data(cells)
+    centres, data = no_centres(cells.frame), data_of(cells)
     exact = Box.whole(cells.grid)
     for association in range(1, iterations + 1):
         rows, columns = exact_cells(cells.grid, cut, 2 * association - 2)
         update = partial(kernel.update, cells.sums, centres, columns.start, columns.stop)
         bands.run(update, rows.start, rows.stop)
         exact = exact_cells(cells.grid, cut, 2 * association - 1)
-        _associate(data, centres, cells, exact, bands)
+        associate(data, centres, cells, exact, bands)
     return SlicResult(cells, exact, centres)
 
 
-def _associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands) -> None:
+def associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands) -> None:
     """Associate the pixels of a box of cells, and bring the sums up to date."""
     sums, position = cells.sums, cells.frame.position
     changes: list[tuple[int, NDArray[np.int64]]] = []
 
-    def associate(start: int, stop: int) -> None:
+    def one_band(start: int, stop: int) -> None:
         # A row of cells more on either side: pixels may choose a cell of the next band.
         change = np.zeros((stop - start + 2, sums.shape[1] + 2, cells.frame.pairs + 2), np.int64)
         cells_of_band = (start, stop, box[1].start, box[1].stop)
         kernel.associate(data, centres, position, cells_of_band, change)
         changes.append((start - 1, change))
 
-    bands.run(associate, box[0].start, box[0].stop)
+    bands.run(one_band, box[0].start, box[0].stop)
     for top, change in changes:
         low, high = max(top, 0), min(top + len(change), len(sums))
         kernel.merge(change[low - top : high - top], sums[low:high])
@@ -157,6 +158,3 @@ def slic(
     channels, height, width = features.shape
     frame = Frame(Lattice((height, width), step), channels, position)
     return cluster(Cells.gather(frame, rows, bands), iterations, cut=cut, bands=bands)
-
-
-__all__ = ["SlicResult", "banded", "cluster", "slic"]
