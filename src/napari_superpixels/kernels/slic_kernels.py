@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from napari_superpixels.kernels.cells import feature
 from napari_superpixels.kernels.cone import NONE
 from napari_superpixels.kernels.nearest import (
     ABSENT,
@@ -149,7 +150,7 @@ def associate(
             if _none_moved(centres.moved, r + 1, c + 1):
                 continue
             _weigh(centres, position, r + 1, c + 1, weights, base)
-            count = _assign(features[r, c], shared, weights, base, codes[r, c], new, moved)
+            count = _assign((features[r, c], shared), (weights, base), (codes[r, c], new), moved)
             if count > 0:
                 _move((features[r, c], shared, codes[r, c]), new, moved[:count], net)
                 _book(net, corrections, r - top, c, changes)
@@ -157,20 +158,18 @@ def associate(
 
 @njit(nogil=True, cache=True)
 def _assign(
-    cell: Int32,
-    shared: Int32,
-    weights: Int32,
-    base: Int32,
-    old: Bytes,
-    new: Bytes,
+    cell: tuple[Int32, Int32],
+    candidates: tuple[Int32, Int32],
+    codes: tuple[Bytes, Bytes],
     moved: NDArray[np.uint32],
 ) -> int:
     """Find the codes of a cell's pixels; return how many changed, and which ones in `moved`."""
+    pixels = len(codes[0])
     count = 0
-    for first in range(0, old.shape[0], 64):
+    for first in range(0, pixels, 64):
         changed = np.uint64(0)
-        for start in range(first, min(first + 64, old.shape[0]), LANES):
-            bits = nearest(cell, shared, weights, base, old, new, start)
+        for start in range(first, min(first + 64, pixels), LANES):
+            bits = nearest(cell, candidates, codes, start)
             changed |= np.uint64(bits) << np.uint64(start - first)
         while changed:
             moved[count] = first + trailing_zeros(changed)
@@ -214,7 +213,7 @@ def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> Non
 
 
 @njit(nogil=True, cache=True)
-def _two_sums(word: int) -> int:
+def _two_sums(word: np.int32) -> np.int64:
     """Spread the two features in a word so far apart that both can be summed up in one number.
 
     The lower 32 bits hold the first sum; `cells.LARGEST_CELL` keeps it from running over. What it
@@ -253,12 +252,6 @@ def merge(changes: Int64, sums: Int64) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _feature(word: int, index: int) -> int:
-    """Read the first feature of a word, or the second if `index` is odd."""
-    return (word >> 16 if index % 2 else np.int64(np.int16(word))) // FEATURE_SCALE
-
-
-@njit(nogil=True, cache=True)
 def cost(
     data: tuple[Int32, Bytes, Int32],
     centres: Centres,
@@ -289,5 +282,5 @@ def cost(
         p = u * sx + v
         if codes[r, c, p] != ABSENT:
             for i in range(channels):
-                total += (_feature(features[r, c, i // 2, p], i) - centre[i]) ** 2
+                total += (feature(features[r, c, i // 2, p], i) - centre[i]) ** 2
         out[n] = total
