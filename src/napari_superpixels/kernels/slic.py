@@ -54,13 +54,14 @@ class SlicResult:
         squared distances, int32; `cone.NONE` for a cell that is no candidate. A pixel without data
         has a position only.
         """
-        frame, data = self.cells.frame, data_of(self.cells)
+        frame = self.cells.frame
+        pixels = (self.cells.features, self.cells.codes, frame.offsets())
         width = frame.lattice.to_pixels(box).shape[1]
         place = (*frame.step, box[0].start, box[1].start, width)
 
         def distances(index: NDArray[np.int64], code: NDArray[np.uint8]) -> NDArray[np.int32]:
             out = np.empty(len(index), np.int32)
-            kernel.cost(data, self.lattice, frame.position, place, index, code, out)
+            kernel.cost(pixels, self.lattice, frame.position, place, index, code, out)
             return out
 
         return distances
