@@ -49,6 +49,11 @@ class Frame:
         assert prod(self.lattice.step) <= LARGEST_CELL, "callers check the step"
 
     @property
+    def step(self) -> tuple[int, int]:
+        """Size of a cell along y and x, in pixels."""
+        return self.lattice.step[0], self.lattice.step[1]
+
+    @property
     def pairs(self) -> int:
         """Pairs of numbers a pixel; an odd one out is paired with the position along y."""
         return -(-self.channels // 2)
@@ -56,12 +61,12 @@ class Frame:
     @property
     def pixels(self) -> int:
         """Pixels stored a cell."""
-        sy, sx = self.lattice.step
+        sy, sx = self.step
         return -(-sy * sx // LANES) * LANES
 
     def offsets(self) -> Int32:
         """Return the position along y and x of every pixel of a cell, shape (2, P)."""
-        sy, sx = self.lattice.step
+        sy, sx = self.step
         out = np.zeros((2, self.pixels), np.int32)
         out[0, : sy * sx] = np.repeat(position_table(sy, self.position), sx)
         out[1, : sy * sx] = np.tile(position_table(sx, self.position), sy)
@@ -70,7 +75,8 @@ class Frame:
     def shared_pair(self) -> Int32:
         """Return the pair of features that all cells share, as words, shape (P,)."""
         y, x = FEATURE_SCALE * self.offsets()
-        return x if self.channels % 2 else y | x << 16
+        pair: Int32 = x if self.channels % 2 else y | x << 16
+        return pair
 
     @property
     def bytes(self) -> int:
@@ -116,7 +122,7 @@ class Cells:
     def _put(self, row: int, image: Int16, valid: Bools | None, offsets: Int32) -> None:
         mask = np.ones((0, 0), np.bool_) if valid is None else valid
         target = (self.features[row], self.codes[row], self.sums[row])
-        _store(image, mask, self.frame.lattice.step, offsets, *target)
+        _store(image, mask, self.frame.step, offsets, *target)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -133,13 +139,20 @@ class Cells:
         """Return the codes of a box of cells as an image, `ABSENT` where there is no data."""
         lattice = self.frame.lattice
         out = np.empty(lattice.to_pixels(box).shape, np.uint8)
-        codes, step = self.codes[box.slices], (lattice.step[0], lattice.step[1])
+        codes, step = self.codes[box.slices], self.frame.step
 
         def write(start: int, stop: int) -> None:
             _unpack(codes[start:stop], step, out[start * step[0] : stop * step[0]])
 
         bands.run(write, 0, len(codes))
         return out
+
+
+@njit(nogil=True, cache=True)
+def feature(word: np.int32, index: int) -> np.int64:
+    """Read feature `index` from its word: the first half, or the second where it is odd."""
+    half = word >> 16 if index % 2 else np.int16(word)
+    return np.int64(half) // FEATURE_SCALE
 
 
 @njit(nogil=True, cache=True)
@@ -154,7 +167,7 @@ def _store(
 ) -> None:
     """Store a row of cells; `valid` is empty where all pixels hold data."""
     sy, sx = step
-    channels, height, width = image.shape
+    channels, height = image.shape[:2]
     whole_y, whole_x = offsets[0].sum(), offsets[1].sum()
     for c in range(codes.shape[0]):
         part = image[:, :, c * sx : c * sx + sx]

@@ -34,9 +34,7 @@ def tristimulus_table() -> NDArray[np.int32]:
     matrix = np.array(_XYZ_OF_RGB)
     weights = matrix / matrix.sum(axis=1, keepdims=True)
     table = np.zeros((3, 256, 4), np.int32)
-    table[:, :, :3] = np.rint(
-        linear[None, :, None] * weights.T[:, None, :] * 2**TRISTIMULUS_BITS
-    )
+    table[:, :, :3] = np.rint(linear[None, :, None] * weights.T[:, None, :] * 2**TRISTIMULUS_BITS)
     # The share of green takes up the rounding, so that greys are exactly neutral.
     total = np.rint(linear * 2**TRISTIMULUS_BITS).astype(np.int32)
     table[1, :, :3] = total[:, None] - table[0, :, :3] - table[2, :, :3]
@@ -51,7 +49,7 @@ def root_table() -> NDArray[np.uint32]:
     t = np.arange(steps + 2) / steps
     root = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
     value = np.rint(root * 2**ROOT_BITS).astype(np.uint32)
-    table = value[:-1] | np.diff(value) << np.uint32(VALUE_BITS)
+    table: NDArray[np.uint32] = value[:-1] | np.diff(value) << np.uint32(VALUE_BITS)
     table.flags.writeable = False
     return table
 
