@@ -170,8 +170,7 @@ class SlicModel:
             codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
         )
         to_pixels = frame.lattice.to_pixels
-        inner: Codes = connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
-        return inner
+        return connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
 
     def _frame(self, shape: tuple[int, int], step: tuple[int, int]) -> Frame:
         return Frame(Lattice(shape, step), self.channels, self.quanta.position)
