@@ -9,8 +9,9 @@ Values are exact. ``|f - c|^2 = |f|^2 + base + sum(w * f)`` with ``base = |c|^2`
 ``|f|^2`` is common to all candidates and left out. Features are stored `FEATURE_SCALE`-fold and
 weights `WEIGHT_SCALE`-fold, so sums are ``VALUE_SCALE = 16`` times as large and the lowest four
 bits are free for the candidate's code: the smallest value holds the nearest candidate, ties to the
-lowest code. With ``|f| <= LARGEST`` (features.py) every factor fits 16 bits, and as squared
-distances are below 2^26 every value fits 32 bits; what wraps around on the way does no harm.
+lowest code. With features up to `LARGEST` every factor fits 16 bits; squared distances and lengths,
+position included, are below 2^25 (`features.Quanta` sees to 2^24), so every value fits 32 bits and
+is below `cone.NONE`; what wraps around on the way does no harm.
 """
 
 from typing import Any

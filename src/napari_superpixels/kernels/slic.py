@@ -142,7 +142,7 @@ def slic(
     ----------
     features
         Shape (C, Y, X), int16, as `features.channel_features` or `lab.rgb_to_lab` give them: none
-        above `nearest.LARGEST`, squared distances below 2^26.
+        above `nearest.LARGEST`, squared distances below 2^25.
     valid
         Which pixels count, shape (Y, X); None for all.
     step
