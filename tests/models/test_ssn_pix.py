@@ -155,7 +155,8 @@ def test_is_a_method_with_a_picklable_model():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"step": 1}, "step is 1, but .* 2 or more"),
+        ({"step": 1}, "step is 1, but .* 2 to 118"),
+        ({"step": 119}, "step is 119, but .* 2 to 118"),
         ({"step": 2.5}, "step is 2.5, but"),
         ({"step": True}, "step is True, but"),
         ({"iterations": 0}, "iterations is 0, but .* 1 or more"),

@@ -105,12 +105,13 @@ def _weigh(centres: Centres, position: int, r: int, c: int, factors: Int32, base
 
 
 @njit(nogil=True, cache=True)
-def _spread(features: Int16, numbers: Int32) -> None:
-    """Store the features of a cell one plane each, before those of y and x."""
+def _spread(features: Int32, numbers: Int32) -> None:
+    """Store the features of a cell (two a word, see `Cells`) one plane each, before y and x."""
     for i in range(numbers.shape[0] - 2):
-        plane = numbers[i]
+        words, plane = features[i // 2], numbers[i]
+        shift = np.int32(16 * (i % 2))
         for p in range(plane.shape[0]):
-            plane[p] = features[i // 2, p, i % 2] // FEATURE_SCALE
+            plane[p] = np.int16(words[p] >> shift) // FEATURE_SCALE
 
 
 @njit(nogil=True, cache=True)
@@ -171,7 +172,7 @@ def _add(numbers: Int32, weights: Int32, dy: int, dx: int, sums: Int64) -> None:
 @njit(nogil=True, cache=True)
 def _associate(
     weights: tuple[Int32, int],
-    pixels_of: tuple[Int16, UInt8, Int16],
+    pixels_of: tuple[Int32, UInt8, Int32],
     centres: Centres,
     position: int,
     box: tuple[int, int, int, int],

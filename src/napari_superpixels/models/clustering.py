@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite
+from math import isfinite, isqrt
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.kernels.bands import Bands, banded
-from napari_superpixels.kernels.cells import Cells, Frame
+from napari_superpixels.kernels.cells import LARGEST_CELL, Cells, Frame
 from napari_superpixels.kernels.cone import Cut
 from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
 from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
@@ -32,6 +32,8 @@ DEFAULT_COMPACTNESS = 2.5 / 0.26
 """The scales of position and colour of SSN (Jampani et al. 2018): one cell weighs 9.6 Lab units."""
 
 MIN_STEP = 2
+MAX_STEP = isqrt(LARGEST_CELL)
+"""Larger cells would overflow sums; a coarser level of the image serves them better anyway."""
 
 
 def _whole_number(value: Any) -> bool:
@@ -68,10 +70,10 @@ def check(settings: Settings) -> None:
         With the value, what it must be, and an example.
     """
     step: Any = settings.step
-    if not _whole_number(step) or step < MIN_STEP:
+    if not _whole_number(step) or not MIN_STEP <= step <= MAX_STEP:
         raise InputError(
-            f"step is {step!r}, but it must be a whole number of pixels, {MIN_STEP} or more; "
-            f"give e.g. step=16"
+            f"step is {step!r}, but it must be a whole number of pixels, {MIN_STEP} to {MAX_STEP}; "
+            f"give e.g. step=16, for larger superpixels with a coarser level of the image"
         )
     iterations: Any = settings.iterations
     if not _whole_number(iterations) or iterations < 1:
@@ -187,7 +189,8 @@ class ClusterModel:
             codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
         )
         to_pixels = frame.lattice.to_pixels
-        return connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
+        inner: Codes = connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
+        return inner
 
     def _frame(self, shape: tuple[int, int], step: tuple[int, int]) -> Frame:
         return Frame(Lattice(shape, step), self.channels, self.quanta.position)
