@@ -64,7 +64,7 @@ def test_ome_zarr(tmp_path, stack, version, level, assert_reads):
     assert source.axes["x"].origin == 0.25 * (2**level - 1)
     assert (source.axes["t"].unit, source.axes["z"].spacing) == ("second", 2.0)
     assert source.chunk_shape == (16, 16)
-    assert (source.name, source.notes) == ("cells", ())
+    assert (source.name, source.notes) == ("a", ())
     assert source.location == str(tmp_path / "a.ome.zarr")
     assert_reads(source, levels[level].swapaxes(1, 2).reshape(8, 3, *levels[level].shape[3:]))
 
@@ -135,6 +135,7 @@ def test_collections_give_image_zero(tmp_path, stack):
     source = open_source(tmp_path / "b.zarr")
     assert source.axes.shape == stack.shape
     assert "of which '0' is read" in source.notes[0]
+    assert (source.name, source.location) == ("b", str(tmp_path / "b.zarr" / "0"))
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
