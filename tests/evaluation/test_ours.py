@@ -7,6 +7,7 @@ from skimage.data import astronaut
 from napari_superpixels.errors import InputError
 from napari_superpixels.evaluation.ours import codes_of, raw_labels
 from napari_superpixels.models.slic import Slic
+from napari_superpixels.models.ssn_pix import SsnPix
 
 PHOTOGRAPH = astronaut()[100:170, 150:250]
 METHOD = Slic(step=16, iterations=3)
@@ -19,13 +20,14 @@ def test_codes_do_not_depend_on_threads():
     assert np.array_equal(codes, codes_of(PHOTOGRAPH, METHOD, threads=2))
 
 
-def test_raw_labels_stay_near_their_cells_and_are_not_cleaned_up():
-    labels = raw_labels(PHOTOGRAPH, METHOD)
+@pytest.mark.parametrize("method", [METHOD, SsnPix(step=16, iterations=3)])
+def test_raw_labels_stay_near_their_cells_and_are_not_cleaned_up(method):
+    labels = raw_labels(PHOTOGRAPH, method)
     rows, columns = np.divmod(labels.astype(int) - 1, 7)
     y, x = np.indices(labels.shape) // 16
     assert abs(rows - y).max() <= 1
     assert abs(columns - x).max() <= 1
-    cleaned = codes_of(PHOTOGRAPH, METHOD)
+    cleaned = codes_of(PHOTOGRAPH, method)
     raw = 3 * (rows - y + 1) + (columns - x + 1)
     assert 0 < (raw != cleaned).mean() < 0.5
 
@@ -33,6 +35,9 @@ def test_raw_labels_stay_near_their_cells_and_are_not_cleaned_up():
 def test_other_methods_are_refused():
     class Other:
         name = "other"
+
+        def model(self, facts, statistics):
+            return None
 
     with pytest.raises(InputError, match="'other'"):
         raw_labels(PHOTOGRAPH, Other())

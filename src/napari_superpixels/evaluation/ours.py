@@ -1,4 +1,4 @@
-"""Our own method without the engine around it: the model alone, and before its clean-up."""
+"""Our own methods without the engine around them: the model alone, and before its clean-up."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.kernels.bands import banded
+from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.ids import expand_ids
-from napari_superpixels.kernels.slic import slic
-from napari_superpixels.models.protocol import Codes, ImageFacts, Method, Tile
-from napari_superpixels.models.slic import Slic, SlicModel
+from napari_superpixels.models.clustering import ClusterModel
+from napari_superpixels.models.protocol import Codes, ImageFacts, Method, Model, Tile
 from napari_superpixels.tiling import Box, Lattice
 
 Image = NDArray[np.uint8]
@@ -41,12 +41,12 @@ def _never() -> None:
     """Do not cancel."""
 
 
-def _rgb_model(method: Slic) -> SlicModel:
+def _rgb_model(method: Method) -> Model:
     facts = ImageFacts(channels=3, dtype=np.dtype(np.uint8), rgb=True)
     return method.model(facts, None)
 
 
-def codes_of(image: Image, method: Slic, *, threads: int = 1) -> Codes:
+def codes_of(image: Image, method: Method, *, threads: int = 1) -> Codes:
     """Run the model on a whole image: Lab, clustering and connectivity, no ids.
 
     Parameters
@@ -67,12 +67,6 @@ def codes_of(image: Image, method: Slic, *, threads: int = 1) -> Codes:
     return _rgb_model(method)(tile, threads=threads, pulse=_never)
 
 
-def _ids(codes: Codes, step: int) -> NDArray[Any]:
-    lattice = Lattice(codes.shape, (step, step))
-    cells = (lattice.cells[0], lattice.cells[1])
-    return expand_ids(codes, (0, 0), (step, step), cells, 0, lattice.label_dtype)
-
-
 def raw_labels(image: Image, method: Method) -> NDArray[Any]:
     """Return the labels of a method before its clean-up, for the papers' merging.
 
@@ -81,7 +75,7 @@ def raw_labels(image: Image, method: Method) -> NDArray[Any]:
     image
         RGB image, shape (Y, X, 3).
     method
-        Settings of `slic`.
+        Settings of a clustering method: `slic` or `ssn_pix`.
 
     Returns
     -------
@@ -91,18 +85,21 @@ def raw_labels(image: Image, method: Method) -> NDArray[Any]:
     Raises
     ------
     InputError
-        If the method is not `slic`.
+        If the method does not cluster.
     """
-    if not isinstance(method, Slic):
+    model = _rgb_model(method)
+    if not isinstance(model, ClusterModel):
         raise InputError(
             f"The labels of {method.name!r} before its clean-up are not to be had, only those of "
-            f"'slic'; compare {method.name!r} under its own rule."
+            f"'slic' and 'ssn_pix'; compare {method.name!r} under its own rule."
         )
-    model, step = _rgb_model(method), (method.step, method.step)
-    features = model.features(np.moveaxis(image, -1, 0))
+    tile = whole_tile(image, method.step)
+    frame = Frame(Lattice(image.shape[:2], tile.step), 3, model.quanta.position)
     with banded(1, _never) as bands:
-        result = slic(
-            features, None, step, model.quanta.position, method.iterations, bands=bands
+        cells = Cells.gather(
+            frame, lambda part: (model.features(tile.pixels[:, part]), None), bands
         )
-        codes = result.codes(Box.whole(result.cells.grid), bands)
-    return _ids(np.ascontiguousarray(codes), method.step)
+        result = model.clusterer(cells, model.iterations, cut=tile.cut, bands=bands)
+        codes = result.codes(tile.wanted, bands)
+    grid = (cells.grid[0], cells.grid[1])
+    return expand_ids(codes, (0, 0), tile.step, grid, 0, frame.lattice.label_dtype)
