@@ -1,0 +1,17 @@
+"""Images in: a lazy, picklable `Source` of blocks from files and arrays. Labels out."""
+
+from napari_superpixels.io._handles import CACHE_BYTES, close_handles
+from napari_superpixels.io._reader import GeoReference
+from napari_superpixels.io.opening import open_source, with_mask
+from napari_superpixels.io.source import Block, Source, describe
+
+__all__ = [
+    "CACHE_BYTES",
+    "Block",
+    "GeoReference",
+    "Source",
+    "close_handles",
+    "describe",
+    "open_source",
+    "with_mask",
+]

@@ -1,0 +1,225 @@
+"""Zarr on disk: OME-Zarr images, plain arrays of format 2 and 3, groups with a single array."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from napari_superpixels.errors import SourceError
+from napari_superpixels.io._handles import HANDLES
+from napari_superpixels.io._identity import hash_of
+from napari_superpixels.io._memory import find_zarr_object
+from napari_superpixels.io._naming import check_dtype, check_shape
+from napari_superpixels.io._ngff import Multiscale, ome_attributes, parse_multiscale
+from napari_superpixels.io._reader import (
+    READ_ERRORS,
+    Slices,
+    StoredImage,
+    box_text,
+    pick_level,
+    reason,
+)
+
+METADATA_FILES = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+
+
+class _OpenArray:
+    """A zarr array as a handle: it holds no file open."""
+
+    def __init__(self, path: str) -> None:
+        self.array = _open_node(Path(path))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrReader:
+    """An array in a folder, opened again in every process."""
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    chunks: tuple[int, ...]
+    identity: str
+
+    def read(self, box: Slices) -> NDArray[Any]:
+        """Return a box of samples.
+
+        Raises
+        ------
+        SourceError
+            If a chunk cannot be decoded or the folder is gone.
+        """
+        key = ("zarr", self.path, self.identity)
+        try:
+            with HANDLES.borrow(key, lambda: _OpenArray(self.path)) as handle:
+                return np.asarray(handle.array[box])
+        except READ_ERRORS as error:
+            raise SourceError(
+                f"A chunk of {self.path} in the block {box_text(box)} cannot be read "
+                f"({reason(error)}); restore it from a good copy"
+            ) from None
+
+
+def find_zarr(path: Path, level: int) -> StoredImage:
+    """Return what a folder with zarr metadata holds.
+
+    Raises
+    ------
+    SourceError
+        If it is no zarr, holds several images, or its metadata are broken.
+    InputError
+        If there is no such level, or the array is no image.
+    """
+    node = _open_node(path)
+    if isinstance(node, zarr.Array):
+        return _plain(path, path, node, level)
+    group, notes = path, []
+    attributes = node.attrs.asdict()
+    while not ome_attributes(attributes).get("multiscales"):
+        inner, note = _inside(group, node, attributes)
+        notes.append(note)
+        group, node = group / inner, _open_node(group / inner)
+        if isinstance(node, zarr.Array):
+            return _plain(path, group, node, level, tuple(notes))
+        attributes = node.attrs.asdict()
+    return _multiscale(path, group, attributes, level, tuple(notes))
+
+
+def find_zarr_given(image: Any, level: int) -> StoredImage:
+    """Return what a zarr array or group object holds; one in a folder is read by its path."""
+    store = image.store
+    if isinstance(store, zarr.storage.LocalStore):
+        return find_zarr(Path(store.root) / image.path.strip("/"), level)
+    if isinstance(image, zarr.Array):
+        return find_zarr_object(image, level)
+    raise SourceError(
+        f"A zarr group in a {type(store).__name__} cannot be opened again by its path; give "
+        f"one of its arrays, or write the group to a folder"
+    )
+
+
+def _open_node(path: Path) -> Any:
+    if not any((path / name).is_file() for name in METADATA_FILES):
+        raise SourceError(
+            f"The folder {path} has no zarr metadata ({', '.join(METADATA_FILES[:2])}, ...), so "
+            f"it is no zarr image; give the folder of an OME-Zarr image or of a zarr array"
+        )
+    try:
+        return zarr.open(str(path), mode="r")
+    except READ_ERRORS as error:
+        raise SourceError(
+            f"The zarr metadata of {path} cannot be read ({reason(error)}); restore them from a "
+            f"good copy"
+        ) from None
+
+
+def _inside(path: Path, group: Any, attributes: Mapping[str, Any]) -> tuple[str, str]:
+    """Return which member of a group without image to open, and a sentence about it."""
+    ome = ome_attributes(attributes)
+    try:
+        if "plate" in ome:
+            well = str(ome["plate"]["wells"][0]["path"])
+            return well, f"{path.name} is a plate, of which the well {well!r} is read"
+        if "well" in ome:
+            field = str(ome["well"]["images"][0]["path"])
+            return field, f"of the well {path.name} the field {field!r} is read"
+    except (LookupError, TypeError):
+        raise SourceError(
+            f"The plate metadata of {path} name no image; give the folder of one image in it"
+        ) from None
+    if "bioformats2raw.layout" in ome and "0" in group:
+        return "0", f"{path.name} is a collection of images, of which '0' is read"
+    arrays = sorted(group.array_keys())
+    if len(arrays) == 1:
+        return arrays[0], f"the only array of the group, {arrays[0]!r}, is read"
+    members = ", ".join(repr(name) for name in sorted(group.keys())[:8]) or "nothing"
+    raise SourceError(
+        f"The zarr group {path} is no OME-Zarr image and holds {len(arrays)} arrays, not exactly "
+        f"one; give the path of one of its members: {members}"
+    )
+
+
+def _multiscale(
+    root: Path, group: Path, attributes: Mapping[str, Any], level: int, notes: tuple[str, ...]
+) -> StoredImage:
+    try:
+        datasets = ome_attributes(attributes)["multiscales"][0]["datasets"]
+        arrays = [_open_node(group / str(dataset["path"])) for dataset in datasets]
+        image = parse_multiscale(attributes, len(arrays[0].shape))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(
+            f"The OME-Zarr metadata of {group} are broken ({reason(error)}); restore them, or "
+            f"give the path of one of its arrays"
+        ) from None
+    pick_level(level, len(arrays), str(root))
+    facts = [attributes.get("multiscales"), attributes.get("ome"), level]
+    reader = _reader(group / image.paths[level], arrays[level], facts)
+    return StoredImage(
+        format=f"OME-Zarr {image.version}",
+        reader=reader,
+        identity=reader.identity,
+        letters=image.letters,
+        levels=tuple(tuple(array.shape) for array in arrays),
+        calibration=image.calibrations[level],
+        rgb=image.rgb if reader.dtype == np.uint8 else None,
+        name=image.name or "",
+        location=str(root),
+        notes=notes + _rgb_note(image, reader.dtype),
+    )
+
+
+def _rgb_note(image: Multiscale, dtype: np.dtype[Any]) -> tuple[str, ...]:
+    if not image.rgb or dtype != np.uint8:
+        return ()
+    return ("three channels shown in red, green and blue are taken as RGB; rgb=False if not",)
+
+
+def _plain(
+    root: Path, path: Path, array: Any, level: int, notes: tuple[str, ...] = ()
+) -> StoredImage:
+    pick_level(level, 1, str(root))
+    reader = _reader(path, array, [])
+    return StoredImage(
+        format=f"zarr v{array.metadata.zarr_format} array",
+        reader=reader,
+        identity=reader.identity,
+        letters=_dimension_letters(array),
+        location=str(root),
+        notes=notes,
+    )
+
+
+def _dimension_letters(array: Any) -> str | None:
+    """Return the names that a zarr array gives to its axes, if it names y and x."""
+    names = getattr(array.metadata, "dimension_names", None)
+    names = names or array.attrs.asdict().get("_ARRAY_DIMENSIONS") or ()
+    letters = "".join(str(n).lower() if str(n).lower() in tuple("tczyxs") else "?" for n in names)
+    good = len(letters) == len(array.shape) and "y" in letters and "x" in letters
+    return letters if good and len(set(letters)) == len(letters) else None
+
+
+def _reader(path: Path, array: Any, facts: list[Any]) -> ZarrReader:
+    check_shape(tuple(array.shape), str(path))
+    check_dtype(np.dtype(array.dtype), str(path))
+    return ZarrReader(
+        path=str(path),
+        shape=tuple(array.shape),
+        dtype=np.dtype(array.dtype),
+        chunks=tuple(array.chunks),
+        identity=_identity(path, facts),
+    )
+
+
+def _identity(path: Path, facts: list[Any]) -> str:
+    """Return the hash of an array's metadata and times; the same wherever the folder lies."""
+    files = [path / name for name in METADATA_FILES if (path / name).is_file()]
+    contents = [file.read_bytes() for file in files]
+    times = [file.stat().st_mtime_ns for file in (*files, path)]
+    return hash_of(json.dumps(facts, sort_keys=True, default=str), times, *contents)

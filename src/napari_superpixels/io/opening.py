@@ -1,0 +1,204 @@
+"""`open_source`: from a path or an array, and what the user says about it, to a `Source`."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from napari_superpixels.axes import AXIS_ORDER, Axes, Axis
+from napari_superpixels.errors import InputError
+from napari_superpixels.io._formats import find_image, stem_of
+from napari_superpixels.io._identity import hash_of
+from napari_superpixels.io._naming import check_dtype, check_shape, name_axes
+from napari_superpixels.io._reader import Calibration, StoredImage
+from napari_superpixels.io.source import Layout, Source
+
+LOGGER = logging.getLogger(__name__)
+
+
+def open_source(
+    image: Any,
+    *,
+    axes: str | None = None,
+    level: int = 0,
+    channels: Sequence[int] | None = None,
+    mask: Any = None,
+    rgb: bool | None = None,
+) -> Source:
+    """Open an image of any size, without reading its pixels.
+
+    Parameters
+    ----------
+    image
+        A path (OME-Zarr 0.4 or 0.5, zarr, TIFF, OME-TIFF, SVS, NDPI, SCN, GeoTIFF, PNG, JPEG),
+        or a numpy, dask, zarr or xarray array.
+    axes
+        One letter of ``tczyx`` for each stored axis, or ``s`` for the samples of a colour; as the
+        file says, or guessed, by default. What was guessed is in `Source.notes`.
+    level
+        Of a pyramid; 0 is the finest.
+    channels
+        Numbers of the channels to use, in that order; all by default. Three of them stay RGB.
+    mask
+        Array or path; nonzero where pixels are to be analysed. Shape (Y, X) of the chosen level,
+        or with the leading axes t and z.
+    rgb
+        Whether the channels are red, green and blue (and alpha); as the file says by default.
+
+    Returns
+    -------
+    Source
+        Metadata and a lazy reader.
+
+    Raises
+    ------
+    SourceError
+        If a file is missing or broken.
+    InputError
+        If the image, or what is said about it, cannot be used.
+    """
+    stored = find_image(image, level)
+    check_shape(stored.reader.shape, stored.location or "The array")
+    check_dtype(stored.reader.dtype, stored.location or "The array")
+    letters, notes = name_axes(stored.letters, stored.reader.shape, stored.reader.dtype, axes)
+    letters, channel = _channel_axis(letters, stored.reader.shape)
+    count = stored.reader.shape[letters.index(channel)] if channel else 1
+    alpha = _has_alpha(stored, channel, count, axes=axes, rgb=rgb)
+    colours = count - alpha
+    is_rgb = _is_rgb(stored, channel, colours, axes=axes, rgb=rgb)
+    picks = _check_channels(channels, colours)
+    layout = Layout(letters, channel, picks + ((colours,) if alpha else ()))
+    source = Source(
+        axes=_axes(stored, letters, channel, len(picks)),
+        dtype=_dtype_read(stored.reader.dtype),
+        rgb=is_rgb and len(picks) == 3,
+        nodata=stored.nodata,
+        level=level,
+        level_shapes=_plane_shapes(stored, letters),
+        name=stored.name or stem_of(stored.location or "image"),
+        location=stored.location,
+        identity=hash_of(stored.identity, letters, layout.picks, is_rgb, level),
+        georeference=stored.georeference,
+        notes=(*stored.notes, *notes),
+        format=stored.format,
+        layout=layout,
+        reader=stored.reader,
+        masks=stored.masks,
+    )
+    for note in source.notes:
+        LOGGER.info("%s: %s", source.name, note)
+    return source if mask is None else with_mask(source, mask)
+
+
+def with_mask(source: Source, mask: Any) -> Source:
+    """Return a source that analyses only where a mask is nonzero.
+
+    Parameters
+    ----------
+    source
+        The image.
+    mask
+        Array or path; shape (Y, X) of the source's level, or with its leading axes t and z.
+
+    Raises
+    ------
+    InputError
+        If its shape does not fit.
+    """
+    found = find_image(mask, 0)
+    shape, axes = found.reader.shape, source.axes
+    bare = shape
+    while len(bare) > 2 and bare[0] == 1:
+        bare = bare[1:]
+    full = axes.leading_shape + axes.plane_shape
+    if bare != axes.plane_shape and shape != full:
+        wanted = str(axes.plane_shape) + (f" or {full}" if axes.leading_shape else "")
+        raise InputError(
+            f"The mask has the shape {shape}, but the image needs {wanted}; give one number for "
+            f"each pixel of level {source.level}, nonzero where to analyse"
+        )
+    return replace(
+        source,
+        masks=(*source.masks, found.reader),
+        identity=hash_of(source.identity, found.identity),
+    )
+
+
+def _channel_axis(letters: str, shape: tuple[int, ...]) -> tuple[str, str | None]:
+    """Return letters with at most one axis of channels, and that one."""
+    if "s" not in letters:
+        return letters, "c" if "c" in letters else None
+    samples = shape[letters.index("s")]
+    if "c" not in letters:
+        return letters, "s"
+    if samples == 1:
+        return letters.replace("s", "-"), "c"
+    if shape[letters.index("c")] == 1:
+        return letters.replace("c", "-"), "s"
+    raise InputError(
+        f"The image has both channels and colour samples (axes {letters!r}, sizes {shape}), but "
+        f"only one of them can be read; store the colours as separate channels"
+    )
+
+
+def _has_alpha(
+    stored: StoredImage, channel: str | None, count: int, *, axes: str | None, rgb: bool | None
+) -> bool:
+    if channel is None or count < 2:
+        return False
+    if stored.alpha is not None and (axes is None or channel == "s"):
+        return stored.alpha
+    if rgb is False:
+        return False
+    return count in (2, 4) if channel == "s" else bool(rgb) and count == 4
+
+
+def _is_rgb(
+    stored: StoredImage, channel: str | None, colours: int, *, axes: str | None, rgb: bool | None
+) -> bool:
+    if rgb and colours != 3:
+        raise InputError(
+            f"rgb=True needs 3 channels and maybe alpha, but the image has {colours}; leave rgb "
+            f"out, or choose three with channels=..."
+        )
+    if rgb is not None:
+        return rgb
+    said = channel == "s" if stored.rgb is None or (axes and channel == "s") else stored.rgb
+    return said and colours == 3
+
+
+def _check_channels(channels: Sequence[int] | None, count: int) -> tuple[int, ...]:
+    if channels is None:
+        return tuple(range(count))
+    picks = (channels,) if isinstance(channels, int) else tuple(channels)
+    wrong = [p for p in picks if not isinstance(p, int | np.integer) or not 0 <= p < count]
+    if wrong or not picks or len(set(picks)) != len(picks):
+        raise InputError(
+            f"channels={list(picks)!r} must be numbers from 0 to {count - 1}, each at most once "
+            f"and at least one: the image has {count}"
+        )
+    return tuple(int(pick) for pick in picks)
+
+
+def _axes(stored: StoredImage, letters: str, channel: str | None, count: int) -> Axes:
+    items = []
+    for name in AXIS_ORDER:
+        known = stored.calibration.get(name, Calibration())
+        if name == "c":
+            if channel == "c" or count > 1:
+                items.append(Axis("c", count))
+        elif name in letters:
+            size = stored.reader.shape[letters.index(name)]
+            items.append(Axis(name, size, known.spacing, known.unit, known.origin))
+    return Axes(tuple(items))
+
+
+def _plane_shapes(stored: StoredImage, letters: str) -> tuple[tuple[int, int], ...]:
+    y, x = letters.index("y"), letters.index("x")
+    return tuple((shape[y], shape[x]) for shape in stored.levels or (stored.reader.shape,))
+
+
+def _dtype_read(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(np.uint8) if dtype == np.bool_ else dtype.newbyteorder("=")
