@@ -1,0 +1,85 @@
+"""What a superpixel looks like: counts, sums and means of the image's own channels.
+
+A superpixel lies inside the 3 x 3 cells around its own, so one cell of halo gives its sums exactly.
+Samples are added in raster order, so sums of floats do not depend on the window either.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+
+def cell_sums(
+    codes: NDArray[np.uint8], pixels: NDArray[Any], step: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return the pixels of each superpixel and the sums of its samples.
+
+    Parameters
+    ----------
+    codes : ndarray of uint8, shape (Y, X)
+        Assignment, 255 where there is no data; starts at a corner of a cell. Pixels that belong to
+        cells outside the array are in no sum.
+    pixels : ndarray, shape (C, Y, X)
+        Samples: integers (no uint64 above 2^63), booleans or floats.
+    step : (int, int)
+        Size of a cell, in pixels.
+
+    Returns
+    -------
+    counts : ndarray of int64, shape (GH, GW)
+        Number of pixels.
+    sums : ndarray of int64 or, for floats, float64, shape (C, GH, GW)
+        Sums of samples.
+    """
+    assert pixels.shape[1:] == codes.shape, "one code a pixel"
+    cells = -(-codes.shape[0] // step[0]) + 2, -(-codes.shape[1] // step[1]) + 2
+    counts = np.zeros(cells, np.int64)
+    total = np.float64 if pixels.dtype.kind == "f" else np.int64
+    sums = np.zeros((pixels.shape[0], *cells), total)
+    _count(codes, step, counts)
+    for channel, into in zip(pixels, sums, strict=True):
+        samples = channel.astype(np.float32) if channel.dtype == np.float16 else channel
+        _sum(codes, samples, step, into)
+    return counts[1:-1, 1:-1].copy(), sums[:, 1:-1, 1:-1].copy()
+
+
+def cell_means(
+    codes: NDArray[np.uint8], pixels: NDArray[Any], step: tuple[int, int]
+) -> NDArray[np.float32]:
+    """Return the mean of each channel over each superpixel, shape (GH, GW, C).
+
+    NaN where a cell has no superpixel. Parameters are those of `cell_sums`.
+    """
+    counts, sums = cell_sums(codes, pixels, step)
+    means = np.full((*counts.shape, pixels.shape[0]), np.nan, np.float32)
+    some = counts > 0
+    means[some] = (sums[:, some] / counts[some]).T.astype(np.float32)
+    return means
+
+
+@njit(nogil=True, cache=True)
+def _count(codes: NDArray[np.uint8], step: tuple[int, int], counts: NDArray[np.int64]) -> None:
+    for y in range(codes.shape[0]):
+        r = y // step[0]
+        for left in range(0, codes.shape[1], step[1]):
+            c = left // step[1]
+            for x in range(left, min(left + step[1], codes.shape[1])):
+                code = codes[y, x]
+                if code < 9:
+                    counts[r + code // 3, c + code % 3] += 1
+
+
+@njit(nogil=True, cache=True)
+def _sum(
+    codes: NDArray[np.uint8], samples: NDArray[Any], step: tuple[int, int], sums: NDArray[Any]
+) -> None:
+    for y in range(codes.shape[0]):
+        r = y // step[0]
+        for left in range(0, codes.shape[1], step[1]):
+            c = left // step[1]
+            for x in range(left, min(left + step[1], codes.shape[1])):
+                code = codes[y, x]
+                if code < 9:
+                    sums[r + code // 3, c + code % 3] += samples[y, x]
