@@ -40,7 +40,7 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format
 
 bench: .venv/bench.stamp
-	$(BIN)/python -m pytest tests/benchmarks --benchmark
+	$(BIN)/python benchmarks/speed.py
 
 docs: .venv/dev.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

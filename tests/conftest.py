@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def _no_file_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     folder = request.getfixturevalue("tmp_path")
     yield
+    if "napari_superpixels.io" in sys.modules:
+        sys.modules["napari_superpixels.io"].close_handles()
     if _open_files_below(folder):
         gc.collect()
     assert not _open_files_below(folder), "the test left files open"

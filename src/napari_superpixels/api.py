@@ -75,7 +75,7 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     InputError
         If axes, level, channels or mask do not fit it.
     """
-    from napari_superpixels.io.source import Source, open_source
+    from napari_superpixels.io import Source, open_source
 
     options = {"axes": axes, "level": level, "channels": channels, "mask": mask, "rgb": rgb}
     if not isinstance(image, Source):

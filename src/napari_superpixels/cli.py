@@ -78,10 +78,10 @@ def run(  # noqa: PLR0913 - one option each
     if len(paths) < 2:
         raise InputError("One path is given; give the image, or images, and then the output.")
     settings = _settings(step=step, step_um=step_um, compactness=compactness, iterations=iterations)
-    opened = {"axes": axes, "level": level, "channels": _channels(channels), "mask": mask}
 
     def work(image: str, out: Path) -> dict[str, Any]:
-        source = api.open(image, **opened)
+        picks = _channels(channels)
+        source = api.open(image, axes=axes, level=level, channels=picks, mask=mask)
         plan = api.plan(source, method, region=_region(region), window=window, **settings)
         with _progress(quiet=quiet or as_json) as listener:
             return _summary(api.run(plan, out, workers=workers, listener=listener))
@@ -265,7 +265,9 @@ def _bar() -> "Iterator[Listener]":
     from napari_superpixels.engine.events import RunStarted, TileDone, TileFailed
 
     columns = (TextColumn("super-tiles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as progress:
         bar = progress.add_task("run")
 
         def listen(event: "Event") -> None:

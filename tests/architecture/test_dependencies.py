@@ -1,11 +1,20 @@
 """Dependencies are few, pinned for the suite, and each has a reason that a person can read."""
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DISTRIBUTIONS = {"cv2": "opencv-contrib-python-headless", "skimage": "scikit-image"}
+"""Distributions that do not bear the name of their module."""
+CARRIED = {"fast-slic", "llvmlite", "npe2"}
+"""fast-slic has no wheels and is optional; llvmlite comes with numba, npe2 with napari."""
 PINS = (ROOT / "constraints" / "py311.txt").read_text("utf-8").splitlines()
 
 
@@ -16,6 +25,25 @@ def _name(requirement: str) -> str:
 def _required() -> set[str]:
     extras = [r for some in PROJECT["optional-dependencies"].values() for r in some]
     return {_name(r) for r in [*PROJECT["dependencies"], *extras]} - {PROJECT["name"]}
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def _third_party(folder: str) -> set[str]:
+    modules = {name for path in (ROOT / folder).rglob("*.py") for name in _imported(path)}
+    others = modules - set(sys.stdlib_module_names) - {"napari_superpixels"}
+    return {DISTRIBUTIONS.get(module, _name(module)) for module in others}
+
+
+@pytest.mark.parametrize("folder", ["src", "examples", "tests", "benchmarks"])
+def test_every_import_is_declared(folder: str) -> None:
+    assert _third_party(folder) - _required() - CARRIED == set()
 
 
 def test_every_pin_is_a_name_and_a_version() -> None:

@@ -4,11 +4,11 @@ import dask
 import dask.array as da
 import numpy as np
 import pytest
-from napari_superpixels.testing.scheduler import refuse_to_compute
 
 from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.testing.fake import Fake
+from napari_superpixels.testing.scheduler import refuse_to_compute
 
 
 @pytest.mark.parametrize("window", [8, 20, 40, 1000])
@@ -67,16 +67,22 @@ def test_a_dask_source_is_the_same_in_any_chunks(image, fake_plan, whole, chunks
 
 
 def test_a_dask_source_is_computed_by_the_callers_scheduler_alone(image, fake_plan):
-    depth = []
+    read, computes = [], []
 
     def watch(block):
-        depth.append(1)
+        read.extend([1] * (block.size > 0))  # dask also tries it on nothing, to learn the type
         return block
 
+    def counting(graph, keys, **options):
+        computes.append(1)
+        return dask.get(graph, keys, **options)
+
     source = da.from_array(image, chunks=(2, 50, 50)).map_blocks(watch, dtype=image.dtype)
-    labels = lazy_labels(fake_plan(source, window=1000))
-    labels.compute(scheduler="synchronous")
-    assert len(depth) == 3 * 3, "each source chunk once for one window"
+    labels = lazy_labels(fake_plan(source, window=1000, method=Fake(measured=True)))
+    with dask.config.set(scheduler=counting):
+        labels.compute()
+    assert len(computes) == 1, "no compute inside a compute"
+    assert len(read) == 3 * 3, "each source chunk once, for the statistics and the window together"
 
 
 def test_statistics_are_measured_once_for_all_windows(image, fake_plan, whole, monkeypatch):

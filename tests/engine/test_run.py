@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 import zarr
-from napari_superpixels.kernels.mode import mode_downsample
 
 from napari_superpixels import api
 from napari_superpixels.engine.events import RunFinished, RunStarted, TileDone, TileFailed
@@ -14,6 +13,7 @@ from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.engine.run import run_plan
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, PlanError
+from napari_superpixels.kernels.mode import mode_downsample
 from napari_superpixels.testing.fake import Fake
 
 

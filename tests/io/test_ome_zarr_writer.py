@@ -44,7 +44,7 @@ def test_a_third_party_validator_accepts_it(layout, tmp_path):
 
 def test_without_the_last_step_it_is_no_image(layout, tmp_path):
     create_labels(tmp_path / "x.zarr", layout)
-    with pytest.raises(Exception, match="Could not successfully validate|validat"):
+    with pytest.raises(Exception, match=r"validat"):
         open_ome_zarr(zarr.open_group(tmp_path / "x.zarr", mode="r"))
 
 

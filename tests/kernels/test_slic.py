@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_superpixels.kernels.bands import banded
 from napari_superpixels.kernels.slic import slic
 from napari_superpixels.kernels.slic_reference import slic_reference
 
@@ -16,12 +17,13 @@ def image(rng, channels, shape, spread=300):
 
 
 def assert_equal(features, valid, step, position, iterations, cut, threads):
-    fast = slic(features, valid, step, position, iterations, cut=cut, threads=threads)
+    with banded(threads, lambda: None) as bands:
+        fast = slic(features, valid, step, position, iterations, cut=cut, bands=bands)
+        codes = fast.codes(fast.exact, bands)
     plain = slic_reference(features, valid, step, position, iterations, cut)
     assert fast.exact == plain.exact
     if 0 in plain.exact.shape:
         return
-    codes = fast.codes(fast.exact)
     keep = np.ones(features.shape[1:], bool) if valid is None else valid
     (sy, sx), (rows, columns) = step, fast.exact
     keep = keep[rows.start * sy : rows.stop * sy, columns.start * sx : columns.stop * sx]

@@ -8,19 +8,18 @@ out of it. With a dask source the slices are part of the graph: no compute start
 from dataclasses import replace
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
 from napari_superpixels.engine.cost import default_workers
 from napari_superpixels.engine.measure import measure, places_to_measure, summarise
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.tile import label_window, read_box
-from napari_superpixels.io.source import Block
+from napari_superpixels.io.source import Block, Source
 from napari_superpixels.models.statistics import Statistics
-from napari_superpixels.tiling import Window
+from napari_superpixels.tiling import Box, Window
 
 
 class WindowLabeller:
@@ -57,7 +56,7 @@ class WindowLabeller:
     ) -> NDArray[Any]:
         """Label one window of a dask source from its computed pixels (C, Y, X)."""
         plane, window = self.place(block_id)
-        block = self.plan.source.with_validity(plane, read_box(self.plan, window), pixels)
+        block = self.plan.source.block(plane, read_box(self.plan, window), pixels)
         return self.label(block, block_id, statistics)
 
     def place(self, block_id: tuple[int, ...]) -> tuple[int, Window]:
@@ -78,8 +77,8 @@ def lazy_labels(plan: Plan) -> da.Array:
     labeller = WindowLabeller(plan)
     if plan.source.is_dask:
         return _from_dask_source(plan, labeller)
-    keywords = {"statistics": dask.delayed(measure)(plan.source)} if plan.deferred else {}
-    return da.map_blocks(
+    keywords = {"statistics": delayed(measure)(plan.source)} if plan.deferred else {}
+    labels: da.Array = da.map_blocks(
         labeller.at,
         chunks=_chunks(plan),
         dtype=plan.dtype,
@@ -87,37 +86,52 @@ def lazy_labels(plan: Plan) -> da.Array:
         name=f"superpixels-{plan.hash}",
         **keywords,
     )
+    return labels
 
 
 def _from_dask_source(plan: Plan, labeller: WindowLabeller) -> da.Array:
     statistics = _deferred_statistics(plan) if plan.deferred else None
-    label = dask.delayed(labeller.label_pixels, pure=True)
+    label = delayed(labeller.label_pixels, pure=True)
 
     def block(block_id: tuple[int, ...]) -> da.Array:
         plane, window = labeller.place(block_id)
-        pixels = plan.source.dask_block(plane, read_box(plan, window))
+        pixels = _pixels_node(plan.source, plane, read_box(plan, window))
         shape = (1,) * (len(block_id) - 2) + plan.lattice.to_pixels(window.core).shape
         node = label(pixels, block_id, statistics)
-        return da.from_delayed(node, shape, plan.dtype)
+        labels: da.Array = da.from_delayed(node, shape, plan.dtype)
+        return labels
 
     grid = tuple(len(side) for side in plan.leading) + plan.windows.grid
     blocks = np.empty(grid, dtype=object)
     for block_id in np.ndindex(grid):
         blocks[block_id] = block(block_id)
-    return da.block(blocks.tolist())
+    whole: da.Array = da.block(blocks.tolist())
+    return whole
+
+
+def _pixels_node(source: Source, plane: int, box: Box) -> Delayed:
+    """Return the samples of a box as one node of the graph.
+
+    The graph is left as it is: optimised here, each node would get copies of its own of the tasks
+    before it, and neighbouring windows would compute the chunks that they share twice.
+    """
+    block = source.dask_block(plane, box)
+    node: Delayed = block.rechunk(block.shape).to_delayed(optimize_graph=False).item()
+    return node
 
 
 def _deferred_statistics(plan: Plan) -> Delayed:
     source = plan.source
     places = places_to_measure(source)
-    samples = [source.dask_block(plane, box) for plane, box in places]
+    samples = [_pixels_node(source, plane, box) for plane, box in places]
 
     def measured(pixels: list[NDArray[Any]]) -> Statistics:
         pairs = zip(places, pixels, strict=True)
-        blocks = (source.with_validity(*place, values) for place, values in pairs)
+        blocks = (source.block(*place, values) for place, values in pairs)
         return summarise((block.pixels, block.valid) for block in blocks)
 
-    return dask.delayed(measured)(samples)
+    node: Delayed = delayed(measured)(samples)
+    return node
 
 
 def _chunks(plan: Plan) -> tuple[tuple[int, ...], ...]:

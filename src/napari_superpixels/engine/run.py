@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
@@ -23,19 +24,13 @@ from napari_superpixels.engine.events import (
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState, partial_path
-from napari_superpixels.engine.stage import Pulse, Stage, Task
-from napari_superpixels.engine.tile import (
-    cells_in_output,
-    core_in_output,
-    describe_place,
-    label_window_with_table,
-    plane_in_output,
-    read_box,
-)
+from napari_superpixels.engine.stage import Stage, Task
+from napari_superpixels.engine.tile import describe_place
+from napari_superpixels.engine.work import LevelWork, WindowWork, open_arrays
 from napari_superpixels.errors import IncompleteRunError, OutputError
+from napari_superpixels.io import close_handles
 from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
-from napari_superpixels.kernels.mode import mode_downsample
-from napari_superpixels.tiling import Box, Window
+from napari_superpixels.tiling import Box
 
 PYRAMID_TILE_CHUNKS = 4
 """Chunks along the edge of a super-tile of a coarser level."""
@@ -114,7 +109,7 @@ def run_plan(
     fitting = fit_workers(plan.cost.total, wanted, available_bytes())
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
-    with state.lock():
+    with state.lock(), closing_handles():
         run = _Run(plan, out, state, min(fitting, plan.tiles), max(1, wanted // plan.tiles))
         run.prepare(resume=resume)
         report = run.execute(listener, cancel or threading.Event())
@@ -122,6 +117,15 @@ def run_plan(
         raise IncompleteRunError(_failure_sentence(report, out))
     state.publish(out)
     return RunResult(out, report)
+
+
+@contextmanager
+def closing_handles() -> Iterator[None]:
+    """Close the image files that the block opened."""
+    try:
+        yield
+    finally:
+        close_handles()
 
 
 def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
@@ -211,14 +215,14 @@ class _Run:
 
     def window_tasks(self) -> Iterator[Task]:
         """Yield the windows of every plane."""
-        arrays = _open_arrays(self.state.partial)
+        arrays = open_arrays(self.state.partial)
         windows = self.plan.windows
         for position, plane in enumerate(self.plan.planes):
             for number, window in enumerate(windows):
                 name = f"0/{position * len(windows) + number}"
                 core = self.plan.lattice.to_pixels(window.core)
                 place = describe_place(self.plan, plane, core)
-                work = _WindowWork(self, name, plane, window, arrays)
+                work = WindowWork(self.plan, self.state, arrays, name, plane, window, self.threads)
                 yield Task(name, place, prod(core.shape), work)
 
     def level_grid(self, level: int) -> tuple[int, ...]:
@@ -244,72 +248,8 @@ class _Run:
                 (i * e, min((i + 1) * e, n)) for i, e, n in zip(index, edge, shape, strict=True)
             ]
             box, name = Box.of(*bounds), f"{level}/{number}"
-            work = _LevelWork(self.state, name, fine, coarse, box, layout.factors[level - 1])
+            work = LevelWork(self.state, name, fine, coarse, box, layout.factors[level - 1])
             yield Task(name, f"level {level}, {box.slices}", prod(box.shape), work)
-
-
-@dataclass(frozen=True, slots=True)
-class _Arrays:
-    """The arrays that windows write."""
-
-    labels: zarr.Array[Any]
-    means: zarr.Array[Any]
-    counts: zarr.Array[Any]
-
-
-def _open_arrays(path: Path) -> _Arrays:
-    names = ("0", "cells/means", "cells/counts")
-    return _Arrays(*(zarr.open_array(path / name, mode="r+") for name in names))
-
-
-@dataclass(frozen=True, slots=True)
-class _WindowWork:
-    """Read, label, write, record one window."""
-
-    run: _Run
-    name: str
-    plane: int
-    window: Window
-    arrays: _Arrays
-
-    def __call__(self, pulse: Pulse) -> None:
-        plan, window = self.run.plan, self.window
-        block = plan.source.read(self.plane, read_box(plan, window))
-        pulse()
-        result = label_window_with_table(
-            plan, window, self.plane, block, threads=self.run.threads, pulse=pulse
-        )
-        pulse()
-        leading = plane_in_output(plan, self.plane)
-        place = (*leading, *core_in_output(plan, window).slices)
-        cells = (*leading, *cells_in_output(plan, window).slices)
-        self.arrays.labels[place] = result.labels
-        self.arrays.means[cells] = result.table.means
-        self.arrays.counts[cells] = result.table.counts
-        superpixels = int((result.table.counts > 0).sum())
-        self.run.state.record(self.name, {"superpixels": superpixels})
-
-
-@dataclass(frozen=True, slots=True)
-class _LevelWork:
-    """Make one super-tile of a coarser level from the level before."""
-
-    state: RunState
-    name: str
-    fine: zarr.Array[Any]
-    coarse: zarr.Array[Any]
-    box: Box
-    factor: tuple[int, int]
-
-    def __call__(self, pulse: Pulse) -> None:
-        leading = self.box.slices[:-2]
-        sides = list(zip(self.box.sides[-2:], self.factor, self.fine.shape[-2:], strict=True))
-        reads = [slice(s.start * f, min(s.stop * f, n)) for s, f, n in sides]
-        labels = self.fine[(*leading, *reads)]
-        pulse()
-        plane = labels.reshape(labels.shape[-2:])
-        self.coarse[self.box.slices] = mode_downsample(plane, self.factor).reshape(self.box.shape)
-        self.state.record(self.name, {})
 
 
 def manifest_of(plan: Plan) -> dict[str, Any]:
@@ -325,7 +265,7 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
 def difference(one: Any, other: Any, path: str = "") -> str:
     """Return the first place where two provenances differ, in words."""
     if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted({*one, *other}):
+        for key in {**one, **other}:
             if one.get(key) != other.get(key):
                 return difference(one.get(key), other.get(key), f"{path}.{key}".strip("."))
     return f"its {path} is {one}, here it is {other}"

@@ -58,7 +58,7 @@ def find_image(image: Any, level: int) -> StoredImage:
         If it is no image, or there is no such level.
     """
     if isinstance(image, str | os.PathLike):
-        return find_path(Path(os.fspath(image)), level)
+        return find_path(os.fspath(image), level)
     if is_instance(image, "zarr", "Array") or is_instance(image, "zarr", "Group"):
         return _function(f"{ROOM}._zarr:find_zarr_given")(image, level)
     if is_instance(image, "xarray", "DataArray"):
@@ -66,15 +66,15 @@ def find_image(image: Any, level: int) -> StoredImage:
     return find_array(image, level)
 
 
-def find_path(path: Path, level: int) -> StoredImage:
+def find_path(given: str, level: int) -> StoredImage:
     """Return what a file or folder holds."""
-    path = path.expanduser().absolute()
-    if not path.exists():
+    if "://" in given:
         raise SourceError(
-            f"There is no file or folder {path}; check the path, which is relative to {Path.cwd()}"
-            if not path.parent.exists()
-            else f"There is no file or folder {path}; check its name"
+            f"{given} is an address, but images are read from disk; download it first"
         )
+    path = Path(given).expanduser().absolute()
+    if not path.exists():
+        raise SourceError(f"There is no file or folder {path}; check the path")
     kind = "zarr" if path.is_dir() else kind_of_file(path)
     return _function(FINDERS[kind])(path, level)
 

@@ -140,17 +140,12 @@ def find_array(image: object, level: int) -> StoredImage:
     check_shape(array.shape, "The array")
     check_dtype(array.dtype, "The array")
     if np.ma.isMaskedArray(array):
-        return find_masked(array)
+        raise InputError(
+            f"A masked array of shape {array.shape} is not read as an image; give its data as the "
+            f"image, and the inverse of its mask as mask=..."
+        )
     return StoredImage(
         format="numpy array", reader=ArrayReader(array), identity=hash_of_array(array)
-    )
-
-
-def find_masked(array: Any) -> StoredImage:
-    """Return what a masked array holds; a pixel masked in any sample is told by `InputError`."""
-    raise InputError(
-        f"A masked array of shape {array.shape} hides pixels in a way that is not read; give "
-        f"its data as the image and the inverse of its mask as mask=..."
     )
 
 

@@ -75,16 +75,26 @@ def name_axes(
         If the given letters do not fit the shape, or nothing can be guessed.
     """
     if given is not None:
-        return check_given(given, shape), []
-    if stored is None:
+        return check_given(given, shape, stored or ""), []
+    named = [letter for letter in stored or "" if letter in LETTERS]
+    if stored is None or len(set(named)) < len(named) or not {"y", "x"} <= set(named):
         letters = _guess(shape, dtype)
         return letters, [_guessed(letters, shape)]
     letters = _fill_unknown(stored, shape)
     return letters, [_guessed(letters, shape)] if "?" in stored and letters != stored else []
 
 
-def check_given(given: str, shape: tuple[int, ...]) -> str:
+def check_given(given: str, shape: tuple[int, ...], stored: str = "") -> str:
     """Return the user's letters in lower case, if they can be right.
+
+    Parameters
+    ----------
+    given
+        What the user says.
+    shape
+        Sizes as stored.
+    stored
+        What the file says; axes that it drops (``-``) need no letter.
 
     Raises
     ------
@@ -98,12 +108,15 @@ def check_given(given: str, shape: tuple[int, ...]) -> str:
             f"axes={given!r} has the unknown letter{'s' * (len(strange) > 1)} "
             f"{', '.join(map(repr, strange))}; use t, c, z, y, x, and s for RGB samples"
         )
+    if stored.count("-") and len(letters) == len(shape) - stored.count("-"):
+        rest = iter(letters)
+        letters = "".join("-" if said == "-" else next(rest) for said in stored)
     if len(letters) != len(shape):
         raise InputError(
             f"axes={given!r} names {len(letters)} axes, but the image has {len(shape)} "
             f"of sizes {shape}; give one letter for each"
         )
-    if len(set(letters)) != len(letters) or not {"y", "x"} <= set(letters):
+    if len(set(given.lower())) != len(given) or not {"y", "x"} <= set(letters):
         raise InputError(
             f"axes={given!r} must name y and x and no axis twice; for this image of shape "
             f"{shape} that may be {GUESSES.get(len(shape), 'tczyx')!r}"

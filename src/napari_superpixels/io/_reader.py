@@ -158,7 +158,7 @@ def pick_level(level: int, count: int, what: str) -> int:
     if isinstance(level, bool) or not 0 <= level < count:
         raise InputError(
             f"level={level!r} does not exist: {what} has {count} level{'s' * (count != 1)}; "
-            f"give a level from 0 to {count - 1}"
+            f"give {f'a level from 0 to {count - 1}' if count > 1 else 'level=0'}"
         )
     return level
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tifffile
 
-from napari_superpixels.errors import SourceError
+from napari_superpixels.errors import SourceError, SuperpixelsError
 from napari_superpixels.io._identity import hash_of_files
 from napari_superpixels.io._naming import check_dtype, check_shape
 from napari_superpixels.io._reader import READ_ERRORS, FileStamp, StoredImage, pick_level, reason
@@ -55,11 +55,9 @@ def find_tiff(path: Path, level: int) -> StoredImage:
                 return find_geotiff(path, level)
             chosen = _choose(tiff)
             return _stored(stamp, tiff, chosen, level)
-    except SourceError:
+    except SuperpixelsError:
         raise
     except READ_ERRORS as error:
-        if isinstance(error, SourceError) or type(error).__name__ == "InputError":
-            raise
         raise SourceError(
             f"The directory of the TIFF file {path} ({stamp.size} bytes) cannot be read "
             f"({reason(error)}); it may be cut short, so copy it again from where it came"
@@ -90,6 +88,7 @@ def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: _Chosen, level: i
     series = levels[level]
     check_shape(tuple(series.shape), stamp.path)
     check_dtype(np.dtype(series.dtype), stamp.path)
+    _check_decoder(stamp.path, series.keyframe)
     letters = _letters(series)
     shapes = tuple(tuple(int(n) for n in one.shape) for one in levels)
     calibration, spacing_notes = calibrate(tiff, chosen.index, letters, shapes[0], shapes[level])
@@ -109,6 +108,16 @@ def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: _Chosen, level: i
         location=stamp.path,
         notes=(*chosen.notes, *spacing_notes, *_page_notes(page), *reader.truncation(series)),
     )
+
+
+def _check_decoder(path: str, page: tifffile.TiffPage) -> None:
+    try:
+        page.decode(None, 0)
+    except (ValueError, NotImplementedError) as error:
+        raise SourceError(
+            f"The pixels of {path} are stored in a way that cannot be read ({reason(error)}); "
+            f"save it again with another compression, such as deflate"
+        ) from None
 
 
 def _letters(series: tifffile.TiffPageSeries) -> str:

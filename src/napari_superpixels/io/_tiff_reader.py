@@ -1,6 +1,7 @@
 """The pixels of a TIFF series: pages of segments (tiles or strips), or one raw run of bytes."""
 
 import itertools
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -54,11 +55,24 @@ class PageLayout:
         return layout
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where the segments of a page lie."""
+
+    path: str
+    """The file: a data set may be spread over several."""
+    byteorder: str
+    offsets: Sequence[int]
+    counts: Sequence[int]
+    jpegtables: bytes | None
+
+
 class OpenTiff:
     """A series of a TIFF file as a handle: its pages, parsed when first touched."""
 
     def __init__(self, stamp: FileStamp, index: int, level: int) -> None:
         stamp.check()
+        self._lock = threading.Lock()
         self._tiff = tifffile.TiffFile(stamp.path)
         self.series = self._tiff.series[index].levels[level]
         self.keyframe = self.series.keyframe
@@ -66,10 +80,19 @@ class OpenTiff:
         self.layout = PageLayout.of(self.series)
         self.virtual = len(self.series.pages) == 1 < prod(self.layout.leading)
 
-    def page(self, number: int) -> Any:
+    def page(self, number: int) -> "Page | None":
         """Return a page of the series, None where the file lacks it."""
-        with self._tiff.filehandle.lock:
-            return self.series.pages[0 if self.virtual else number]
+        with self._lock:  # pages and long tags are read from the file when first asked for
+            page = self.series.pages[0 if self.virtual else number]
+            if page is None:
+                return None
+            return Page(
+                path=str(page.parent.filehandle.path),
+                byteorder=page.parent.byteorder,
+                offsets=page.dataoffsets,
+                counts=page.databytecounts,
+                jpegtables=page.jpegtables if self.keyframe.compression in JPEG_KINDS else None,
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -175,8 +198,6 @@ class _PageReader:
                 f"are not beside it; copy all files of the data set into one folder"
             )
         self._reader, self._tiff, self._number, self._page = reader, tiff, number, page
-        # A data set may be spread over several files, each with its own pages.
-        self._path = str(page.parent.filehandle.path)
 
     def fill(self, box: _PageBox, out: NDArray[Any]) -> None:
         """Read a box into `out`."""
@@ -207,11 +228,11 @@ class _PageReader:
 
     def _segment(self, segment: int, place: Sequence[int], shape: Sequence[int]) -> NDArray[Any]:
         """Return a decoded tile or strip, shape (y, x, samples)."""
-        offset = int(self._page.dataoffsets[segment])
-        count = int(self._page.databytecounts[segment])
+        offset = int(self._page.offsets[segment])
+        count = int(self._page.counts[segment])
         if count == 0:  # a hole, as in sparse files
             return np.full(shape[1:], self._tiff.keyframe.nodata, self._reader.dtype)
-        key = (self._path, self._reader.stamp, offset)
+        key = (self._page.path, self._reader.stamp, offset)
         return BLOCKS.get(key, lambda: self._decode(segment, offset, count, place))
 
     def _decode(self, segment: int, offset: int, count: int, place: Sequence[int]) -> NDArray[Any]:
@@ -225,8 +246,8 @@ class _PageReader:
             pixels = np.asarray(self._tiff.decode(data, segment, **tables)[0])[0]
         except READ_ERRORS as error:
             raise SourceError(
-                f"The tile {where} of {self._path} cannot be decoded ({reason(error)}); copy the "
-                f"file again from where it came"
+                f"The tile {where} of {self._page.path} cannot be decoded ({reason(error)}); "
+                f"copy the file again from where it came"
             ) from None
         # What the decoder returns may be a view of a larger buffer, or of the bytes read.
         own: NDArray[Any] = pixels.astype(self._reader.dtype, copy=True)
@@ -238,9 +259,9 @@ class _PageReader:
             self._tiff.keyframe.shaped[0],
             *self._tiff.keyframe.shaped[2:],
         )
-        dtype = self._reader.dtype.newbyteorder(self._page.parent.byteorder)
+        dtype = self._reader.dtype.newbyteorder(">" if self._page.byteorder == ">" else "<")
         pixel = contiguous * dtype.itemsize
-        start = int(self._page.dataoffsets[0])
+        start = int(self._page.offsets[0])
         if self._tiff.virtual:
             start += self._number * samples * height * width * pixel
         for sample, rows in zip(range(box.samples.start, box.samples.stop), out):
@@ -252,11 +273,12 @@ class _PageReader:
                 rows[y - box.y.start : y - box.y.start + count] = part
 
     def _bytes(self, offset: int, count: int, where: str) -> bytes:
-        with HANDLES.borrow(("file", self._path), lambda: RawFile(self._path)) as file:
+        key = ("file", self._page.path, self._reader.stamp)
+        with HANDLES.borrow(key, lambda: RawFile(self._page.path)) as file:
             data = file.read(offset, count)
         if len(data) < count:
             raise SourceError(
-                f"The file {self._path} is cut short: the pixels {where} should lie at bytes "
+                f"The file {self._page.path} is cut short: the pixels {where} should lie at bytes "
                 f"{offset} to {offset + count}; copy it again from where it came"
             )
         return data

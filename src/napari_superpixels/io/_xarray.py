@@ -70,7 +70,7 @@ def _reader(image: Any) -> tuple[Reader, str]:
     if image.chunks is not None and is_instance(image.data, "dask.array", "Array"):
         name = hash_of(image.data.name, list(image.shape), str(image.dtype))
         return DaskReader(image.data), name
-    if image.variable._in_memory:
+    if getattr(image.variable, "_in_memory", True):
         array = image.to_numpy()
         return ArrayReader(array), hash_of_array(array)
     reader = LazyReader(image.variable, tuple(image.shape))

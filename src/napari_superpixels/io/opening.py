@@ -1,8 +1,10 @@
 """`open_source`: from a path or an array, and what the user says about it, to a `Source`."""
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -65,15 +67,15 @@ def open_source(
     letters, notes = name_axes(stored.letters, stored.reader.shape, stored.reader.dtype, axes)
     letters, channel = _channel_axis(letters, stored.reader.shape)
     count = stored.reader.shape[letters.index(channel)] if channel else 1
-    alpha = _has_alpha(stored, channel, count, axes=axes, rgb=rgb)
+    alpha = _has_alpha(stored, letters, channel, count, rgb=rgb)
     colours = count - alpha
-    is_rgb = _is_rgb(stored, channel, colours, axes=axes, rgb=rgb)
     picks = _check_channels(channels, colours)
+    is_rgb = _is_rgb(stored, channel, (colours, len(picks)), axes=axes, rgb=rgb)
     layout = Layout(letters, channel, picks + ((colours,) if alpha else ()))
     source = Source(
         axes=_axes(stored, letters, channel, len(picks)),
         dtype=_dtype_read(stored.reader.dtype),
-        rgb=is_rgb and len(picks) == 3,
+        rgb=is_rgb,
         nodata=stored.nodata,
         level=level,
         level_shapes=_plane_shapes(stored, letters),
@@ -89,7 +91,20 @@ def open_source(
     )
     for note in source.notes:
         LOGGER.info("%s: %s", source.name, note)
-    return source if mask is None else with_mask(source, mask)
+    source = source if mask is None else with_mask(source, mask)
+    choices = {"axes": axes, "level": level, "channels": channels, "rgb": rgb}
+    return replace(source, opened=_opened(source, mask, choices))
+
+
+def _opened(source: Source, mask: Any, choices: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how to open it again, where all of it lies on disk."""
+    in_memory = mask is not None and not isinstance(mask, str | PathLike)
+    if source.location is None or in_memory:
+        return None
+    if choices["channels"] is not None:
+        choices["channels"] = [int(channel) for channel in choices["channels"]]
+    mask_path = None if mask is None else os.path.abspath(mask)
+    return {"image": source.location, **choices, "mask": mask_path}
 
 
 def with_mask(source: Source, mask: Any) -> Source:
@@ -144,11 +159,12 @@ def _channel_axis(letters: str, shape: tuple[int, ...]) -> tuple[str, str | None
 
 
 def _has_alpha(
-    stored: StoredImage, channel: str | None, count: int, *, axes: str | None, rgb: bool | None
+    stored: StoredImage, letters: str, channel: str | None, count: int, *, rgb: bool | None
 ) -> bool:
     if channel is None or count < 2:
         return False
-    if stored.alpha is not None and (axes is None or channel == "s"):
+    said = stored.letters[letters.index(channel)] if stored.letters else ""
+    if stored.alpha is not None and said in ("c", "s"):
         return stored.alpha
     if rgb is False:
         return False
@@ -156,17 +172,23 @@ def _has_alpha(
 
 
 def _is_rgb(
-    stored: StoredImage, channel: str | None, colours: int, *, axes: str | None, rgb: bool | None
+    stored: StoredImage,
+    channel: str | None,
+    counts: tuple[int, int],
+    *,
+    axes: str | None,
+    rgb: bool | None,
 ) -> bool:
-    if rgb and colours != 3:
+    colours, chosen = counts
+    if rgb and chosen != 3:
         raise InputError(
-            f"rgb=True needs 3 channels and maybe alpha, but the image has {colours}; leave rgb "
+            f"rgb=True needs 3 channels and maybe alpha, but the image has {chosen}; leave rgb "
             f"out, or choose three with channels=..."
         )
     if rgb is not None:
         return rgb
     said = channel == "s" if stored.rgb is None or (axes and channel == "s") else stored.rgb
-    return said and colours == 3
+    return said and colours == chosen == 3
 
 
 def _check_channels(channels: Sequence[int] | None, count: int) -> tuple[int, ...]:

@@ -11,7 +11,7 @@
 """
 
 from dataclasses import dataclass
-from math import isnan
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -128,6 +128,8 @@ class Source:
     """The pixels as stored."""
     masks: tuple[Reader, ...]
     """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
+    opened: dict[str, Any] | None = None
+    """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
 
     @property
     def channels(self) -> int:
@@ -307,7 +309,7 @@ def _as_sample(nodata: float, dtype: np.dtype[Any]) -> Any:
         with np.errstate(over="ignore"):
             return dtype.type(nodata)
     limits = np.iinfo(dtype)
-    if nodata != int(nodata) or not limits.min <= nodata <= limits.max:
+    if not isfinite(nodata) or nodata != int(nodata) or not limits.min <= nodata <= limits.max:
         return None
     return dtype.type(int(nodata))
 

@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from napari_superpixels.kernels import slic_kernels as kernel
 from napari_superpixels.kernels.bands import Bands, banded
-from napari_superpixels.kernels.cells import Cells
-from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells, position_table
+from napari_superpixels.kernels.cells import Cells, Frame
+from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells
+from napari_superpixels.kernels.slic_kernels import Centres
 from napari_superpixels.tiling import Box
+from napari_superpixels.tiling.lattice import Lattice
+
+Data = tuple[NDArray[np.int16], NDArray[np.uint8], NDArray[np.int16], NDArray[np.int16]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,54 +30,66 @@ class SlicResult:
     """Features and codes, cell by cell."""
     exact: Box
     """The cells whose codes do not depend on what lies beyond a cut."""
-    centres: NDArray[np.int32]
-    """The centres that the last association used, shape (GH, GW, C + 2): features, y, x."""
-    alive: NDArray[np.bool_]
-    """Which cells had a valid pixel at the start, shape (GH, GW); the others are no candidates."""
-    position: int
-    """Quanta a cell."""
+    lattice: Centres
+    """The centres that the last association used, with a rim of one cell."""
 
-    def codes(self, box: Box) -> NDArray[np.uint8]:
+    @property
+    def centres(self) -> NDArray[np.int32]:
+        """The centres, shape (GH, GW, C + 2): features, and y, x relative to the cell."""
+        return self.lattice.values[1:-1, 1:-1]
+
+    @property
+    def alive(self) -> NDArray[np.bool_]:
+        """Which cells had a valid pixel at the start, shape (GH, GW); others are no candidates."""
+        return self.lattice.norms[1:-1, 1:-1] >= 0
+
+    def codes(self, box: Box, bands: Bands) -> NDArray[np.uint8]:
         """Return the codes of a box of cells as an image, 255 where there is no data."""
-        return self.cells.image_codes(box[0].slice, box[1].slice)
+        return self.cells.image_codes(box, bands)
 
     def cost(self, box: Box) -> Callable[[NDArray[np.int64], NDArray[np.uint8]], NDArray[np.int32]]:
         """Return the distance of pixels to candidates, for an image that holds a box of cells.
 
-        The function takes flat indices into that image and codes, of one length, and gives
-        squared distances; `kernel.NONE` for a cell that is no candidate. A pixel without data
+        The function takes flat indices into that image and codes, both of shape (n,), and gives n
+        squared distances, int32; `cone.NONE` for a cell that is no candidate. A pixel without data
         has a position only.
         """
-        width = min(box[1].stop * self.cells.step[1], self.cells.shape[1])
-        frame = (box[0].start, box[1].start, width - box[1].start * self.cells.step[1])
-        return partial(_cost, self, frame)
+        lattice = self.cells.frame.lattice
+        width = lattice.to_pixels(box).shape[1]
+        place = (*lattice.step, *box.start, width)
+        arguments = (data_of(self.cells), self.lattice, self.cells.frame.position, place)
+
+        def distances(index: NDArray[np.int64], code: NDArray[np.uint8]) -> NDArray[np.int32]:
+            out = np.empty(len(index), np.int32)
+            kernel.cost(*arguments, index, code, out)
+            return out
+
+        return distances
 
 
-def _cost(
-    result: SlicResult,
-    frame: tuple[int, int, int],
-    index: NDArray[np.int64],
-    code: NDArray[np.uint8],
-) -> NDArray[np.int32]:
-    out = np.empty(len(index), np.int32)
-    cells = result.cells
-    tables = tuple(position_table(step, result.position) for step in cells.step)
-    data = (cells.features, cells.codes, result.centres, result.alive)
-    kernel.cost(data, tables, result.position, frame, index, code, out)
-    return out
+def data_of(cells: Cells) -> Data:
+    """Return what the kernels read and write of cells."""
+    return cells.features, cells.codes, cells.frame.shared_pair(), cells.frame.offsets()
 
 
-def cluster(
-    cells: Cells, position: int, iterations: int, *, cut: Cut = WHOLE, bands: Bands
-) -> SlicResult:
-    """Run SLIC on cells whose codes are all `OWN` or `ABSENT`; the codes are changed in place.
+def no_centres(frame: Frame) -> Centres:
+    """Return centres of which none is a candidate yet."""
+    rows, columns = (n + 2 for n in frame.lattice.cells)
+    return Centres(
+        np.zeros((rows, columns, frame.channels + 2), np.int32),
+        np.full((rows, columns), -1, np.int32),
+        np.zeros((rows, columns, frame.pairs, 2), np.int16),
+        np.zeros((rows, columns), np.uint8),
+    )
+
+
+def cluster(cells: Cells, iterations: int, *, cut: Cut = WHOLE, bands: Bands) -> SlicResult:
+    """Run SLIC on cells fresh from `Cells.gather`, whose codes and sums change in place.
 
     Parameters
     ----------
     cells
-        Features and codes.
-    position
-        Quanta a cell of distance.
+        Features, codes and sums.
     iterations
         Number of associations; one fewer updates of the centres lie between them.
     cut
@@ -81,50 +97,50 @@ def cluster(
     bands
         The threads; never change the result.
     """
-    grid, channels = cells.grid, cells.features.shape[2]
-    sums = np.zeros((*grid, channels + 3), np.int64)
-    centres = np.zeros((*grid, channels + 2), np.int32)
-    tables = _tables(cells, position)
-    bands.run(partial(kernel.own_sums, cells.features, cells.codes, tables, sums), 0, grid[0])
-    alive = sums[..., -1] > 0
+    centres, data = no_centres(cells.frame), data_of(cells)
+    exact = Box.whole(cells.grid)
     for association in range(1, iterations + 1):
-        first, last = exact_cells(grid, cut, 2 * association - 2)
-        update = partial(kernel.update, sums, centres, last.start, last.stop)
-        bands.run(update, first.start, first.stop)
-        exact = exact_cells(grid, cut, 2 * association - 1)
-        _associate(cells, tables, position, (centres, alive, sums), exact, bands)
-    return SlicResult(cells, exact, centres, alive, position)
+        rows, columns = exact_cells(cells.grid, cut, 2 * association - 2)
+        update = partial(kernel.update, cells.sums, centres, columns.start, columns.stop)
+        bands.run(update, rows.start, rows.stop)
+        exact = exact_cells(cells.grid, cut, 2 * association - 1)
+        associate(data, centres, cells, exact, bands)
+    return SlicResult(cells, exact, centres)
 
 
-def _tables(cells: Cells, position: int) -> NDArray[np.int32]:
-    """Position along y and x of every pixel of a cell, shape (2, P)."""
-    (sy, sx), pixels = cells.step, cells.codes.shape[2]
-    out = np.zeros((2, pixels), np.int32)
-    out[0, : sy * sx] = np.repeat(position_table(sy, position), sx)
-    out[1, : sy * sx] = np.tile(position_table(sx, position), sy)
-    return out
+def associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands) -> None:
+    """Associate the pixels of a box of cells, and bring the sums up to date."""
+    add_up(partial(kernel.associate, data, centres, cells.frame.position), box, cells.sums, bands)
 
 
-def _associate(
-    cells: Cells,
-    tables: NDArray[np.int32],
-    position: int,
-    state: tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.int64]],
+def add_up(
+    task: Callable[[tuple[int, int, int, int], NDArray[np.int64]], None],
     box: Box,
+    sums: NDArray[np.int64],
     bands: Bands,
 ) -> None:
-    centres, alive, sums = state
-    columns = (box[1].start, box[1].stop)
+    """Add to the sums of cells what the pixels of a box of cells contribute.
+
+    Parameters
+    ----------
+    task
+        Called with first and last row and column of cells, and with sums of these rows and of one
+        more on either side: pixels may choose a cell of the next band.
+    box
+        The cells whose pixels contribute.
+    sums
+        Shape (GH, GW, ...), changed in place.
+    bands
+        The threads; integers add up to the same in any order.
+    """
     changes: list[tuple[int, NDArray[np.int64]]] = []
 
-    def associate(start: int, stop: int) -> None:
-        # One row of cells more on either side: pixels may choose a cell of the next band.
+    def one_band(start: int, stop: int) -> None:
         change = np.zeros((stop - start + 2, *sums.shape[1:]), np.int64)
-        data = (cells.features, cells.codes, centres, alive)
-        kernel.associate(data, tables, position, (start, stop, *columns), change)
+        task((start, stop, box[1].start, box[1].stop), change)
         changes.append((start - 1, change))
 
-    bands.run(associate, box[0].start, box[0].stop)
+    bands.run(one_band, box[0].start, box[0].stop)
     for top, change in changes:
         low, high = max(top, 0), min(top + len(change), len(sums))
         sums[low:high] += change[low - top : high - top]
@@ -138,31 +154,31 @@ def slic(
     iterations: int,
     *,
     cut: Cut = WHOLE,
-    threads: int = 1,
-    pulse: Callable[[], None] = lambda: None,
+    bands: Bands,
 ) -> SlicResult:
-    """Cluster an image of integer features.
+    """Cluster an image of integer features: `Cells.gather` and `cluster` in one call.
 
     Parameters
     ----------
     features
-        Shape (C, Y, X), int16, as `features.channel_features` or `lab.rgb_to_lab` give them.
+        Shape (C, Y, X), int16, as `features.channel_features` or `lab.rgb_to_lab` give them: none
+        above `nearest.LARGEST`, squared distances below 2^26.
     valid
         Which pixels count, shape (Y, X); None for all.
     step
         Size of a cell along y and x, in pixels.
-    position, iterations, cut
+    position
+        Quanta that a cell of distance weighs.
+    iterations, cut, bands
         As for `cluster`.
-    threads
-        How many threads to use; never changes the result.
-    pulse
-        Called between pieces of work; what it raises ends the work.
     """
 
     def rows(part: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
         return features[:, part], None if valid is None else valid[part]
 
-    channels, *shape = features.shape
-    with banded(threads, pulse) as bands:
-        cells = Cells.gather((shape[0], shape[1]), step, channels, rows, bands)
-        return cluster(cells, position, iterations, cut=cut, bands=bands)
+    channels, height, width = features.shape
+    frame = Frame(Lattice((height, width), step), channels, position)
+    return cluster(Cells.gather(frame, rows, bands), iterations, cut=cut, bands=bands)
+
+
+__all__ = ["SlicResult", "banded", "cluster", "slic"]

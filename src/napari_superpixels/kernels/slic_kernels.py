@@ -1,130 +1,196 @@
-# mypy: disallow_untyped_defs=False
-"""The loops of SLIC: sums of own cells, centres, associations, distances of chosen pixels."""
+"""The loops of SLIC over cells: centres, associations, distances of single pixels."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from napari_superpixels.kernels.cells import ABSENT
 from napari_superpixels.kernels.cone import NONE
+from napari_superpixels.kernels.nearest import (
+    ABSENT,
+    CANDIDATES,
+    FEATURE_SCALE,
+    LANES,
+    VALUE_SCALE,
+    WEIGHT_SCALE,
+    nearest,
+    trailing_zeros,
+)
+
+Int16 = NDArray[np.int16]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+
+
+class Centres(NamedTuple):
+    """Centres on a lattice with a rim of one cell on each side, so that all cells have nine."""
+
+    values: Int32
+    """Shape (GH + 2, GW + 2, C + 2): features, and y, x relative to the cell."""
+    norms: Int32
+    """Squared length of the features; negative where a cell is no candidate."""
+    weights: Int16
+    """Weights of the features, shape (GH + 2, GW + 2, pairs, 2)."""
+    moved: Bytes
+    """Whether the centre is another one than before."""
 
 
 @njit(nogil=True, cache=True)
-def own_sums(features, codes, table, sums, start, stop):  # pragma: no cover
-    channels, pixels = features.shape[2:]
-    for r in range(start, stop):
-        for c in range(features.shape[1]):
-            for p in range(pixels):
-                if codes[r, c, p] != ABSENT:
-                    for i in range(channels):
-                        sums[r, c, i] += features[r, c, i, p]
-                    sums[r, c, channels] += table[0, p]
-                    sums[r, c, channels + 1] += table[1, p]
-                    sums[r, c, channels + 2] += 1
-
-
-@njit(nogil=True, cache=True)
-def update(sums, centres, left, right, top, bottom):  # pragma: no cover
-    last = centres.shape[2]
+def update(sums: Int64, centres: Centres, left: int, right: int, top: int, bottom: int) -> None:
+    """Move the centres of a box of cells to the means of their pixels."""
+    values = centres.values
+    last = values.shape[2]
     for r in range(top, bottom):
         for c in range(left, right):
             n = sums[r, c, last]
+            centre = values[r + 1, c + 1]
+            moved = False
             if n > 0:
+                moved = centres.norms[r + 1, c + 1] < 0
                 for i in range(last):
-                    centres[r, c, i] = (2 * sums[r, c, i] + n) // (2 * n)
+                    mean = (2 * sums[r, c, i] + n) // (2 * n)
+                    moved |= mean != centre[i]
+                    centre[i] = mean
+            centres.moved[r + 1, c + 1] = moved
+            if moved:
+                _prepare(centres, r + 1, c + 1)
 
 
 @njit(nogil=True, cache=True)
-def _weigh(centres, alive, position, r, c, weights, base):  # pragma: no cover
-    """|f - c|^2 - |f|^2 = base + sum(weights * f), per candidate."""
-    channels = centres.shape[2] - 2
-    for code in range(9):
+def _prepare(centres: Centres, r: int, c: int) -> None:
+    norm = 0
+    for i in range(centres.values.shape[2] - 2):
+        value = centres.values[r, c, i]
+        norm += value * value
+        centres.weights[r, c, i // 2, i % 2] = -2 * WEIGHT_SCALE * value
+    centres.norms[r, c] = norm
+
+
+@njit(nogil=True, cache=True)
+def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int16, base: Int32) -> None:
+    """Fill in weights and bases of the nine candidates of cell (r, c), rim counted."""
+    channels = centres.values.shape[2] - 2
+    pairs = weights.shape[1] - 1
+    for code in range(CANDIDATES):
         dr, dc = code // 3 - 1, code % 3 - 1
-        rr, cc = r + dr, c + dc
-        weights[code] = 0
-        base[code] = NONE
-        if 0 <= rr < centres.shape[0] and 0 <= cc < centres.shape[1] and alive[rr, cc]:
-            total = np.int32(0)
-            for i in range(channels + 2):
-                value = centres[rr, cc, i]
-                if i == channels:
-                    value += dr * position
-                elif i == channels + 1:
-                    value += dc * position
-                weights[code, i] = -2 * value
-                total += value * value
-            base[code] = total
+        norm = centres.norms[r + dr, c + dc]
+        centre = centres.values[r + dr, c + dc]
+        if norm < 0:
+            base[code] = NONE
+            weights[code] = 0
+        else:
+            y = centre[channels] + dr * position
+            x = centre[channels + 1] + dc * position
+            base[code] = VALUE_SCALE * (norm + y * y + x * x) + code
+            for pair in range(pairs):
+                weights[code, pair, 0] = centres.weights[r + dr, c + dc, pair, 0]
+                weights[code, pair, 1] = centres.weights[r + dr, c + dc, pair, 1]
+            wy, wx = -2 * WEIGHT_SCALE * y, -2 * WEIGHT_SCALE * x
+            if channels % 2:
+                weights[code, pairs - 1, 1] = wy
+                weights[code, pairs, 0] = wx
+                weights[code, pairs, 1] = 0
+            else:
+                weights[code, pairs, 0] = wy
+                weights[code, pairs, 1] = wx
 
 
 @njit(nogil=True, cache=True)
-def _nearest(features, table, weights, base, best, codes):  # pragma: no cover
-    channels, pixels = features.shape
-    best[:] = NONE
-    for code in range(9):
-        w, b = weights[code], base[code]
-        for p in range(pixels):
-            value = b + w[channels] * table[0, p] + w[channels + 1] * table[1, p]
-            for i in range(channels):
-                value += w[i] * np.int32(features[i, p])
-            if value < best[p]:
-                best[p] = value
-                codes[p] = code
+def _none_moved(moved: Bytes, r: int, c: int) -> bool:
+    for dr in range(-1, 2):
+        for dc in range(-1, 2):
+            if moved[r + dr, c + dc]:
+                return False
+    return True
 
 
 @njit(nogil=True, cache=True)
-def _move(features, table, position, old, new, change):  # pragma: no cover
-    """Take pixels that changed their code out of one cell's sums and into another's."""
-    channels = features.shape[0]
-    for p in range(old.shape[0]):
-        before, after = old[p], new[p]
-        if before != after and before != ABSENT:
-            old[p] = after
-            for sign, code in ((-1, before), (1, after)):
-                dr, dc = np.int64(code) // 3 - 1, np.int64(code) % 3 - 1
-                for i in range(channels):
-                    change[code, i] += sign * features[i, p]
-                change[code, channels] += sign * (table[0, p] - dr * position)
-                change[code, channels + 1] += sign * (table[1, p] - dc * position)
-                change[code, channels + 2] += sign
+def associate(
+    data: tuple[Int16, Bytes, Int16, Int16],
+    centres: Centres,
+    position: int,
+    box: tuple[int, int, int, int],
+    changes: Int64,
+) -> None:
+    """Give the pixels of a box of cells to their nearest candidates.
 
-
-@njit(nogil=True, cache=True)
-def associate(data, table, position, box, changes):  # pragma: no cover
-    features, codes, centres, alive = data
+    Parameters
+    ----------
+    data
+        Features and codes of `Cells`, its shared pair, its offsets.
+    centres, position
+        The candidates; quanta a cell.
+    box
+        First and last row, first and last column of cells, half open.
+    changes
+        What the sums of the rows from one above to one below the box change by; starts with 0.
+    """
+    features, codes, shared, offsets = data
     top, bottom, left, right = box
-    channels, pixels = features.shape[2:]
-    weights = np.empty((9, channels + 2), np.int32)
-    base = np.empty(9, np.int32)
-    best = np.empty(pixels, np.int32)
-    new = np.empty(pixels, np.uint8)
-    change = np.zeros((9, channels + 3), np.int64)
+    channels, pixels = centres.values.shape[2] - 2, codes.shape[2]
+    weights = np.zeros((CANDIDATES, features.shape[2] + 1, 2), np.int16)
+    base = np.zeros(CANDIDATES, np.int32)
+    new = np.zeros(pixels, np.uint8)
     for r in range(top, bottom):
         for c in range(left, right):
-            _weigh(centres, alive, position, r, c, weights, base)
-            _nearest(features[r, c], table, weights, base, best, new)
-            change[:] = 0
-            _move(features[r, c], table, position, codes[r, c], new, change)
-            for code in range(9):
-                rr, cc = r - top + code // 3, c + code % 3 - 1
-                if base[code] != NONE:
-                    changes[rr, cc] += change[code]
+            if _none_moved(centres.moved, r + 1, c + 1):
+                continue
+            _weigh(centres, position, r + 1, c + 1, weights, base)
+            cell, old = features[r, c], codes[r, c]
+            for start in range(0, pixels, LANES):
+                changed = nearest(cell, shared, weights, base, old, new, start)
+                while changed:
+                    p = start + trailing_zeros(changed)
+                    changed &= changed - np.uint32(1)
+                    before, after = np.int64(old[p]), np.int64(new[p])
+                    old[p] = after
+                    source = changes[r - top + before // 3, c + before % 3 - 1]
+                    target = changes[r - top + after // 3, c + after % 3 - 1]
+                    for i in range(channels):
+                        value = np.int64(cell[i // 2, p, i % 2]) // FEATURE_SCALE
+                        source[i] -= value
+                        target[i] += value
+                    y, x = np.int64(offsets[0, p]), np.int64(offsets[1, p])
+                    source[channels] -= y - (before // 3 - 1) * position
+                    target[channels] += y - (after // 3 - 1) * position
+                    source[channels + 1] -= x - (before % 3 - 1) * position
+                    target[channels + 1] += x - (after % 3 - 1) * position
+                    source[channels + 2] -= 1
+                    target[channels + 2] += 1
 
 
 @njit(nogil=True, cache=True)
-def cost(data, tables, position, frame, index, code, out):  # pragma: no cover
-    features, codes, centres, alive = data
-    sy, sx = tables[0].shape[0], tables[1].shape[0]
-    channels = features.shape[2]
+def cost(
+    data: tuple[Int16, Bytes, Int16, Int16],
+    centres: Centres,
+    position: int,
+    place: tuple[int, int, int, int, int],
+    index: Int64,
+    code: Bytes,
+    out: Int32,
+) -> None:
+    """Squared distances of pixels to one candidate each.
+
+    `place` holds the step along y and x, the first cell along y and x of the image that `index`
+    counts in, and that image's width.
+    """
+    features, codes, _, offsets = data
+    sy, sx, top, left, width = place
+    channels = centres.values.shape[2] - 2
     for n in range(index.shape[0]):
-        y, x = index[n] // frame[2], index[n] % frame[2]
-        r, c, u, v = y // sy + frame[0], x // sx + frame[1], y % sy, x % sx
-        p = u * sx + v
+        y, x = index[n] // width, index[n] % width
+        r, c, p = top + y // sy, left + x // sx, (y % sy) * sx + x % sx
         dr, dc = np.int64(code[n]) // 3 - 1, np.int64(code[n]) % 3 - 1
-        rr, cc = r + dr, c + dc
-        out[n] = NONE
-        if 0 <= rr < centres.shape[0] and 0 <= cc < centres.shape[1] and alive[rr, cc]:
-            total = (tables[0][u] - dr * position - centres[rr, cc, channels]) ** 2
-            total += (tables[1][v] - dc * position - centres[rr, cc, channels + 1]) ** 2
-            if codes[r, c, p] != ABSENT:
-                for i in range(channels):
-                    total += (np.int64(features[r, c, i, p]) - centres[rr, cc, i]) ** 2
-            out[n] = total
+        centre = centres.values[r + dr + 1, c + dc + 1]
+        if centres.norms[r + dr + 1, c + dc + 1] < 0:
+            out[n] = NONE
+            continue
+        total = (offsets[0, p] - dr * position - np.int64(centre[channels])) ** 2
+        total += (offsets[1, p] - dc * position - np.int64(centre[channels + 1])) ** 2
+        if codes[r, c, p] != ABSENT:
+            for i in range(channels):
+                value = np.int64(features[r, c, i // 2, p, i % 2]) // FEATURE_SCALE
+                total += (value - centre[i]) ** 2
+        out[n] = total

@@ -1,40 +1,13 @@
-"""SLIC, the hard form: settings, and the model that the engine runs."""
+"""SLIC, the hard form: its settings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from math import isfinite
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from napari_superpixels.errors import InputError
-from napari_superpixels.kernels.bands import Bands, banded
-from napari_superpixels.kernels.cells import LANES, Cells
-from napari_superpixels.kernels.features import (
-    MAX_COMPACTNESS,
-    Quanta,
-    channel_features,
-    stretch_to_8bit,
-)
-from napari_superpixels.kernels.lab import rgb_to_lab
+from napari_superpixels.kernels.features import Quanta
 from napari_superpixels.kernels.slic import cluster
-from napari_superpixels.models.protocol import NODATA_CODE, Codes, ImageFacts, Tile
+from napari_superpixels.models import clustering
+from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.statistics import Statistics
-from napari_superpixels.tiling import Box
-
-DEFAULT_COMPACTNESS = 2.5 / 0.26
-"""The scales of position and colour of SSN (Jampani et al. 2018): one cell weighs 9.6 Lab units."""
-
-CONNECTIVITY_CELLS = 5
-"""Cells around a core on which its connected codes depend, beyond its codes."""
-
-MIN_STEP = 2
-
-
-def _whole_number(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,43 +27,24 @@ class Slic:
 
     step: int = 16
     """Size of a cell, in pixels."""
-    compactness: float = DEFAULT_COMPACTNESS
+    compactness: float = clustering.DEFAULT_COMPACTNESS
     """Distance in colour that weighs as much as one cell of distance, in Lab units."""
     iterations: int = 10
     """Number of associations (one fewer updates of the centres lie between them)."""
 
     def __post_init__(self) -> None:
-        if not _whole_number(self.step) or self.step < MIN_STEP:
-            raise InputError(
-                f"step is {self.step!r}, but it must be a whole number of pixels, {MIN_STEP} or "
-                f"more; give e.g. step=16"
-            )
-        if not _whole_number(self.iterations) or self.iterations < 1:
-            raise InputError(
-                f"iterations is {self.iterations!r}, but it must be a whole number, 1 or more; "
-                f"give e.g. iterations=10"
-            )
-        self._check_compactness()
-
-    def _check_compactness(self) -> None:
-        value: Any = self.compactness
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not isfinite(value) or not 0 < value <= MAX_COMPACTNESS:
-            raise InputError(
-                f"compactness is {value!r}, but it must be a number above 0, at most "
-                f"{MAX_COMPACTNESS:g}; give e.g. compactness=10"
-            )
+        clustering.check(self)
 
     @property
     def halo_cells(self) -> int:
         """Cells around a core on which its labels depend."""
-        return 2 * self.iterations - 1 + CONNECTIVITY_CELLS
+        return clustering.halo_cells(self.iterations)
 
     def needs_statistics(self, facts: ImageFacts) -> bool:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
-        return not (facts.rgb and facts.dtype == np.uint8)
+        return clustering.needs_statistics(facts)
 
-    def model(self, facts: ImageFacts, statistics: Statistics | None) -> "SlicModel":
+    def model(self, facts: ImageFacts, statistics: Statistics | None) -> clustering.ClusterModel:
         """Make the callable that the engine runs.
 
         Raises
@@ -98,113 +52,8 @@ class Slic:
         InputError
             If the samples are no real numbers.
         """
-        if facts.dtype.kind not in "biuf":
-            raise InputError(
-                f"The samples are of type {facts.dtype}, but slic needs real numbers; convert "
-                f"them first, e.g. with abs()"
-            )
-        ranges: tuple[tuple[float, float], ...] = ()
-        if self.needs_statistics(facts):
-            assert statistics is not None, "the engine measures what needs_statistics asks for"
-            ranges = _joint_range(statistics) if facts.rgb else _channel_ranges(statistics)
-        quanta = Quanta.for_compactness(float(self.compactness))
-        return SlicModel(
-            step=int(self.step),
-            iterations=int(self.iterations),
-            quanta=quanta,
-            channels=facts.channels,
-            rgb=facts.rgb,
-            ranges=ranges,
-        )
+        return clustering.cluster_model(self, facts, statistics, _clusterer)
 
 
-def _channel_ranges(statistics: Statistics) -> tuple[tuple[float, float], ...]:
-    """The ends of each channel: its percentiles, or its extremes where they coincide."""
-    percentiles = zip(statistics.low, statistics.high, strict=True)
-    extremes = zip(statistics.minimum, statistics.maximum, strict=True)
-    return tuple(
-        pair if pair[0] < pair[1] else outer
-        for pair, outer in zip(percentiles, extremes, strict=True)
-    )
-
-
-def _joint_range(statistics: Statistics) -> tuple[tuple[float, float], ...]:
-    """The same for all channels together."""
-    if statistics.joint_low < statistics.joint_high:
-        return ((statistics.joint_low, statistics.joint_high),)
-    return ((min(statistics.minimum), max(statistics.maximum)),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlicModel:
-    """`Slic`, made ready for one image."""
-
-    step: int
-    """Size of a cell, in pixels; a tile may have its own."""
-    iterations: int
-    """Number of associations."""
-    quanta: Quanta
-    """The resolution of distances."""
-    channels: int
-    """Channels of the image."""
-    rgb: bool
-    """Whether features are Lab."""
-    ranges: tuple[tuple[float, float], ...]
-    """What to stretch: one pair a channel, one for all of RGB, none for 8-bit RGB."""
-
-    def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
-        """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
-        with banded(threads, pulse) as bands:
-            return self._assign(tile, threads, bands)
-
-    def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
-        from napari_superpixels.kernels.connectivity import connect
-
-        shape = tile.pixels.shape[1], tile.pixels.shape[2]
-        rows = partial(self._rows, tile)
-        cells = Cells.gather(shape, tile.step, self.channels, rows, bands)
-        result = cluster(cells, self.quanta.position, self.iterations, cut=tile.cut, bands=bands)
-        near = Box(tuple(side.grow(CONNECTIVITY_CELLS) for side in tile.wanted))
-        near = near.clip(Box.whole(cells.grid))
-        assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
-        codes = result.codes(near)
-        absent = codes == NODATA_CODE
-        valid = None if not absent.any() else ~absent
-        codes[absent] = 4
-        connected = connect(
-            codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
-        )
-        inner = _pixels(tile.wanted, tile.step, shape).relative_to(_pixels(near, tile.step, shape))
-        return connected[inner.slices]
-
-    def _rows(self, tile: Tile, part: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
-        """Features and validity of a range of pixel rows of a tile."""
-        pixels = tile.pixels[:, part]
-        valid = None if tile.valid is None else tile.valid[part]
-        if pixels.dtype.kind == "f":
-            finite = np.isfinite(pixels).all(axis=0)
-            valid = finite if valid is None else valid & finite
-        return self.features(pixels), valid
-
-    def features(self, pixels: NDArray[Any]) -> NDArray[np.int16]:
-        """Turn samples, shape (C, Y, X), into integer features of the same shape."""
-        if pixels.dtype == np.bool_:
-            pixels = pixels.view(np.uint8)
-        if self.rgb:
-            samples = stretch_to_8bit(pixels, *self.ranges[0]) if self.ranges else pixels
-            return rgb_to_lab(samples, self.quanta.color)
-        low, high = zip(*self.ranges, strict=True)
-        return channel_features(pixels, low, high, self.quanta)
-
-    def bytes_for(self, shape: tuple[int, int]) -> int:
-        """Return an upper bound of the memory used for a tile of that shape, in bytes."""
-        grid = [-(-size // self.step) for size in shape]
-        cells = grid[0] * grid[1]
-        pixels = cells * (-(-(self.step**2) // LANES) * LANES)
-        return pixels * (2 * self.channels + 1) + cells * (self.channels + 3) * 40
-
-
-def _pixels(cells: Box, step: tuple[int, int], shape: tuple[int, int]) -> Box:
-    """The pixels of a box of cells, cut at the end of the tile."""
-    triples = zip(cells, step, shape, strict=True)
-    return Box(tuple(side.scale(s).clip(Box.whole((n,))[0]) for side, s, n in triples))
+def _clusterer(_: Quanta) -> clustering.Clusterer:
+    return cluster

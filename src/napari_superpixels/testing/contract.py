@@ -11,7 +11,7 @@ A method's tests are then a few lines::
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import pytest
@@ -78,7 +78,8 @@ class MethodContract:
         whole = labels_of(image, method, window=4096)
         np.testing.assert_array_equal(labels_of(image, method, window=window), whole)
         source = api.open(image)
-        short = make_plan(source, ShortHalo(method, missing=2), window=window)
+        cut = cast("Method", ShortHalo(method, missing=2))
+        short = make_plan(source, cut, window=window)
         full = api.plan(source, method, window=window)
         assert short.halo == full.halo - 2 - OWNER_RING
         short = _with_statistics(short, full)
@@ -106,7 +107,7 @@ class MethodContract:
             labels = labels_of(image, method)
             lattice = api.plan(api.open(image), method).lattice
             assert labels.min() > 0
-            assert count_components(labels) == len(np.unique(labels))
+            assert set(count_components(labels)[1]) == {1}
             assert pixels_outside_cells(labels, lattice, (0, 0)) == 0
 
     def test_nodata_is_zero_and_moves_no_window(self) -> None:

@@ -61,7 +61,7 @@ class FakeModel:
         sums = _cell_sums(tile)
         place = tile.wanted.slices
         around = self.offset + _box_sums(sums, self.reach)[place]
-        rows, columns = np.indices(sums.shape)
+        rows, columns = np.mgrid[: sums.shape[0], : sums.shape[1]]
         codes = (around % 9).astype(np.int64)
         dr = _inside(codes // 3 - 1, rows[place], sums.shape[0], tile.cut[0])
         dc = _inside(codes % 3 - 1, columns[place], sums.shape[1], tile.cut[1])

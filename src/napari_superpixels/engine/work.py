@@ -1,0 +1,88 @@
+"""The super-tiles of a run: each reads, computes, writes and records itself."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from napari_superpixels.engine.plan import Plan
+from napari_superpixels.engine.records import RunState
+from napari_superpixels.engine.stage import Pulse
+from napari_superpixels.engine.tile import (
+    cells_in_output,
+    core_in_output,
+    label_window_with_table,
+    plane_in_output,
+    read_box,
+)
+from napari_superpixels.kernels.mode import mode_downsample
+from napari_superpixels.tiling import Box, Window
+
+
+@dataclass(frozen=True, slots=True)
+class LabelArrays:
+    """The arrays that windows write."""
+
+    labels: zarr.Array[Any]
+    means: zarr.Array[Any]
+    counts: zarr.Array[Any]
+
+
+def open_arrays(path: Path) -> LabelArrays:
+    """Open the arrays of an output for writing."""
+    names = ("0", "cells/means", "cells/counts")
+    return LabelArrays(*(zarr.open_array(path / name, mode="r+") for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowWork:
+    """Read, label, write, record one window."""
+
+    plan: Plan
+    state: RunState
+    arrays: LabelArrays
+    name: str
+    plane: int
+    window: Window
+    threads: int
+
+    def __call__(self, pulse: Pulse) -> None:
+        plan, window = self.plan, self.window
+        block = plan.source.read(self.plane, read_box(plan, window))
+        pulse()
+        result = label_window_with_table(
+            plan, window, self.plane, block, threads=self.threads, pulse=pulse
+        )
+        pulse()
+        leading: tuple[Any, ...] = plane_in_output(plan, self.plane)
+        place = (*leading, *core_in_output(plan, window).slices)
+        cells = (*leading, *cells_in_output(plan, window).slices)
+        self.arrays.labels[place] = result.labels
+        self.arrays.means[cells] = result.table.means
+        self.arrays.counts[cells] = result.table.counts
+        superpixels = int((result.table.counts > 0).sum())
+        self.state.record(self.name, {"superpixels": superpixels})
+
+
+@dataclass(frozen=True, slots=True)
+class LevelWork:
+    """Make one super-tile of a coarser level from the level before."""
+
+    state: RunState
+    name: str
+    fine: zarr.Array[Any]
+    coarse: zarr.Array[Any]
+    box: Box
+    factor: tuple[int, int]
+
+    def __call__(self, pulse: Pulse) -> None:
+        leading = self.box.slices[:-2]
+        sides = list(zip(self.box.sides[-2:], self.factor, self.fine.shape[-2:], strict=True))
+        reads = [slice(s.start * f, min(s.stop * f, n)) for s, f, n in sides]
+        labels = np.asarray(self.fine[(*leading, *reads)])
+        pulse()
+        plane = labels.reshape(labels.shape[-2:])
+        self.coarse[self.box.slices] = mode_downsample(plane, self.factor).reshape(self.box.shape)
+        self.state.record(self.name, {})

@@ -1,0 +1,147 @@
+"""The inner loop of SLIC as vector code: 16 pixels against 9 candidates.
+
+Features lie in pairs of 16 bits, and a pair is multiplied by a pair of weights and added up in 32
+bits: one instruction on x86 (``vpdpwssd``, ``vpmaddwd``), a few elsewhere. The loop is written as
+LLVM's own vector operations, none of any machine, because the automatic vectoriser does not find
+this form; measured, it is twice as fast as the float form that it does find.
+
+Values are exact. ``|f - c|^2 = |f|^2 + base + sum(w * f)`` with ``base = |c|^2`` and ``w = -2 c``;
+``|f|^2`` is common to all candidates and left out. Features are stored `FEATURE_SCALE`-fold and
+weights `WEIGHT_SCALE`-fold, so sums are ``VALUE_SCALE = 16`` times as large and the lowest four
+bits are free for the candidate's code: the smallest value holds the nearest candidate, ties to the
+lowest code. With ``|f| <= LARGEST`` (features.py) every factor fits 16 bits, and as squared
+distances are below 2^26 every value fits 32 bits; what wraps around on the way does no harm.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 16
+"""Pixels that are worked on together."""
+FEATURE_SCALE = 4
+WEIGHT_SCALE = 4
+VALUE_SCALE = FEATURE_SCALE * WEIGHT_SCALE
+LARGEST = 4095
+"""The largest feature, and coordinate of a centre, in quanta, that fits 16 bits when scaled."""
+CANDIDATES = 9
+ABSENT = 255
+"""Code of a pixel that is not there or holds no data."""
+
+_I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+_BYTES = ir.VectorType(_I8, LANES)
+_WORDS = ir.VectorType(_I32, LANES)
+_PAIRS = ir.VectorType(_I16, 2 * LANES)
+_WIDE_PAIRS = ir.VectorType(_I32, 2 * LANES)
+
+
+def _constant(vector: Any, values: list[int]) -> Any:
+    return ir.Constant(vector, values)
+
+
+class _Block:
+    """Emits the code for one block of pixels."""
+
+    def __init__(self, builder: Any, pixel: Any) -> None:
+        self.builder, self.pixel = builder, pixel
+        self.sums = [cgutils.alloca_once(builder, _WORDS) for _ in range(CANDIDATES)]
+
+    def at(self, pointer: Any, index: Any, kind: Any) -> Any:
+        """Point at an element as the start of another type; nothing need be aligned."""
+        return self.builder.bitcast(self.builder.gep(pointer, [index]), kind.as_pointer())
+
+    def load(self, pointer: Any, index: Any, kind: Any) -> Any:
+        size = 1 if kind is _BYTES else 2 if kind is _PAIRS else 4
+        return self.builder.load(self.at(pointer, index, kind), align=size)
+
+    def splat(self, value: Any) -> Any:
+        """Repeat a 32-bit number in all lanes."""
+        undefined = ir.Constant(_WORDS, ir.Undefined)
+        first = self.builder.insert_element(undefined, value, ir.Constant(_I32, 0))
+        return self.builder.shuffle_vector(first, undefined, _constant(_WORDS, [0] * LANES))
+
+    def start(self, base: Any) -> None:
+        for code, total in enumerate(self.sums):
+            number = self.load(base, ir.Constant(_I64, code), _I32)
+            self.builder.store(self.splat(number), total)
+
+    def add_pair(self, pixels: Any, first: Any, weights: Any, pair: Any, pairs: Any) -> None:
+        """Add w * f of one pair of features to the sums of all candidates."""
+        b = self.builder
+        values = b.sext(self.load(pixels, first, _PAIRS), _WIDE_PAIRS)
+        even = _constant(_WORDS, list(range(0, 2 * LANES, 2)))
+        odd = _constant(_WORDS, list(range(1, 2 * LANES, 2)))
+        undefined = ir.Constant(_WIDE_PAIRS, ir.Undefined)
+        for code, total in enumerate(self.sums):
+            place = b.add(b.mul(ir.Constant(_I64, code), pairs), pair)
+            weight = self.load(weights, b.shl(place, ir.Constant(_I64, 1)), _I32)
+            wide = b.sext(b.bitcast(self.splat(weight), _PAIRS), _WIDE_PAIRS)
+            products = b.mul(values, wide)
+            halves = [b.shuffle_vector(products, undefined, which) for which in (even, odd)]
+            b.store(b.add(b.load(total), b.add(*halves)), total)
+
+    def finish(self, old: Any, new: Any) -> Any:
+        """Store the codes; return which ones differ from the old ones, one bit a pixel."""
+        b = self.builder
+        best = b.load(self.sums[0])
+        for total in self.sums[1:]:
+            value = b.load(total)
+            best = b.select(b.icmp_signed("<", value, best), value, best)
+        code = b.trunc(b.and_(best, _constant(_WORDS, [VALUE_SCALE - 1] * LANES)), _BYTES)
+        before = self.load(old, self.pixel, _BYTES)
+        absent = b.icmp_unsigned("==", before, _constant(_BYTES, [ABSENT] * LANES))
+        code = b.select(absent, before, code)
+        b.store(code, self.at(new, self.pixel, _BYTES), align=1)
+        changed = b.icmp_unsigned("!=", before, code)
+        return b.zext(b.bitcast(changed, ir.IntType(LANES)), _I32)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def nearest(
+    _context: Any,
+    features: Any,
+    table: Any,
+    weights: Any,
+    base: Any,
+    old: Any,
+    new: Any,
+    pixel: Any,
+) -> Any:
+    """Find the nearest candidate of `LANES` pixels of a cell, starting with `pixel`.
+
+    All arrays are contiguous: `features` int16 (pairs, P, 2), `table` int16 (P, 2) one more pair
+    that all cells share, `weights` int16 (9, pairs + 1, 2), `base` int32 (9,), `old` and `new`
+    uint8 (P,). P is a multiple of `LANES`. Codes go to `new`, `ABSENT` where `old` is; returns a
+    uint32 with a bit for each pixel whose code differs from `old`, the first pixel lowest.
+    """
+    signature = types.uint32(features, table, weights, base, old, new, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kinds = signature.args[:-1]
+        arrays = [context.make_array(k)(context, builder, value=a) for k, a in zip(kinds, args)]
+        features, table, weights, base, old, new = (array.data for array in arrays)
+        pairs, pixels, _ = cgutils.unpack_tuple(builder, arrays[0].shape, 3)
+        one = ir.Constant(_I64, 1)
+        all_pairs = builder.add(pairs, one)
+        block = _Block(builder, args[-1])
+        block.start(base)
+        with cgutils.for_range(builder, pairs) as loop:
+            first = builder.add(builder.mul(loop.index, pixels), block.pixel)
+            block.add_pair(features, builder.shl(first, one), weights, loop.index, all_pairs)
+        block.add_pair(table, builder.shl(block.pixel, one), weights, pairs, all_pairs)
+        return block.finish(old, new)
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def trailing_zeros(_context: Any, value: Any) -> Any:
+    """Return the number of zeros below the lowest set bit of a uint32 that is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.uint32(types.uint32), generate

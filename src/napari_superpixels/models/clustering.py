@@ -1,0 +1,217 @@
+"""What the clustering methods share: settings' limits, features, and the model the engine runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import isfinite
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.kernels.bands import Bands, banded
+from napari_superpixels.kernels.cells import Cells, Frame
+from napari_superpixels.kernels.cone import OWN, Cut
+from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
+from napari_superpixels.kernels.features import (
+    MAX_COMPACTNESS,
+    Quanta,
+    channel_features,
+    stretch_to_8bit,
+)
+from napari_superpixels.kernels.lab import rgb_to_lab
+from napari_superpixels.kernels.slic import SlicResult
+from napari_superpixels.models.protocol import NODATA_CODE, Codes, ImageFacts, Tile
+from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.tiling import Box
+from napari_superpixels.tiling.lattice import Lattice
+
+DEFAULT_COMPACTNESS = 2.5 / 0.26
+"""The scales of position and colour of SSN (Jampani et al. 2018): one cell weighs 9.6 Lab units."""
+
+MIN_STEP = 2
+
+
+def _whole_number(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+class Clusterer(Protocol):
+    """Clusters cells in place; a function, or a partial one, so that models can be pickled."""
+
+    def __call__(self, cells: Cells, iterations: int, *, cut: Cut, bands: Bands) -> SlicResult:
+        """See `kernels.slic.cluster`."""
+        ...
+
+
+class Settings(Protocol):
+    """The settings of every clustering method."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def compactness(self) -> float: ...
+    @property
+    def iterations(self) -> int: ...
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that cannot be used.
+
+    Raises
+    ------
+    InputError
+        With the value, what it must be, and an example.
+    """
+    step: Any = settings.step
+    if not _whole_number(step) or step < MIN_STEP:
+        raise InputError(
+            f"step is {step!r}, but it must be a whole number of pixels, {MIN_STEP} or more; "
+            f"give e.g. step=16"
+        )
+    iterations: Any = settings.iterations
+    if not _whole_number(iterations) or iterations < 1:
+        raise InputError(
+            f"iterations is {iterations!r}, but it must be a whole number, 1 or more; give e.g. "
+            f"iterations=10"
+        )
+    value: Any = settings.compactness
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not isfinite(value) or not 0 < value <= MAX_COMPACTNESS:
+        raise InputError(
+            f"compactness is {value!r}, but it must be a number above 0, at most "
+            f"{MAX_COMPACTNESS:g}; give e.g. compactness=10"
+        )
+
+
+def halo_cells(iterations: int) -> int:
+    """Return how many cells around a core its labels depend on: the cone, then connectivity."""
+    return 2 * iterations - 1 + HALO_CELLS
+
+
+def needs_statistics(facts: ImageFacts) -> bool:
+    """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
+    return not (facts.rgb and facts.dtype == np.uint8)
+
+
+def cluster_model(
+    settings: Settings,
+    facts: ImageFacts,
+    statistics: Statistics | None,
+    clusterer: Callable[[Quanta], Clusterer],
+) -> "ClusterModel":
+    """Make the callable that the engine runs, around a clusterer for the resolution chosen.
+
+    Raises
+    ------
+    InputError
+        If the samples are no real numbers.
+    """
+    if facts.dtype.kind not in "biuf":
+        raise InputError(
+            f"The samples are of type {facts.dtype}, but {settings.name} needs real numbers; "
+            f"convert them first, e.g. with abs()"
+        )
+    quanta = Quanta.for_compactness(float(settings.compactness))
+    return ClusterModel(
+        step=int(settings.step),
+        iterations=int(settings.iterations),
+        quanta=quanta,
+        channels=facts.channels,
+        rgb=facts.rgb,
+        ranges=_ranges(facts, statistics) if needs_statistics(facts) else (),
+        clusterer=clusterer(quanta),
+    )
+
+
+def _ranges(facts: ImageFacts, statistics: Statistics | None) -> tuple[tuple[float, float], ...]:
+    assert statistics is not None, "the engine measures what needs_statistics asks for"
+    return _joint_range(statistics) if facts.rgb else _channel_ranges(statistics)
+
+
+def _channel_ranges(statistics: Statistics) -> tuple[tuple[float, float], ...]:
+    """The ends of each channel: its percentiles, or its extremes where they coincide."""
+    percentiles = zip(statistics.low, statistics.high, strict=True)
+    extremes = zip(statistics.minimum, statistics.maximum, strict=True)
+    return tuple(
+        pair if pair[0] < pair[1] else outer
+        for pair, outer in zip(percentiles, extremes, strict=True)
+    )
+
+
+def _joint_range(statistics: Statistics) -> tuple[tuple[float, float], ...]:
+    """The same for all channels together."""
+    if statistics.joint_low < statistics.joint_high:
+        return ((statistics.joint_low, statistics.joint_high),)
+    return ((min(statistics.minimum), max(statistics.maximum)),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterModel:
+    """A clustering method, made ready for one image."""
+
+    step: int
+    """Size of a cell, in pixels; a tile may have its own."""
+    iterations: int
+    """Number of associations."""
+    quanta: Quanta
+    """The resolution of distances."""
+    channels: int
+    """Channels of the image."""
+    rgb: bool
+    """Whether features are Lab."""
+    ranges: tuple[tuple[float, float], ...]
+    """What to stretch: one pair a channel, one for all of RGB, none for 8-bit RGB."""
+    clusterer: Clusterer
+    """What assigns the pixels."""
+
+    def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
+        """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
+        with banded(threads, pulse) as bands:
+            return self._assign(tile, threads, bands)
+
+    def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
+        shape = tile.pixels.shape[1], tile.pixels.shape[2]
+        frame = Frame(Lattice(shape, tile.step), self.channels, self.quanta.position)
+        cells = Cells.gather(frame, partial(self._rows, tile), bands)
+        result = self.clusterer(cells, self.iterations, cut=tile.cut, bands=bands)
+        near = Box(tuple(side.grow(HALO_CELLS) for side in tile.wanted))
+        near = near.clip(Box.whole(cells.grid))
+        assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
+        codes = result.codes(near, bands)
+        absent = codes == NODATA_CODE
+        valid = None if not absent.any() else ~absent
+        codes[absent] = OWN
+        connected = connect(
+            codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
+        )
+        to_pixels = frame.lattice.to_pixels
+        return connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
+
+    def _rows(self, tile: Tile, part: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
+        """Features and validity of a range of pixel rows of a tile."""
+        pixels = tile.pixels[:, part]
+        valid = None if tile.valid is None else tile.valid[part]
+        if pixels.dtype.kind == "f":
+            finite = np.isfinite(pixels).all(axis=0)
+            valid = finite if valid is None else valid & finite
+        return self.features(pixels), valid
+
+    def features(self, pixels: NDArray[Any]) -> NDArray[np.int16]:
+        """Turn samples, shape (C, Y, X), into integer features of the same shape."""
+        if pixels.dtype == np.bool_:
+            pixels = pixels.view(np.uint8)
+        if self.rgb:
+            samples = stretch_to_8bit(pixels, *self.ranges[0]) if self.ranges else pixels
+            return rgb_to_lab(samples, self.quanta.color)
+        low, high = zip(*self.ranges, strict=True)
+        return channel_features(pixels, low, high, self.quanta)
+
+    def bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return an upper bound of the memory used for a tile of that shape, in bytes."""
+        lattice = Lattice(shape, (self.step, self.step))
+        frame = Frame(lattice, self.channels, self.quanta.position)
+        return frame.bytes + lattice.cells_per_plane * (self.channels + 3) * 40
