@@ -1,6 +1,7 @@
 """The shell: ``napari-superpixels run | resume | export | plan | info``."""
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -88,6 +89,9 @@ def run(  # noqa: PLR0913 - one option each
     def work(image: str, out: Path) -> dict[str, Any]:
         picks = _channels(channels)
         source = api.open(image, axes=axes, level=level, channels=picks, mask=mask)
+        if not (quiet or as_json):
+            for note in source.notes:
+                typer.echo(f"{source.name}: {note}", err=True)
         plan = api.plan(source, method, region=_region(region), window=window, **settings)
         with _progress(quiet=quiet or as_json) as listener:
             result = api.run(plan, out, workers=workers, listener=listener, into=into)
@@ -166,13 +170,14 @@ def info(
     if as_json:
         typer.echo(json.dumps(facts, default=str))
         return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        typer.echo(f"{name:<{width}}  {value}")
+    for name, value in _readable(facts):
+        typer.echo(f"{name:<12} {value}")
 
 
 def main() -> None:
     """Run the shell command; every user error is one sentence and an exit code."""
+    # What tifffile logs of a broken file stands in our own sentence already.
+    logging.getLogger("tifffile").disabled = True
     try:
         app(standalone_mode=False)
     except (Cancelled, KeyboardInterrupt, typer.Abort):
@@ -185,6 +190,24 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message(), EXIT_BAD_INPUT)
+
+
+def _readable(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a person wants to know of an image, as names and short texts."""
+    for name in ("name", "location", "format"):
+        yield name, str(facts[name])
+    for axis in facts["axes"]:
+        spacing = f", {axis['spacing']:g} {axis['unit']} apart" if axis["unit"] else ""
+        yield f"axis {axis['name']}", f"{axis['size']}{spacing}"
+    yield "levels", ", ".join(f"{height} x {width}" for height, width in facts["levels"])
+    kind = "RGB" if facts["rgb"] else f"{facts['channels']} channel(s)"
+    yield "samples", f"{facts['dtype']}, {kind}{', alpha' if facts['alpha'] else ''}"
+    yield "nodata", "none" if facts["nodata"] is None else f"{facts['nodata']:g}"
+    yield "chunks", " x ".join(map(str, facts["chunk_shape"]))
+    if facts["crs"]:
+        yield "crs", facts["crs"].partition("[")[2].split(",")[0].strip('"')
+    for note in facts["notes"]:
+        yield "note", note
 
 
 def _fail(sentence: str, code: int) -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_superpixels.kernels.ids import NODATA, codes_of, expand_ids
@@ -29,7 +29,6 @@ def test_labels_above_32_bits():
     assert (labels == 2**34 + 7 * 2**17 + 9 + 1).all()
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     shape=st.tuples(st.integers(1, 20), st.integers(1, 20)),
     step=st.tuples(st.integers(1, 7), st.integers(1, 7)),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_superpixels.kernels.mode import mode_downsample
@@ -16,7 +16,6 @@ def mode_reference(labels, factor):
     return out
 
 
-@settings(deadline=None, max_examples=150)
 @given(
     shape=st.tuples(st.integers(1, 17), st.integers(1, 17)),
     factor=st.tuples(st.integers(1, 5), st.integers(1, 5)) | st.just((2, 2)),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -28,7 +28,6 @@ def test_thin_and_thick_on_a_square():
         assert (find_boundaries(labels, mode=mode) == expected).all()
 
 
-@settings(deadline=None, max_examples=60)
 @given(spec=images)
 def test_boundaries_equal_shifts(spec):
     labels = draw_labels(spec)
@@ -48,7 +47,6 @@ def test_draw_leaves_the_picture_alone():
     assert (np.delete(drawn, 2, axis=1) == 9).all()
 
 
-@settings(deadline=None, max_examples=80)
 @given(spec=images)
 def test_components_equal_scipy(spec):
     labels = draw_labels(spec, np.uint64)
@@ -66,7 +64,6 @@ def test_many_components():
     assert counts.tolist() == [2100, 2100]
 
 
-@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 2**31), plane=st.integers(0, 2))
 def test_pixels_outside_are_those_that_were_moved(seed, plane):
     rng = np.random.default_rng(seed)

@@ -38,6 +38,7 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ("chunks", f"{_times(plan.chunk_px)} px"),
         ("memory", f"{_bytes(cost.total)} a window in work"),
         ("labels on disk", f"at most {_bytes(_output_bytes(plan))} before compression"),
+        *(("note", note) for note in source.notes),
     ]
 
 

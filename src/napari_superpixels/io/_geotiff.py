@@ -35,6 +35,8 @@ GDAL_CACHE_MEGABYTES = 64
 
 RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
+PALETTE_NOTE = "the file has a palette; its indices are read, not its colours"
+
 UNITS = {"metre": "meter", "meter": "meter", "foot": "foot", "kilometre": "kilometer"}
 """Units of projected systems, as NGFF spells them."""
 
@@ -109,8 +111,7 @@ def _stored(
 ) -> StoredImage:
     block_y, block_x = dataset.block_shapes[0]
     together = dataset.count if str(dataset.profile.get("interleave")).lower() == "pixel" else 1
-    dtypes = {np.dtype(name) for name in dataset.dtypes}
-    dtype = np.result_type(*dtypes)
+    dtype = np.dtype(dataset.dtypes[0])
     shape = (dataset.count, *dataset.shape)
     reader = BandReader(stamp, level, shape, dtype, (together, block_y, block_x))
     bands = tuple(dataset.colorinterp)
@@ -135,7 +136,7 @@ def _stored(
         georeference=where,
         masks=masks,
         location=stamp.path,
-        notes=_notes(dataset, dtypes),
+        notes=(PALETTE_NOTE,) if bands[0] == ColorInterp.palette else (),
     )
 
 
@@ -146,17 +147,6 @@ def _level_shapes(stamp: FileStamp, dataset: Any) -> tuple[tuple[int, ...], ...]
         with _dataset(stamp, overview, ()) as coarse:
             shapes.append((coarse.count, *coarse.shape))
     return tuple(shapes)
-
-
-def _notes(dataset: Any, dtypes: set[np.dtype[Any]]) -> tuple[str, ...]:
-    notes = []
-    if len(set(map(str, dataset.nodatavals))) > 1:
-        notes.append(f"bands have the nodata values {dataset.nodatavals}; the first is used")
-    if len(dtypes) > 1:
-        notes.append(f"bands of the types {sorted(map(str, dtypes))} are read as one that fits all")
-    if dataset.count == 1 and dataset.colorinterp[0] == ColorInterp.palette:
-        notes.append("the file has a palette; its indices are read, not its colours")
-    return tuple(notes)
 
 
 def _georeference(dataset: Any) -> GeoReference | None:

@@ -23,7 +23,6 @@ class Multiscale:
     """Arrays of the levels, the finest first."""
     calibrations: tuple[Mapping[str, Calibration], ...]
     """By letter, one mapping a level."""
-    name: str | None
     rgb: bool | None
 
 
@@ -63,7 +62,6 @@ def parse_multiscale(attributes: Mapping[str, Any], ndim: int) -> Multiscale:
         letters="".join(letter for letter, _ in axes),
         paths=tuple(str(dataset["path"]) for dataset in entry["datasets"]),
         calibrations=tuple(calibrations),
-        name=entry.get("name") or None,
         rgb=_rgb(ome.get("omero")),
     )
 

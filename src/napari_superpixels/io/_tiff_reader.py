@@ -50,6 +50,8 @@ class PageLayout:
             width,
             contiguous,
         )
+        virtual = len(series.pages) == 1 < prod(layout.leading)
+        fits = fits and (series.keyframe.is_contiguous or not virtual)
         if depth != 1 or not fits or series.axes[y + 1 : y + 2] != "X":
             raise ValueError(f"its pages of shape {series.keyframe.shaped} are not supported")
         return layout
@@ -116,7 +118,7 @@ class TiffReader:
     ) -> "TiffReader":
         """Make the reader of a level of series number `index`."""
         layout, page = PageLayout.of(series), series.keyframe
-        tile = (page.tilelength, page.tilewidth) if page.is_tiled else _strip(page)
+        tile = (1, page.imagewidth) if page.is_contiguous else _segment_shape(page)
         chunks = (*(1 for _ in layout.leading + layout.before), *tile, *layout.after)
         shape = tuple(int(n) for n in series.shape)
         return cls(stamp, index, level, shape, np.dtype(series.dtype), chunks)
@@ -201,16 +203,23 @@ class _PageReader:
 
     def fill(self, box: _PageBox, out: NDArray[Any]) -> None:
         """Read a box into `out`."""
-        if self._tiff.virtual or self._tiff.keyframe.is_contiguous:
+        if self._is_one_run():
             self._fill_raw(box, out)
             return
         for sample in range(box.samples.start, box.samples.stop):
             for segment in self._segments(box, sample):
                 self._paste(segment, box, out[sample - box.samples.start])
 
+    def _is_one_run(self) -> bool:
+        """Whether the page's samples lie in the file as in memory, without holes."""
+        offsets, counts = self._page.offsets, self._page.counts
+        length = int(offsets[-1]) + int(counts[-1]) - int(offsets[0])
+        keyframe = self._tiff.keyframe
+        return self._tiff.virtual or (keyframe.is_contiguous and length == keyframe.nbytes)
+
     def _segments(self, box: _PageBox, sample: int) -> Iterator[int]:
         page = self._tiff.keyframe
-        height, width = (page.tilelength, page.tilewidth) if page.is_tiled else _strip(page)
+        height, width = _segment_shape(page)
         rows, columns = -(-page.imagelength // height), -(-page.imagewidth // width)
         for row in range(box.y.start // height, -(-box.y.stop // height)):
             for column in range(box.x.start // width, -(-box.x.stop // width)):
@@ -232,7 +241,7 @@ class _PageReader:
         count = int(self._page.counts[segment])
         if count == 0:  # a hole, as in sparse files
             return np.full(shape[1:], self._tiff.keyframe.nodata, self._reader.dtype)
-        key = (self._page.path, self._reader.stamp, offset)
+        key = (self._page.path, self._reader.stamp, offset, segment)
         return BLOCKS.get(key, lambda: self._decode(segment, offset, count, place))
 
     def _decode(self, segment: int, offset: int, count: int, place: Sequence[int]) -> NDArray[Any]:
@@ -284,7 +293,10 @@ class _PageReader:
         return data
 
 
-def _strip(page: tifffile.TiffPage) -> tuple[int, int]:
+def _segment_shape(page: tifffile.TiffPage) -> tuple[int, int]:
+    """Return the height and width of a tile or strip."""
+    if page.is_tiled:
+        return page.tilelength, page.tilewidth
     return min(page.rowsperstrip or page.imagelength, page.imagelength), page.imagewidth
 
 

@@ -11,6 +11,7 @@ import zarr
 from numpy.typing import NDArray
 
 from napari_superpixels.errors import SourceError
+from napari_superpixels.io._formats import stem_of
 from napari_superpixels.io._handles import HANDLES
 from napari_superpixels.io._identity import hash_of
 from napari_superpixels.io._memory import find_zarr_object
@@ -180,8 +181,8 @@ def _multiscale(
         levels=tuple(tuple(array.shape) for array in arrays),
         calibration=image.calibrations[level],
         rgb=image.rgb if reader.dtype == np.uint8 else None,
-        name=image.name or "",
-        location=str(root),
+        name=stem_of(str(root)),
+        location=str(group),
         notes=notes + _rgb_note(image, reader.dtype),
     )
 
@@ -202,7 +203,8 @@ def _plain(
         reader=reader,
         identity=reader.identity,
         letters=_dimension_letters(array),
-        location=str(root),
+        name=stem_of(str(root)),
+        location=str(path),
         notes=notes,
     )
 

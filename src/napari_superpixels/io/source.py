@@ -194,7 +194,7 @@ class Source:
         assert isinstance(self.reader, DaskReader), "only dask sources have dask blocks"
         boxes = self._boxes(plane, box)
         parts = [self._to_cyx(self.reader.array[stored], stored) for stored in boxes]
-        return parts[0] if len(parts) == 1 else da.concatenate(parts)  # type: ignore[no-untyped-call]
+        return parts[0] if len(parts) == 1 else da.concatenate(parts)
 
     def block(self, plane: int, box: Box, samples: NDArray[Any]) -> Block:
         """Tell which of the samples of a box hold data.

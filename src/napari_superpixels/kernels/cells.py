@@ -8,6 +8,7 @@ data: one byte a pixel says both where a pixel belongs and whether it counts at 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Self
 
 import numpy as np
@@ -21,8 +22,13 @@ from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
 
 Int16 = NDArray[np.int16]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
+
+LARGEST_CELL = 14_000
+"""The most pixels a cell may have: sums over 9 cells, `FEATURE_SCALE`-fold, fit 32 bits."""
 
 FeatureRows = Callable[[slice], tuple[Int16, Bools | None]]
 """Gives features (C, rows, X) and validity (rows, X) or None of a range of pixel rows."""
@@ -39,6 +45,9 @@ class Frame:
     position: int
     """Quanta that a cell of distance weighs."""
 
+    def __post_init__(self) -> None:
+        assert prod(self.lattice.step) <= LARGEST_CELL, "callers check the step"
+
     @property
     def pairs(self) -> int:
         """Pairs of numbers a pixel; an odd one out is paired with the position along y."""
@@ -50,19 +59,18 @@ class Frame:
         sy, sx = self.lattice.step
         return -(-sy * sx // LANES) * LANES
 
-    def offsets(self) -> Int16:
+    def offsets(self) -> Int32:
         """Return the position along y and x of every pixel of a cell, shape (2, P)."""
         sy, sx = self.lattice.step
-        out = np.zeros((2, self.pixels), np.int16)
+        out = np.zeros((2, self.pixels), np.int32)
         out[0, : sy * sx] = np.repeat(position_table(sy, self.position), sx)
         out[1, : sy * sx] = np.tile(position_table(sx, self.position), sy)
         return out
 
-    def shared_pair(self) -> Int16:
-        """Return the pair of features that all cells share, scaled, shape (P, 2)."""
+    def shared_pair(self) -> Int32:
+        """Return the pair of features that all cells share, as words, shape (P,)."""
         y, x = FEATURE_SCALE * self.offsets()
-        pair = (x, np.zeros_like(x)) if self.channels % 2 else (y, x)
-        return np.ascontiguousarray(np.stack(pair, axis=-1))
+        return x if self.channels % 2 else y | x << 16
 
     @property
     def bytes(self) -> int:
@@ -76,8 +84,9 @@ class Cells:
     """Features, codes and sums of an image, cell by cell."""
 
     frame: Frame
-    features: Int16
-    """Shape (GH, GW, pairs, P, 2), `FEATURE_SCALE`-fold; 0 where a pixel is absent."""
+    features: Int32
+    """Shape (GH, GW, pairs, P): two features of 16 bits a word, the first one low, each
+    `FEATURE_SCALE`-fold; 0 where a pixel is absent."""
     codes: Bytes
     """Shape (GH, GW, P): one of the 9 candidates, or `ABSENT`."""
     sums: NDArray[np.int64]
@@ -90,7 +99,7 @@ class Cells:
         grid = frame.lattice.cells
         cells = cls(
             frame,
-            np.empty((*grid, frame.pairs, frame.pixels, 2), np.int16),
+            np.empty((*grid, frame.pairs, frame.pixels), np.int32),
             np.empty((*grid, frame.pixels), np.uint8),
             np.empty((*grid, frame.channels + 3), np.int64),
         )
@@ -104,14 +113,10 @@ class Cells:
         bands.run(fill, 0, grid[0])
         return cells
 
-    def _put(self, row: int, image: Int16, valid: Bools | None, offsets: Int16) -> None:
-        mask = np.ones(image.shape[1:], np.bool_) if valid is None else valid
-        full = valid is None and image.shape[1] == self.frame.lattice.step[0]
+    def _put(self, row: int, image: Int16, valid: Bools | None, offsets: Int32) -> None:
+        mask = np.ones((0, 0), np.bool_) if valid is None else valid
         target = (self.features[row], self.codes[row], self.sums[row])
-        step = self.frame.lattice.step
-        whole = image.shape[2] // step[1] if full else 0
-        _store_whole(image, step, offsets, whole, *target)
-        _store_parts(image, mask, step, offsets, whole, *target)
+        _store(image, mask, self.frame.lattice.step, offsets, *target)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -138,87 +143,92 @@ class Cells:
 
 
 @njit(nogil=True, cache=True)
-def _store_whole(
-    image: Int16,
-    step: tuple[int, int],
-    offsets: Int16,
-    cells: int,
-    features: Int16,
-    codes: Bytes,
-    sums: NDArray[np.int64],
-) -> None:
-    """Store the first cells of a row of cells, all of them without a gap."""
-    sy, sx = step
-    channels, count = len(image), sy * sx
-    for c in range(cells):
-        codes[c, :count] = OWN
-        codes[c, count:] = ABSENT
-        for pair in range(features.shape[1]):
-            target = features[c, pair]
-            single = 2 * pair + 1 == channels
-            for u in range(sy):
-                first = image[2 * pair, u, c * sx : c * sx + sx]
-                run = target[u * sx : u * sx + sx]
-                if single:
-                    y = offsets[0, u * sx] * FEATURE_SCALE
-                    for v in range(sx):
-                        run[v, 0] = first[v] * FEATURE_SCALE
-                        run[v, 1] = y
-                else:
-                    second = image[2 * pair + 1, u, c * sx : c * sx + sx]
-                    for v in range(sx):
-                        run[v, 0] = first[v] * FEATURE_SCALE
-                        run[v, 1] = second[v] * FEATURE_SCALE
-            target[count:] = 0
-        _sum_features(features[c], channels, sums[c])
-        sums[c, channels] = offsets[0].sum()
-        sums[c, channels + 1] = offsets[1].sum()
-        sums[c, channels + 2] = count
-
-
-@njit(nogil=True, cache=True)
-def _sum_features(features: Int16, channels: int, sums: NDArray[np.int64]) -> None:
-    for pair in range(features.shape[0]):
-        first, second = np.int64(0), np.int64(0)
-        for p in range(features.shape[1]):
-            first += features[pair, p, 0]
-            second += features[pair, p, 1]
-        sums[2 * pair] = first // FEATURE_SCALE
-        if 2 * pair + 1 < channels:
-            sums[2 * pair + 1] = second // FEATURE_SCALE
-
-
-@njit(nogil=True, cache=True)
-def _store_parts(
+def _store(
     image: Int16,
     valid: Bools,
     step: tuple[int, int],
-    offsets: Int16,
-    first: int,
-    features: Int16,
+    offsets: Int32,
+    features: Int32,
     codes: Bytes,
-    sums: NDArray[np.int64],
+    sums: Int64,
 ) -> None:
-    """Store the other cells of a row of cells, pixel by pixel."""
-    sx = step[1]
+    """Store a row of cells; `valid` is empty where all pixels hold data."""
+    sy, sx = step
     channels, height, width = image.shape
-    for c in range(first, codes.shape[0]):
-        codes[c] = ABSENT
-        features[c] = 0
-        sums[c] = 0
+    whole_y, whole_x = offsets[0].sum(), offsets[1].sum()
+    for c in range(codes.shape[0]):
+        part = image[:, :, c * sx : c * sx + sx]
+        mask = valid[:, c * sx : c * sx + sx]
+        if height < sy or part.shape[2] < sx or not mask.all():
+            _store_part(part, mask, sx, offsets, features[c], codes[c], sums[c])
+        else:
+            codes[c, : sy * sx] = OWN
+            codes[c, sy * sx :] = ABSENT
+            _store_whole(part, offsets, features[c], sums[c])
+            sums[c, channels] = whole_y
+            sums[c, channels + 1] = whole_x
+            sums[c, channels + 2] = sy * sx
+
+
+@njit(nogil=True, cache=True)
+def _store_whole(image: Int16, offsets: Int32, features: Int32, sums: Int64) -> None:
+    """Store a cell without a gap: 32-bit sums, which the vectoriser likes; see `LARGEST_CELL`."""
+    channels, height, width = image.shape
+    scale, high = np.int32(FEATURE_SCALE), np.int32(FEATURE_SCALE << 16)
+    low_half = np.int32(0xFFFF)
+    for pair in range(features.shape[0]):
+        first_sum, second_sum = np.int32(0), np.int32(0)
         for u in range(height):
-            for x in range(c * sx, min(c * sx + sx, width)):
-                if valid[u, x]:
-                    p = u * sx + x - c * sx
-                    codes[c, p] = OWN
-                    for i in range(channels):
-                        features[c, i // 2, p, i % 2] = image[i, u, x] * FEATURE_SCALE
-                    if channels % 2:
-                        features[c, channels // 2, p, 1] = offsets[0, p] * FEATURE_SCALE
-                    sums[c, channels] += offsets[0, p]
-                    sums[c, channels + 1] += offsets[1, p]
-                    sums[c, channels + 2] += 1
-        _sum_features(features[c], channels, sums[c])
+            first = image[2 * pair, u]
+            run = features[pair, u * width : (u + 1) * width]
+            if 2 * pair + 1 < channels:
+                second = image[2 * pair + 1, u]
+                for v in range(width):
+                    low, upper = np.int32(first[v]), np.int32(second[v])
+                    first_sum += low
+                    second_sum += upper
+                    run[v] = ((low * scale) & low_half) | (upper * high)
+            else:
+                upper = offsets[0, u * width] * high
+                for v in range(width):
+                    low = np.int32(first[v])
+                    first_sum += low
+                    run[v] = ((low * scale) & low_half) | upper
+        features[pair, height * width :] = 0
+        sums[2 * pair] = first_sum
+        if 2 * pair + 1 < channels:
+            sums[2 * pair + 1] = second_sum
+
+
+@njit(nogil=True, cache=True)
+def _store_part(
+    image: Int16,
+    valid: Bools,
+    width: int,
+    offsets: Int32,
+    features: Int32,
+    codes: Bytes,
+    sums: Int64,
+) -> None:
+    """Store a cell that is cut short or has gaps, pixel by pixel."""
+    channels = len(image)
+    codes[:] = ABSENT
+    features[:] = 0
+    sums[:] = 0
+    for u in range(image.shape[1]):
+        for v in range(image.shape[2]):
+            if valid.size == 0 or valid[u, v]:
+                p = u * width + v
+                codes[p] = OWN
+                for i in range(channels):
+                    shift = 16 * (i % 2)
+                    features[i // 2, p] |= ((image[i, u, v] * FEATURE_SCALE) & 0xFFFF) << shift
+                    sums[i] += image[i, u, v]
+                if channels % 2:
+                    features[channels // 2, p] |= (offsets[0, p] * FEATURE_SCALE) << 16
+                sums[channels] += offsets[0, p]
+                sums[channels + 1] += offsets[1, p]
+                sums[channels + 2] += 1
 
 
 @njit(nogil=True, cache=True)

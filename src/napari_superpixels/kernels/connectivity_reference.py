@@ -37,16 +37,26 @@ def connect_reference(
 
     Parameters are those of `connectivity.connect`.
     """
+    labels = kept_labels(codes, valid, step)
+    layers = _grow(labels, codes.shape, step, cost)
+    out = np.full(codes.shape, 255, np.uint8)
+    for pixel, label in labels.items():
+        if valid is None or valid[pixel]:
+            out[pixel] = _code(pixel, label, step)
+    return out, layers
+
+
+def kept_labels(
+    codes: NDArray[np.uint8], valid: NDArray[np.bool_] | None, step: tuple[int, int]
+) -> dict[Pixel, Cell]:
+    """Return the label of every pixel that rules 1 to 3 settle; nodata belongs to its own cell.
+
+    Parameters are those of `connectivity.connect`.
+    """
     mask = np.ones(codes.shape, np.bool_) if valid is None else valid
     whole = np.where(mask, codes, 4)
     labels = {pixel: _label(pixel, int(whole[pixel]), step) for pixel in np.ndindex(codes.shape)}
-    kept = _kept(labels, mask, step)
-    layers = _grow(kept, codes.shape, step, cost)
-    out = np.full(codes.shape, 255, np.uint8)
-    for pixel, label in kept.items():
-        if mask[pixel]:
-            out[pixel] = _code(pixel, label, step)
-    return out, layers
+    return _kept(labels, mask, step)
 
 
 def _cell(pixel: Pixel, step: tuple[int, int]) -> Cell:

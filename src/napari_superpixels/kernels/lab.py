@@ -1,7 +1,7 @@
 """CIE Lab of 8-bit sRGB in integers: the same numbers on every machine.
 
-Every 8-bit level contributes a tabulated integer to X, Y and Z (each relative to the white D65,
-in units of 2^-22); the cube root is interpolated in a table of 4096 steps, in units of 2^-16. For
+Every 8-bit level contributes a tabulated integer to X, Y and Z (each relative to the white D65, in
+units of 2^-22); the cube root is interpolated in a table of 4096 steps, in units of 2^-16. For
 greys X = Y = Z holds exactly, so they have no colour.
 """
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 TRISTIMULUS_BITS = 22
 ROOT_BITS = 16
 FRACTION_BITS = 10
+VALUE_BITS = 24
 MAX_SCALE = 64
 """The largest scale for which 32 bits hold every product."""
 
@@ -27,15 +28,16 @@ _XYZ_OF_RGB = (
 
 @lru_cache(maxsize=1)
 def tristimulus_table() -> NDArray[np.int32]:
-    """Contribution of each level of R, G, B to X, Y, Z, shape (3 rgb, 256, 4: xyz and padding)."""
+    """Return what each level of R, G, B adds to X, Y, Z, shape (3 rgb, 256, 4: xyz and nothing)."""
     level = np.arange(256) / 255.0
     linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
     matrix = np.array(_XYZ_OF_RGB)
     weights = matrix / matrix.sum(axis=1, keepdims=True)
     table = np.zeros((3, 256, 4), np.int32)
-    scaled = linear[None, :, None] * weights.T[:, None, :] * 2**TRISTIMULUS_BITS
-    table[:, :, :3] = np.rint(scaled)
-    # The green share, the largest of Y, takes up the rounding: greys are exactly neutral.
+    table[:, :, :3] = np.rint(
+        linear[None, :, None] * weights.T[:, None, :] * 2**TRISTIMULUS_BITS
+    )
+    # The share of green takes up the rounding, so that greys are exactly neutral.
     total = np.rint(linear * 2**TRISTIMULUS_BITS).astype(np.int32)
     table[1, :, :3] = total[:, None] - table[0, :, :3] - table[2, :, :3]
     table.flags.writeable = False
@@ -43,36 +45,47 @@ def tristimulus_table() -> NDArray[np.int32]:
 
 
 @lru_cache(maxsize=1)
-def root_table() -> NDArray[np.int32]:
-    """CIE's f(t) at t = i / 4096 and its increase up to the next i, shape (4097, 2)."""
+def root_table() -> NDArray[np.uint32]:
+    """Return CIE's f(t) at t = i / 4096, and from bit 24 on its increase up to the next i."""
     steps = 1 << (TRISTIMULUS_BITS - FRACTION_BITS)
     t = np.arange(steps + 2) / steps
     root = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
-    value = np.rint(root * 2**ROOT_BITS).astype(np.int32)
-    table = np.stack([value[:-1], np.diff(value)], axis=1)
+    value = np.rint(root * 2**ROOT_BITS).astype(np.uint32)
+    table = value[:-1] | np.diff(value) << np.uint32(VALUE_BITS)
     table.flags.writeable = False
     return table
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _root(t, roots):  # type: ignore[no-untyped-def]  # pragma: no cover
-    index = t >> FRACTION_BITS
-    fraction = t & ((1 << FRACTION_BITS) - 1)
-    return roots[index, 0] + ((roots[index, 1] * fraction) >> FRACTION_BITS)
-
-
 @njit(nogil=True, cache=True)
-def _convert(rgb, shares, roots, scale, out) -> None:  # type: ignore[no-untyped-def]  # pragma: no cover
-    half = 1 << (ROOT_BITS - 1)
+def _convert(
+    rgb: NDArray[np.uint8],
+    shares: NDArray[np.int32],
+    roots: NDArray[np.uint32],
+    scale: int,
+    out: NDArray[np.int16],
+) -> None:
+    # Two loops a row: the first looks up, the second is vectorised. Everything has 32 bits; a
+    # product is at most 500 * MAX_SCALE * 2^16 < 2^31. Unsigned indices spare a test for negatives.
+    width = rgb.shape[2]
+    roots_of_row = np.empty((3, width), np.int32)
+    half, bits = np.int32(1 << (ROOT_BITS - 1)), np.int32(ROOT_BITS)
+    for_l, for_a, for_b = np.int32(116 * scale), np.int32(500 * scale), np.int32(200 * scale)
+    offset = half - np.int32(scale * (16 << ROOT_BITS))
     for y in range(rgb.shape[1]):
-        for x in range(rgb.shape[2]):
+        for x in range(width):
             r, g, b = rgb[0, y, x], rgb[1, y, x], rgb[2, y, x]
-            fx = _root(shares[0, r, 0] + shares[1, g, 0] + shares[2, b, 0], roots)
-            fy = _root(shares[0, r, 1] + shares[1, g, 1] + shares[2, b, 1], roots)
-            fz = _root(shares[0, r, 2] + shares[1, g, 2] + shares[2, b, 2], roots)
-            out[0, y, x] = (scale * (116 * fy - (16 << ROOT_BITS)) + half) >> ROOT_BITS
-            out[1, y, x] = (500 * scale * (fx - fy) + half) >> ROOT_BITS
-            out[2, y, x] = (200 * scale * (fy - fz) + half) >> ROOT_BITS
+            for i in range(3):
+                t = np.uint32(shares[0, r, i] + shares[1, g, i] + shares[2, b, i])
+                word = roots[t >> np.uint32(FRACTION_BITS)]
+                fraction = np.int32(t & np.uint32((1 << FRACTION_BITS) - 1))
+                rise = np.int32(word >> np.uint32(VALUE_BITS)) * fraction
+                value = np.int32(word & np.uint32((1 << VALUE_BITS) - 1))
+                roots_of_row[i, x] = value + (rise >> np.int32(FRACTION_BITS))
+        for x in range(width):
+            fx, fy, fz = roots_of_row[0, x], roots_of_row[1, x], roots_of_row[2, x]
+            out[0, y, x] = (for_l * fy + offset) >> bits
+            out[1, y, x] = (for_a * (fx - fy) + half) >> bits
+            out[2, y, x] = (for_b * (fy - fz) + half) >> bits
 
 
 def rgb_to_lab(rgb: NDArray[np.uint8], scale: int) -> NDArray[np.int16]:

@@ -60,26 +60,37 @@ def cell_means(
 
 
 @njit(nogil=True, cache=True)
+def _offsets(width: int) -> NDArray[np.int64]:
+    """Return how far the cell of each code lies from the first of the nine, in a flat lattice."""
+    offsets = np.zeros(9, np.int64)
+    for code in range(9):
+        offsets[code] = code // 3 * width + code % 3
+    return offsets
+
+
+@njit(nogil=True, cache=True)
 def _count(codes: NDArray[np.uint8], step: tuple[int, int], counts: NDArray[np.int64]) -> None:
+    flat, offsets = counts.reshape(-1), _offsets(counts.shape[1])
     for y in range(codes.shape[0]):
-        r = y // step[0]
+        cell = y // step[0] * counts.shape[1]
         for left in range(0, codes.shape[1], step[1]):
-            c = left // step[1]
             for x in range(left, min(left + step[1], codes.shape[1])):
                 code = codes[y, x]
                 if code < 9:
-                    counts[r + code // 3, c + code % 3] += 1
+                    flat[cell + offsets[code]] += 1
+            cell += 1
 
 
 @njit(nogil=True, cache=True)
 def _sum(
     codes: NDArray[np.uint8], samples: NDArray[Any], step: tuple[int, int], sums: NDArray[Any]
 ) -> None:
+    flat, offsets = sums.reshape(-1), _offsets(sums.shape[1])
     for y in range(codes.shape[0]):
-        r = y // step[0]
+        cell = y // step[0] * sums.shape[1]
         for left in range(0, codes.shape[1], step[1]):
-            c = left // step[1]
             for x in range(left, min(left + step[1], codes.shape[1])):
                 code = codes[y, x]
                 if code < 9:
-                    sums[r + code // 3, c + code % 3] += samples[y, x]
+                    flat[cell + offsets[code]] += samples[y, x]
+            cell += 1

@@ -77,7 +77,7 @@ class _Block:
         undefined = ir.Constant(_WIDE_PAIRS, ir.Undefined)
         for code, total in enumerate(self.sums):
             place = b.add(b.mul(ir.Constant(_I64, code), pairs), pair)
-            weight = self.load(weights, b.shl(place, ir.Constant(_I64, 1)), _I32)
+            weight = self.load(weights, place, _I32)
             wide = b.sext(b.bitcast(self.splat(weight), _PAIRS), _WIDE_PAIRS)
             products = b.mul(values, wide)
             halves = [b.shuffle_vector(products, undefined, which) for which in (even, odd)]
@@ -112,10 +112,11 @@ def nearest(
 ) -> Any:
     """Find the nearest candidate of `LANES` pixels of a cell, starting with `pixel`.
 
-    All arrays are contiguous: `features` int16 (pairs, P, 2), `table` int16 (P, 2) one more pair
-    that all cells share, `weights` int16 (9, pairs + 1, 2), `base` int32 (9,), `old` and `new`
-    uint8 (P,). P is a multiple of `LANES`. Codes go to `new`, `ABSENT` where `old` is; returns a
-    uint32 with a bit for each pixel whose code differs from `old`, the first pixel lowest.
+    All arrays are contiguous: `features` int32 (pairs, P), two features of 16 bits a word, the
+    first one low; `table` int32 (P,) one more pair that all cells share; `weights` int32
+    (9, pairs + 1) in the same manner; `base` int32 (9,); `old` and `new` uint8 (P,). P is a
+    multiple of `LANES`. Codes go to `new`, `ABSENT` where `old` is; returns a uint32 with a bit for
+    each pixel whose code differs from `old`, the first pixel lowest.
     """
     signature = types.uint32(features, table, weights, base, old, new, types.intp)
 
@@ -123,15 +124,15 @@ def nearest(
         kinds = signature.args[:-1]
         arrays = [context.make_array(k)(context, builder, value=a) for k, a in zip(kinds, args)]
         features, table, weights, base, old, new = (array.data for array in arrays)
-        pairs, pixels, _ = cgutils.unpack_tuple(builder, arrays[0].shape, 3)
+        pairs, pixels = cgutils.unpack_tuple(builder, arrays[0].shape, 2)
         one = ir.Constant(_I64, 1)
         all_pairs = builder.add(pairs, one)
         block = _Block(builder, args[-1])
         block.start(base)
         with cgutils.for_range(builder, pairs) as loop:
             first = builder.add(builder.mul(loop.index, pixels), block.pixel)
-            block.add_pair(features, builder.shl(first, one), weights, loop.index, all_pairs)
-        block.add_pair(table, builder.shl(block.pixel, one), weights, pairs, all_pairs)
+            block.add_pair(features, first, weights, loop.index, all_pairs)
+        block.add_pair(table, block.pixel, weights, pairs, all_pairs)
         return block.finish(old, new)
 
     return signature, generate
@@ -139,9 +140,9 @@ def nearest(
 
 @intrinsic  # type: ignore[untyped-decorator]
 def trailing_zeros(_context: Any, value: Any) -> Any:
-    """Return the number of zeros below the lowest set bit of a uint32 that is not 0."""
+    """Return the number of zeros below the lowest set bit of a uint64 that is not 0."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
-    return types.uint32(types.uint32), generate
+    return types.uint64(types.uint64), generate

@@ -19,7 +19,7 @@ from napari_superpixels.kernels.slic_kernels import Centres
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
 
-Data = tuple[NDArray[np.int16], NDArray[np.uint8], NDArray[np.int16], NDArray[np.int16]]
+Data = tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class SlicResult:
 
 def data_of(cells: Cells) -> Data:
     """Return what the kernels read and write of cells."""
-    return cells.features, cells.codes, cells.frame.shared_pair(), cells.frame.offsets()
+    return cells.features, cells.codes, cells.frame.shared_pair()
 
 
 def no_centres(frame: Frame) -> Centres:
@@ -78,7 +78,7 @@ def no_centres(frame: Frame) -> Centres:
     return Centres(
         np.zeros((rows, columns, frame.channels + 2), np.int32),
         np.full((rows, columns), -1, np.int32),
-        np.zeros((rows, columns, frame.pairs, 2), np.int16),
+        np.zeros((rows, columns, frame.pairs), np.int32),
         np.zeros((rows, columns), np.uint8),
     )
 
@@ -110,40 +110,20 @@ def cluster(cells: Cells, iterations: int, *, cut: Cut = WHOLE, bands: Bands) ->
 
 def associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands) -> None:
     """Associate the pixels of a box of cells, and bring the sums up to date."""
-    add_up(partial(kernel.associate, data, centres, cells.frame.position), box, cells.sums, bands)
-
-
-def add_up(
-    task: Callable[[tuple[int, int, int, int], NDArray[np.int64]], None],
-    box: Box,
-    sums: NDArray[np.int64],
-    bands: Bands,
-) -> None:
-    """Add to the sums of cells what the pixels of a box of cells contribute.
-
-    Parameters
-    ----------
-    task
-        Called with first and last row and column of cells, and with sums of these rows and of one
-        more on either side: pixels may choose a cell of the next band.
-    box
-        The cells whose pixels contribute.
-    sums
-        Shape (GH, GW, ...), changed in place.
-    bands
-        The threads; integers add up to the same in any order.
-    """
+    sums, position = cells.sums, cells.frame.position
     changes: list[tuple[int, NDArray[np.int64]]] = []
 
     def one_band(start: int, stop: int) -> None:
-        change = np.zeros((stop - start + 2, *sums.shape[1:]), np.int64)
-        task((start, stop, box[1].start, box[1].stop), change)
+        # A row of cells more on either side: pixels may choose a cell of the next band.
+        change = np.zeros((stop - start + 2, sums.shape[1] + 2, cells.frame.pairs + 2), np.int64)
+        cells_of_band = (start, stop, box[1].start, box[1].stop)
+        kernel.associate(data, centres, position, cells_of_band, change)
         changes.append((start - 1, change))
 
     bands.run(one_band, box[0].start, box[0].stop)
     for top, change in changes:
         low, high = max(top, 0), min(top + len(change), len(sums))
-        sums[low:high] += change[low - top : high - top]
+        kernel.merge(change[low - top : high - top], sums[low:high])
 
 
 def slic(

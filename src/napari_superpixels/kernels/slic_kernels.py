@@ -18,7 +18,6 @@ from napari_superpixels.kernels.nearest import (
     trailing_zeros,
 )
 
-Int16 = NDArray[np.int16]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -31,15 +30,15 @@ class Centres(NamedTuple):
     """Shape (GH + 2, GW + 2, C + 2): features, and y, x relative to the cell."""
     norms: Int32
     """Squared length of the features; negative where a cell is no candidate."""
-    weights: Int16
-    """Weights of the features, shape (GH + 2, GW + 2, pairs, 2)."""
+    weights: Int32
+    """Weights of the features, shape (GH + 2, GW + 2, pairs), two of 16 bits a word."""
     moved: Bytes
     """Whether the centre is another one than before."""
 
 
 @njit(nogil=True, cache=True)
 def update(sums: Int64, centres: Centres, left: int, right: int, top: int, bottom: int) -> None:
-    """Move the centres of a box of cells to the means of their pixels."""
+    """Move the centres of a box of cells to the means of their pixels, rounded half up."""
     values = centres.values
     last = values.shape[2]
     for r in range(top, bottom):
@@ -60,55 +59,61 @@ def update(sums: Int64, centres: Centres, left: int, right: int, top: int, botto
 
 @njit(nogil=True, cache=True)
 def _prepare(centres: Centres, r: int, c: int) -> None:
+    """Bring what follows from a centre's features up to date."""
+    channels = centres.values.shape[2] - 2
     norm = 0
-    for i in range(centres.values.shape[2] - 2):
-        value = centres.values[r, c, i]
-        norm += value * value
-        centres.weights[r, c, i // 2, i % 2] = -2 * WEIGHT_SCALE * value
+    for pair in range(centres.weights.shape[2]):
+        first = centres.values[r, c, 2 * pair]
+        second = centres.values[r, c, 2 * pair + 1] if 2 * pair + 1 < channels else 0
+        norm += first * first + second * second
+        centres.weights[r, c, pair] = _two_weights(first, second)
     centres.norms[r, c] = norm
 
 
 @njit(nogil=True, cache=True)
-def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int16, base: Int32) -> None:
+def _two_weights(first: int, second: int) -> int:
+    """Pack the weights of two coordinates into 32 bits, the first one low."""
+    return ((-2 * WEIGHT_SCALE * first) & 0xFFFF) | ((-2 * WEIGHT_SCALE * second) << 16)
+
+
+@njit(nogil=True, cache=True)
+def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int32, base: Int32) -> None:
     """Fill in weights and bases of the nine candidates of cell (r, c), rim counted."""
     channels = centres.values.shape[2] - 2
-    pairs = weights.shape[1] - 1
-    for code in range(CANDIDATES):
-        dr, dc = code // 3 - 1, code % 3 - 1
-        norm = centres.norms[r + dr, c + dc]
-        centre = centres.values[r + dr, c + dc]
-        if norm < 0:
-            base[code] = NONE
-            weights[code] = 0
-        else:
-            y = centre[channels] + dr * position
-            x = centre[channels + 1] + dc * position
-            base[code] = VALUE_SCALE * (norm + y * y + x * x) + code
-            for pair in range(pairs):
-                weights[code, pair, 0] = centres.weights[r + dr, c + dc, pair, 0]
-                weights[code, pair, 1] = centres.weights[r + dr, c + dc, pair, 1]
-            wy, wx = -2 * WEIGHT_SCALE * y, -2 * WEIGHT_SCALE * x
-            if channels % 2:
-                weights[code, pairs - 1, 1] = wy
-                weights[code, pairs, 0] = wx
-                weights[code, pairs, 1] = 0
+    pairs = centres.weights.shape[2]
+    code = 0
+    for dr in range(-1, 2):
+        for dc in range(-1, 2):
+            norm = np.int64(centres.norms[r + dr, c + dc])
+            if norm < 0:
+                base[code] = NONE
+                weights[code] = 0
             else:
-                weights[code, pairs, 0] = wy
-                weights[code, pairs, 1] = wx
+                y = centres.values[r + dr, c + dc, channels] + dr * position
+                x = centres.values[r + dr, c + dc, channels + 1] + dc * position
+                base[code] = VALUE_SCALE * (norm + y * y + x * x) + code
+                for pair in range(pairs):
+                    weights[code, pair] = centres.weights[r + dr, c + dc, pair]
+                if channels % 2:
+                    weights[code, pairs - 1] |= _two_weights(0, y)
+                    weights[code, pairs] = _two_weights(x, 0)
+                else:
+                    weights[code, pairs] = _two_weights(y, x)
+            code += 1
 
 
 @njit(nogil=True, cache=True)
 def _none_moved(moved: Bytes, r: int, c: int) -> bool:
+    total = 0
     for dr in range(-1, 2):
         for dc in range(-1, 2):
-            if moved[r + dr, c + dc]:
-                return False
-    return True
+            total |= moved[r + dr, c + dc]
+    return total == 0
 
 
 @njit(nogil=True, cache=True)
 def associate(
-    data: tuple[Int16, Bytes, Int16, Int16],
+    data: tuple[Int32, Bytes, Int32],
     centres: Centres,
     position: int,
     box: tuple[int, int, int, int],
@@ -116,54 +121,146 @@ def associate(
 ) -> None:
     """Give the pixels of a box of cells to their nearest candidates.
 
+    A cell is left out when none of its candidates moved: its pixels would stay where they are.
+
     Parameters
     ----------
     data
-        Features and codes of `Cells`, its shared pair, its offsets.
+        Features and codes of `Cells`, and the pair of features that cells share.
     centres, position
         The candidates; quanta a cell.
     box
         First and last row, first and last column of cells, half open.
     changes
-        What the sums of the rows from one above to one below the box change by; starts with 0.
+        What the sums of the box's rows and those next to them change by, as `merge` reads it,
+        shape (rows + 2, GW + 2, pairs + 2); starts with 0.
     """
-    features, codes, shared, offsets = data
+    features, codes, shared = data
     top, bottom, left, right = box
-    channels, pixels = centres.values.shape[2] - 2, codes.shape[2]
-    weights = np.zeros((CANDIDATES, features.shape[2] + 1, 2), np.int16)
+    pairs, pixels = features.shape[2], codes.shape[2]
+    corrections = _corrections(centres.values.shape[2] - 2, pairs, position)
+    net = np.zeros((CANDIDATES, pairs + 2), np.int64)
+    weights = np.zeros((CANDIDATES, pairs + 1), np.int32)
     base = np.zeros(CANDIDATES, np.int32)
     new = np.zeros(pixels, np.uint8)
+    moved = np.zeros(pixels, np.uint32)
     for r in range(top, bottom):
         for c in range(left, right):
             if _none_moved(centres.moved, r + 1, c + 1):
                 continue
             _weigh(centres, position, r + 1, c + 1, weights, base)
-            cell, old = features[r, c], codes[r, c]
-            for start in range(0, pixels, LANES):
-                changed = nearest(cell, shared, weights, base, old, new, start)
-                while changed:
-                    p = start + trailing_zeros(changed)
-                    changed &= changed - np.uint32(1)
-                    before, after = np.int64(old[p]), np.int64(new[p])
-                    old[p] = after
-                    source = changes[r - top + before // 3, c + before % 3 - 1]
-                    target = changes[r - top + after // 3, c + after % 3 - 1]
-                    for i in range(channels):
-                        value = np.int64(cell[i // 2, p, i % 2]) // FEATURE_SCALE
-                        source[i] -= value
-                        target[i] += value
-                    y, x = np.int64(offsets[0, p]), np.int64(offsets[1, p])
-                    source[channels] -= y - (before // 3 - 1) * position
-                    target[channels] += y - (after // 3 - 1) * position
-                    source[channels + 1] -= x - (before % 3 - 1) * position
-                    target[channels + 1] += x - (after % 3 - 1) * position
-                    source[channels + 2] -= 1
-                    target[channels + 2] += 1
+            count = _assign(features[r, c], shared, weights, base, codes[r, c], new, moved)
+            if count > 0:
+                _move((features[r, c], shared, codes[r, c]), new, moved[:count], net)
+                _book(net, corrections, r - top, c, changes)
+
+
+@njit(nogil=True, cache=True)
+def _assign(
+    cell: Int32,
+    shared: Int32,
+    weights: Int32,
+    base: Int32,
+    old: Bytes,
+    new: Bytes,
+    moved: NDArray[np.uint32],
+) -> int:
+    """Find the codes of a cell's pixels; return how many changed, and which ones in `moved`."""
+    count = 0
+    for first in range(0, old.shape[0], 64):
+        changed = np.uint64(0)
+        for start in range(first, min(first + 64, old.shape[0]), LANES):
+            bits = nearest(cell, shared, weights, base, old, new, start)
+            changed |= np.uint64(bits) << np.uint64(start - first)
+        while changed:
+            moved[count] = first + trailing_zeros(changed)
+            changed &= changed - np.uint64(1)
+            count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _move(
+    cell: tuple[Int32, Int32, Bytes], new: Bytes, moved: NDArray[np.uint32], net: Int64
+) -> None:
+    """Give pixels their new codes; `net` becomes what the nine candidates' sums change by."""
+    features, shared, old = cell
+    pairs = features.shape[0]
+    net[:] = 0
+    for pixel in moved:
+        p = np.uintp(pixel)
+        before, after = np.uintp(old[p]), np.uintp(new[p])
+        old[p] = new[p]
+        for pair in range(pairs):
+            value = _two_sums(features[pair, p])
+            net[before, pair] -= value
+            net[after, pair] += value
+        value = _two_sums(shared[p])
+        net[before, pairs] -= value
+        net[after, pairs] += value
+        net[before, pairs + 1] -= 1
+        net[after, pairs + 1] += 1
+
+
+@njit(nogil=True, cache=True)
+def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> None:
+    """Add what a cell's pixels change to the labels around it, the first of which is (r, c)."""
+    last = net.shape[1] - 1
+    for code in range(CANDIDATES):
+        n = net[code, last]
+        label = changes[r + code // 3, c + code % 3]
+        for i in range(last + 1):
+            label[i] += net[code, i] + n * corrections[code, i]
+
+
+@njit(nogil=True, cache=True)
+def _two_sums(word: int) -> int:
+    """Spread the two features in a word so far apart that both can be summed up in one number.
+
+    The lower 32 bits hold the first sum; `cells.LARGEST_CELL` keeps it from running over. What it
+    borrows from the upper half when negative, `merge` gives back.
+    """
+    return (np.int64(word >> 16) << 32) + np.int64(np.int16(word))
+
+
+@njit(nogil=True, cache=True)
+def _corrections(channels: int, pairs: int, position: int) -> Int64:
+    """Per code, what makes one pixel's position relative to the candidate instead of its cell."""
+    out = np.zeros((CANDIDATES, pairs + 2), np.int64)
+    for code in range(CANDIDATES):
+        y = FEATURE_SCALE * position * (1 - code // 3)
+        x = FEATURE_SCALE * position * (1 - code % 3)
+        if channels % 2:
+            out[code, pairs - 1] = y << 32
+            out[code, pairs] = x
+        else:
+            out[code, pairs] = (x << 32) + y
+    return out
+
+
+@njit(nogil=True, cache=True)
+def merge(changes: Int64, sums: Int64) -> None:
+    """Add the changes of `associate`, (rows, GW + 2, pairs + 2), to sums (rows, GW, C + 3)."""
+    last = sums.shape[2] - 1
+    for r in range(sums.shape[0]):
+        for c in range(sums.shape[1]):
+            for i in range(last):
+                word = changes[r, c + 1, i // 2]
+                first = np.int64(np.int32(word & 0xFFFFFFFF))
+                number = (word - first) >> 32 if i % 2 else first
+                sums[r, c, i] += number // FEATURE_SCALE
+            sums[r, c, last] += changes[r, c + 1, changes.shape[2] - 1]
+
+
+@njit(nogil=True, cache=True)
+def _feature(word: int, index: int) -> int:
+    """Read the first feature of a word, or the second if `index` is odd."""
+    return (word >> 16 if index % 2 else np.int64(np.int16(word))) // FEATURE_SCALE
 
 
 @njit(nogil=True, cache=True)
 def cost(
-    data: tuple[Int16, Bytes, Int16, Int16],
+    data: tuple[Int32, Bytes, Int32],
     centres: Centres,
     position: int,
     place: tuple[int, int, int, int, int],
@@ -176,21 +273,21 @@ def cost(
     `place` holds the step along y and x, the first cell along y and x of the image that `index`
     counts in, and that image's width.
     """
-    features, codes, _, offsets = data
+    features, codes, _ = data
     sy, sx, top, left, width = place
     channels = centres.values.shape[2] - 2
     for n in range(index.shape[0]):
         y, x = index[n] // width, index[n] % width
-        r, c, p = top + y // sy, left + x // sx, (y % sy) * sx + x % sx
+        r, c, u, v = top + y // sy, left + x // sx, y % sy, x % sx
         dr, dc = np.int64(code[n]) // 3 - 1, np.int64(code[n]) % 3 - 1
         centre = centres.values[r + dr + 1, c + dc + 1]
         if centres.norms[r + dr + 1, c + dc + 1] < 0:
             out[n] = NONE
             continue
-        total = (offsets[0, p] - dr * position - np.int64(centre[channels])) ** 2
-        total += (offsets[1, p] - dc * position - np.int64(centre[channels + 1])) ** 2
+        total = ((u * position + sy // 2) // sy - dr * position - centre[channels]) ** 2
+        total += ((v * position + sx // 2) // sx - dc * position - centre[channels + 1]) ** 2
+        p = u * sx + v
         if codes[r, c, p] != ABSENT:
             for i in range(channels):
-                value = np.int64(features[r, c, i // 2, p, i % 2]) // FEATURE_SCALE
-                total += (value - centre[i]) ** 2
+                total += (_feature(features[r, c, i // 2, p], i) - centre[i]) ** 2
         out[n] = total

@@ -19,6 +19,7 @@ Sums cannot overflow: a weight is at most 2^16, a feature or position below 2^12
 2^63, and far larger cells would do.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache, partial
@@ -32,7 +33,7 @@ from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.cone import NONE, WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.features import Quanta
 from napari_superpixels.kernels.nearest import ABSENT, FEATURE_SCALE
-from napari_superpixels.kernels.slic import SlicResult, add_up, associate, data_of, no_centres
+from napari_superpixels.kernels.slic import SlicResult, associate, data_of, no_centres
 from napari_superpixels.kernels.slic_kernels import Centres, update
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
@@ -104,12 +105,13 @@ def _weigh(centres: Centres, position: int, r: int, c: int, factors: Int32, base
 
 
 @njit(nogil=True, cache=True)
-def _spread(features: Int16, numbers: Int32) -> None:
-    """Store the features of a cell one plane each, before those of y and x."""
+def _spread(features: Int32, numbers: Int32) -> None:
+    """Store the features of a cell (two a word, see `Cells`) one plane each, before y and x."""
     for i in range(numbers.shape[0] - 2):
-        plane = numbers[i]
+        words, plane = features[i // 2], numbers[i]
+        shift = np.int32(16 * (i % 2))
         for p in range(plane.shape[0]):
-            plane[p] = features[i // 2, p, i % 2] // FEATURE_SCALE
+            plane[p] = np.int16(words[p] >> shift) // FEATURE_SCALE
 
 
 @njit(nogil=True, cache=True)
@@ -170,7 +172,7 @@ def _add(numbers: Int32, weights: Int32, dy: int, dx: int, sums: Int64) -> None:
 @njit(nogil=True, cache=True)
 def _associate(
     weights: tuple[Int32, int],
-    data: tuple[Int16, UInt8, Int16, Int16],
+    pixels_of: tuple[Int32, UInt8, Int32],
     centres: Centres,
     position: int,
     box: tuple[int, int, int, int],
@@ -178,9 +180,11 @@ def _associate(
 ) -> None:
     """Add the weighted pixels of a box of cells to the sums of all cells around.
 
-    `weights` holds the table and its shift; the others are those of `slic_kernels.associate`.
+    `weights` holds the table and its shift; `pixels_of` the features and codes of `Cells` and the
+    offsets of its frame; `box` the first and last row and column of cells, half open; `sums` has
+    one row of cells more than the box above and below.
     """
-    features, codes, _, offsets = data
+    features, codes, offsets = pixels_of
     top, bottom, left, right = box
     exponential, shift = weights
     last, pixels = centres.values.shape[2], codes.shape[2]
@@ -216,8 +220,14 @@ def soft_cluster(
     color
         Quanta a Lab unit of the features.
     """
-    centres, data, table = no_centres(cells.frame), data_of(cells), weights_for(color)
-    task = partial(_associate, (table.table, table.shift), data, centres, cells.frame.position)
+    centres, table = no_centres(cells.frame), weights_for(color)
+    weigh = partial(
+        _associate,
+        (table.table, table.shift),
+        (cells.features, cells.codes, cells.frame.offsets()),
+        centres,
+        cells.frame.position,
+    )
     sums = cells.sums.copy()
     exact = Box.whole(cells.grid)
     for association in range(1, iterations + 1):
@@ -226,12 +236,30 @@ def soft_cluster(
         bands.run(move, rows.start, rows.stop)
         exact = exact_cells(cells.grid, cut, 2 * association - 1)
         if association < iterations:
-            sums[...] = 0
-            add_up(task, exact, sums, bands)
+            _sum_up(weigh, exact, sums, bands)
     # The hard kernel passes over cells whose candidates rest: here, none has been assigned yet.
     centres.moved[...] = 1
-    associate(data, centres, cells, exact, bands)
+    associate(data_of(cells), centres, cells, exact, bands)
     return SlicResult(cells, exact, centres)
+
+
+def _sum_up(
+    weigh: Callable[[tuple[int, int, int, int], Int64], None], box: Box, sums: Int64, bands: Bands
+) -> None:
+    """Set the sums of cells to what the pixels of a box of cells give them."""
+    parts: list[tuple[int, Int64]] = []
+
+    def one_band(start: int, stop: int) -> None:
+        # A row of cells more on either side: pixels weigh in cells of the next band too.
+        part = np.zeros((stop - start + 2, *sums.shape[1:]), np.int64)
+        weigh((start, stop, box[1].start, box[1].stop), part)
+        parts.append((start - 1, part))
+
+    bands.run(one_band, box[0].start, box[0].stop)
+    sums[...] = 0
+    for top, part in parts:
+        low, high = max(top, 0), min(top + len(part), len(sums))
+        sums[low:high] += part[low - top : high - top]
 
 
 def soft_slic(

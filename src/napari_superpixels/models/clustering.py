@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite
+from math import isfinite, isqrt
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.kernels.bands import Bands, banded
-from napari_superpixels.kernels.cells import Cells, Frame
-from napari_superpixels.kernels.cone import OWN, Cut
+from napari_superpixels.kernels.cells import LARGEST_CELL, Cells, Frame
+from napari_superpixels.kernels.cone import Cut
 from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
+from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
 from napari_superpixels.kernels.features import (
     MAX_COMPACTNESS,
     Quanta,
@@ -31,6 +32,8 @@ DEFAULT_COMPACTNESS = 2.5 / 0.26
 """The scales of position and colour of SSN (Jampani et al. 2018): one cell weighs 9.6 Lab units."""
 
 MIN_STEP = 2
+MAX_STEP = isqrt(LARGEST_CELL)
+"""Larger cells would overflow sums; a coarser level of the image serves them better anyway."""
 
 
 def _whole_number(value: Any) -> bool:
@@ -67,10 +70,10 @@ def check(settings: Settings) -> None:
         With the value, what it must be, and an example.
     """
     step: Any = settings.step
-    if not _whole_number(step) or step < MIN_STEP:
+    if not _whole_number(step) or not MIN_STEP <= step <= MAX_STEP:
         raise InputError(
-            f"step is {step!r}, but it must be a whole number of pixels, {MIN_STEP} or more; "
-            f"give e.g. step=16"
+            f"step is {step!r}, but it must be a whole number of pixels, {MIN_STEP} to {MAX_STEP}; "
+            f"give e.g. step=16, for larger superpixels with a coarser level of the image"
         )
     iterations: Any = settings.iterations
     if not _whole_number(iterations) or iterations < 1:
@@ -174,22 +177,23 @@ class ClusterModel:
             return self._assign(tile, threads, bands)
 
     def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
-        shape = tile.pixels.shape[1], tile.pixels.shape[2]
-        frame = Frame(Lattice(shape, tile.step), self.channels, self.quanta.position)
+        frame = self._frame((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
         cells = Cells.gather(frame, partial(self._rows, tile), bands)
         result = self.clusterer(cells, self.iterations, cut=tile.cut, bands=bands)
         near = Box(tuple(side.grow(HALO_CELLS) for side in tile.wanted))
         near = near.clip(Box.whole(cells.grid))
         assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
         codes = result.codes(near, bands)
-        absent = codes == NODATA_CODE
-        valid = None if not absent.any() else ~absent
-        codes[absent] = OWN
+        valid = None if cells.complete else codes != NODATA_CODE
         connected = connect(
             codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
         )
         to_pixels = frame.lattice.to_pixels
-        return connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
+        inner: Codes = connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
+        return inner
+
+    def _frame(self, shape: tuple[int, int], step: tuple[int, int]) -> Frame:
+        return Frame(Lattice(shape, step), self.channels, self.quanta.position)
 
     def _rows(self, tile: Tile, part: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
         """Features and validity of a range of pixel rows of a tile."""
@@ -212,6 +216,7 @@ class ClusterModel:
 
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
-        lattice = Lattice(shape, (self.step, self.step))
-        frame = Frame(lattice, self.channels, self.quanta.position)
-        return frame.bytes + lattice.cells_per_plane * (self.channels + 3) * 40
+        step = (self.step, self.step)
+        frame = self._frame(shape, step)
+        pixels = shape[0] * shape[1]
+        return frame.bytes + pixels * 2 + connectivity_bytes(shape, step, threads=2)

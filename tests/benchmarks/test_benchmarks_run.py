@@ -1,0 +1,99 @@
+"""Each benchmark at a tiny size: it runs, and its table says what it must."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+from skimage.io import imsave
+
+
+def table_of(text):
+    """The rows of the last markdown table, as dictionaries."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "picture.png"
+    imsave(path, astronaut()[60:220, 130:330], check_contrast=False)
+    return path
+
+
+def test_quality(benchmark_script, tmp_path, capsys):
+    for number in range(2):
+        crop = astronaut()[100 : 100 + 96, number * 90 : number * 90 + 128]
+        imsave(tmp_path / f"{number}.png", crop, check_contrast=False)
+        truth = (crop.mean(axis=2) > 90).astype(np.uint16)
+        np.savez(tmp_path / f"{number}.npz", segmentations=truth[np.newaxis])
+    given = ["--data", str(tmp_path), "--steps", "12", "--workers", "1"]
+    benchmark_script("quality").main(given)
+    rows = table_of(capsys.readouterr().out)
+    assert [row["clean-up"] for row in rows] == ["native", "papers"]
+    for row in rows:
+        assert 60 <= int(row["K"]) <= 250
+        assert float(row["ASA"]) > 0.8
+        gain = float(row["ASA"]) - float(row["skimage ASA at K"])
+        assert float(row["ASA gain"]) == pytest.approx(gain, abs=2e-4)
+
+
+def test_speed(benchmark_script, capsys):
+    given = ["--size", "128", "--square", "64", "--repeats", "2", "--threads", "2"]
+    benchmark_script("speed").main(given)
+    text = capsys.readouterr().out
+    rows = {row["what"]: row for row in table_of(text)}
+    assert {"slic, lazy array", "slic, model, 2 threads", "skimage"} <= set(rows)
+    assert rows["skimage"]["x skimage"] == "1.0"
+    assert all(float(row["Mpx/s"]) > 0 for row in rows.values())
+    assert "cores" in text
+
+
+def script(repository, name, *given):
+    source = str(repository / "src")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": source + os.pathsep + os.environ.get("PYTHONPATH", ""),
+    }
+    command = [sys.executable, str(repository / "benchmarks" / f"{name}.py"), *map(str, given)]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=300
+    ).stdout
+
+
+def test_large(repository):
+    text = script(repository, "large", "--sizes", 200, 330, "--square", 150, "--window", 128)
+    rows = table_of(text)
+    assert [row["mosaic"] for row in rows] == ["200 x 200", "330 x 330"]
+    for row in rows:
+        assert row["in several pieces"] == row["pixels outside 3 x 3"] == "0"
+        assert row["pixels without label"] == "0"
+        assert int(row["superpixels"]) > 100
+        assert float(row["peak MB"]) > 10
+
+
+def test_the_check_of_large_images_finds_faults(benchmark_script):
+    labels = np.kron(np.arange(1, 17, dtype=np.uint32).reshape(4, 4), np.ones((8, 8), np.uint32))
+    check = benchmark_script("large").check
+    sound = check(labels, 8, 2)
+    assert (sound.split, sound.outside, sound.unlabelled) == (0, 0, 0)
+    labels[0, 0] = 16  # three cells away
+    labels[10, 2] = 1  # a second piece of the first cell's label
+    labels[31, 31] = 0
+    faults = check(labels, 8, 2)
+    assert (faults.split, faults.outside, faults.unlabelled) == (2, 1, 1)
+
+
+def test_equality(repository, picture):
+    sizes = ["--windows", 32, 64, "--iterations", 2, "--steps", 8, "--noise", 256]
+    rows = table_of(script(repository, "equality", "--images", picture, *sizes))
+    whole = [row for row in rows if not row["what"].startswith("halo short")]
+    assert {row["differing pixels"].split()[0] for row in whole} <= {"0", "too"}
+    assert len(whole) == 2 + 5 + 2 + 2 + 1
+    killed = next(row for row in rows if row["what"] == "killed and resumed")
+    assert killed["differing pixels"].startswith("0 (")
+    short = [row for row in rows if row["what"] == "halo short by 8"]
+    assert all(int(row["differing pixels"]) > 0 for row in short), "the comparison cannot fail"

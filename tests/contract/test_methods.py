@@ -1,0 +1,28 @@
+import numpy as np
+
+from napari_superpixels import Slic, SsnPix
+from napari_superpixels.models.registry import METHODS, method_class
+from napari_superpixels.testing.contract import MethodContract, noise
+
+
+class TestSlic(MethodContract):
+    methods = (
+        Slic(step=4, iterations=2),
+        Slic(step=7, iterations=3, compactness=2.0),
+        Slic(step=16, iterations=1),
+    )
+    sensitive = (Slic(step=4, iterations=1), noise((72, 72, 3), 0), 8)
+
+
+class TestSsnPix(MethodContract):
+    methods = (SsnPix(step=4, iterations=2), SsnPix(step=9, iterations=3, compactness=20.0))
+    sensitive = (SsnPix(step=4, iterations=1), noise((72, 72, 3), 0), 8)
+
+
+def test_every_registered_method_passes_the_contract():
+    tested = {type(m) for suite in MethodContract.__subclasses__() for m in suite.methods}
+    assert tested >= {method_class(name) for name in METHODS}
+
+
+def test_noise_is_noise():
+    assert np.unique(noise((64, 64))).size > 200
