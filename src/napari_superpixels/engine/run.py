@@ -186,7 +186,9 @@ class _Run:
         superpixels = 0
         if not failed:
             superpixels = sum(r.get("superpixels", 0) for r in self.state.done().values())
-            provenance = {**self.plan.provenance(), "hash": self.plan.hash}
+            made = {**self.plan.provenance(), "hash": self.plan.hash}
+            # Where the image lay is told to find it again, and is no part of what it is.
+            provenance = {**made, "location": self.plan.source.location}
             layout = layout_of(self.plan)
             finish_labels(self.state.partial, layout, self.out.stem, provenance)
         report = Report(
