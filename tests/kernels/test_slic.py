@@ -1,7 +1,5 @@
 """The fast SLIC equals the plain one, on any window and any number of threads."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +9,7 @@ from napari_superpixels.kernels.bands import banded
 from napari_superpixels.kernels.cells import LARGEST_CELL, Frame
 from napari_superpixels.kernels.cone import NONE, WHOLE
 from napari_superpixels.kernels.features import MAX_COMPACTNESS, Quanta, channel_features
-from napari_superpixels.kernels.slic import bytes_for, slic
+from napari_superpixels.kernels.slic import slic
 from napari_superpixels.kernels.slic_reference import slic_reference
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
@@ -191,20 +189,6 @@ def test_pixels_without_data_cost_what_their_position_does():
     y, x = result.centres[0, 0, 1:]
     cost = result.cost(Box.whole((1, 1)))(np.array([3 * 8 + 5]), np.array([4], np.uint8))
     assert cost[0] == (6 - y) ** 2 + (10 - x) ** 2
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("channels", [1, 3, 8])
-def test_the_projected_memory_is_a_close_upper_bound(channels, threads):
-    shape, step = (430, 507), (16, 16)
-    features = image(np.random.default_rng(10), channels, shape)
-    run(features, None, step, 144, 3, threads=threads)
-    tracemalloc.start()
-    result, codes = run(features, None, step, 144, 3, threads=threads)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    projected = bytes_for(result.cells.frame, threads=threads)
-    assert projected / 2 < peak - codes.nbytes <= projected
 
 
 class StopNowError(Exception):

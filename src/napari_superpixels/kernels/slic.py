@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels import slic_kernels as kernel
-from napari_superpixels.kernels.bands import BANDS_A_THREAD, Bands
+from napari_superpixels.kernels.bands import Bands
 from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.slic_kernels import Centres
@@ -124,19 +124,6 @@ def associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands
     for top, change in changes:
         low, high = max(top, 0), min(top + len(change), len(sums))
         kernel.merge(change[low - top : high - top], sums[low:high])
-
-
-def bytes_for(frame: Frame, *, threads: int = 1) -> int:
-    """Return an upper bound of the memory of `Cells` and `cluster` together, in bytes.
-
-    What `Cells.gather` is given row by row is not counted.
-    """
-    (rows, columns), pairs = frame.lattice.cells, frame.pairs
-    centres = (rows + 2) * (columns + 2) * (4 * (frame.channels + 2 + 1 + pairs) + 1)
-    bands = min(rows, BANDS_A_THREAD * threads)
-    changes = (rows + 2 * bands) * (columns + 2) * 8 * (pairs + 2)
-    tables = 8 * 4 * frame.pixels + bands * frame.pixels * 5
-    return frame.bytes + centres + changes + tables
 
 
 def slic(
