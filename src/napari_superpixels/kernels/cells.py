@@ -12,11 +12,11 @@ from math import prod
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels.bands import Bands
 from napari_superpixels.kernels.cone import OWN, position_table
+from napari_superpixels.kernels.jit import kernel
 from napari_superpixels.kernels.nearest import ABSENT, FEATURE_SCALE, LANES
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
@@ -148,14 +148,14 @@ class Cells:
         return out
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def feature(word: np.int32, index: int) -> np.int64:
     """Read feature `index` from its word: the first half, or the second where it is odd."""
     half = word >> 16 if index % 2 else np.int16(word)
     return np.int64(half) // FEATURE_SCALE
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _store(
     image: Int16,
     valid: Bools,
@@ -183,7 +183,7 @@ def _store(
             sums[c, channels + 2] = sy * sx
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _store_whole(image: Int16, offsets: Int32, features: Int32, sums: Int64) -> None:
     """Store a cell without a gap: 32-bit sums, which the vectoriser likes; see `LARGEST_CELL`."""
     channels, height, width = image.shape
@@ -213,7 +213,7 @@ def _store_whole(image: Int16, offsets: Int32, features: Int32, sums: Int64) -> 
             sums[2 * pair + 1] = second_sum
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _store_part(
     image: Int16,
     valid: Bools,
@@ -244,7 +244,7 @@ def _store_part(
                 sums[channels + 2] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _unpack(codes: Bytes, step: tuple[int, int], out: Bytes) -> None:
     sy, sx = step
     for y in range(out.shape[0]):

@@ -7,8 +7,9 @@ from math import isqrt, sqrt
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_superpixels.kernels.jit import kernel
 
 DISTANCE_LIMIT = 2**24
 """Squared distances stay below this, so float32 holds them exactly too."""
@@ -100,14 +101,14 @@ def _native(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(pixels, dtype)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _look_up(pixels: NDArray[Any], table: NDArray[Any], first: int, out: NDArray[Any]) -> None:
     for y in range(pixels.shape[0]):
         for x in range(pixels.shape[1]):
             out[y, x] = table[np.uintp(np.int64(pixels[y, x]) - first)]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _scale(
     pixels: NDArray[Any],
     low: float,

@@ -8,8 +8,9 @@ greys X = Y = Z holds exactly, so they have no colour.
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_superpixels.kernels.jit import kernel
 
 TRISTIMULUS_BITS = 22
 ROOT_BITS = 16
@@ -54,7 +55,7 @@ def root_table() -> NDArray[np.uint32]:
     return table
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _convert(
     rgb: NDArray[np.uint8],
     shares: NDArray[np.int32],

@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels.cells import feature
 from napari_superpixels.kernels.cone import NONE
+from napari_superpixels.kernels.jit import kernel
 from napari_superpixels.kernels.nearest import (
     ABSENT,
     CANDIDATES,
@@ -37,7 +37,7 @@ class Centres(NamedTuple):
     """Whether the centre is another one than before."""
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def update(sums: Int64, centres: Centres, left: int, right: int, top: int, bottom: int) -> None:
     """Move the centres of a box of cells to the means of their pixels, rounded half up."""
     values = centres.values
@@ -58,7 +58,7 @@ def update(sums: Int64, centres: Centres, left: int, right: int, top: int, botto
                 _prepare(centres, r + 1, c + 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _prepare(centres: Centres, r: int, c: int) -> None:
     """Bring what follows from a centre's features up to date."""
     channels = centres.values.shape[2] - 2
@@ -71,13 +71,13 @@ def _prepare(centres: Centres, r: int, c: int) -> None:
     centres.norms[r, c] = norm
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@kernel(forceinline=True)
 def _two_weights(first: int, second: int) -> int:
     """Pack the weights of two coordinates into 32 bits, the first one low."""
     return ((-2 * WEIGHT_SCALE * first) & 0xFFFF) | ((-2 * WEIGHT_SCALE * second) << 16)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@kernel(forceinline=True)
 def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int32, base: Int32) -> None:
     """Fill in weights and bases of the nine candidates of cell (r, c), rim counted."""
     channels = centres.values.shape[2] - 2
@@ -103,7 +103,7 @@ def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int32, base
             code += 1
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@kernel(forceinline=True)
 def _none_moved(moved: Bytes, r: int, c: int) -> bool:
     total = 0
     for dr in range(-1, 2):
@@ -112,7 +112,7 @@ def _none_moved(moved: Bytes, r: int, c: int) -> bool:
     return total == 0
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def associate(
     data: tuple[Int32, Bytes, Int32],
     centres: Centres,
@@ -156,7 +156,7 @@ def associate(
                 _book(net, corrections, r - top, c, changes)
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@kernel(forceinline=True)
 def _assign(
     cell: tuple[Int32, Int32],
     candidates: tuple[Int32, Int32],
@@ -178,7 +178,7 @@ def _assign(
     return count
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@kernel(forceinline=True)
 def _move(
     cell: tuple[Int32, Int32, Bytes], new: Bytes, moved: NDArray[np.uint32], net: Int64
 ) -> None:
@@ -201,7 +201,7 @@ def _move(
         net[after, pairs + 1] += 1
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@kernel(forceinline=True)
 def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> None:
     """Add what a cell's pixels change to the labels around it, the first of which is (r, c)."""
     last = net.shape[1] - 1
@@ -212,7 +212,7 @@ def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> Non
             label[i] += net[code, i] + n * corrections[code, i]
 
 
-@njit(nogil=True, cache=True, forceinline=True)
+@kernel(forceinline=True)
 def _two_sums(word: np.int32) -> np.int64:
     """Spread the two features in a word so far apart that both can be summed up in one number.
 
@@ -222,7 +222,7 @@ def _two_sums(word: np.int32) -> np.int64:
     return (np.int64(word >> 16) << 32) + np.int64(np.int16(word))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _corrections(channels: int, pairs: int, position: int) -> Int64:
     """Per code, what makes one pixel's position relative to the candidate instead of its cell."""
     out = np.zeros((CANDIDATES, pairs + 2), np.int64)
@@ -237,7 +237,7 @@ def _corrections(channels: int, pairs: int, position: int) -> Int64:
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def merge(changes: Int64, sums: Int64) -> None:
     """Add the changes of `associate`, (rows, GW + 2, pairs + 2), to sums (rows, GW, C + 3)."""
     last = sums.shape[2] - 1
@@ -251,7 +251,7 @@ def merge(changes: Int64, sums: Int64) -> None:
             sums[r, c, last] += changes[r, c + 1, changes.shape[2] - 1]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def cost(
     pixels: tuple[Int32, Bytes, Int32],
     centres: Centres,
