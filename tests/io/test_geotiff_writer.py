@@ -100,10 +100,9 @@ def test_planes_are_bands_with_names(tmp_path):
 def test_an_image_without_place_gives_a_plain_tiff(tmp_path):
     labels = make_labels(tmp_path / "x.zarr")
     export_geotiff(tmp_path / "x.zarr", tmp_path / "x.tif")
-    with (
-        pytest.warns(rasterio.errors.NotGeoreferencedWarning),
-        rasterio.open(tmp_path / "x.tif") as file,
-    ):
+    with pytest.warns(rasterio.errors.NotGeoreferencedWarning):
+        file = rasterio.open(tmp_path / "x.tif")
+    with file:
         assert file.crs is None
         assert file.transform == rasterio.Affine.identity()
         np.testing.assert_array_equal(file.read(1), labels)
@@ -145,7 +144,7 @@ def test_pieces_and_tiles_do_not_show(tmp_path, monkeypatch):
 def test_labels_that_gdal_cannot_hold_are_refused(tmp_path, monkeypatch):
     make_labels(tmp_path / "x.zarr", dtype=np.uint64)
     monkeypatch.setattr(geotiff_writer, "dtype_rev", {"uint32": 4})
-    with pytest.raises(InputError, match="labels are uint64, which GDAL .* cannot hold"):
+    with pytest.raises(InputError, match=r"labels are uint64, which GDAL .* cannot hold"):
         export_geotiff(tmp_path / "x.zarr", tmp_path / "x.tif")
     assert names_in(tmp_path) == ["x.zarr"]
 
@@ -163,7 +162,7 @@ def test_a_file_that_exists_is_kept(tmp_path):
     with pytest.raises(OutputError, match=r"x\.tif exists already"):
         export_geotiff(tmp_path / "x.zarr", tmp_path / "x.tif")
     assert (tmp_path / "x.tif").read_text() == "mine"
-    with pytest.raises(OutputError, match="folder .*nowhere does not exist"):
+    with pytest.raises(OutputError, match=r"folder .*nowhere does not exist"):
         export_geotiff(tmp_path / "x.zarr", tmp_path / "nowhere" / "x.tif")
 
 

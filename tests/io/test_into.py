@@ -249,7 +249,9 @@ def test_labels_that_do_not_lie_on_the_image_are_refused(tmp_path):
         with pytest.raises(InputError, match=words):
             write_into(tmp_path / name, image, "cells")
     uneven = make_image(tmp_path / "uneven.zarr", shapes=((3, 101, 70), (3, 70, 48)))
-    with pytest.raises(InputError, match="Level 1 of .* 3 samples|no whole fraction"):
+    with pytest.raises(
+        InputError, match=r"Level 1 of .* has 70 x 48 of 101 x 70 samples, no whole"
+    ):
         write_into(tmp_path / "whole.zarr", uneven, "cells")
     assert not (image / "labels").exists()
 
@@ -292,7 +294,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     make_labels(tmp_path / "x.zarr")
     (image / "labels").write_text("a file where the folder should be")
     before = files_in(image)
-    with pytest.raises(OutputError, match="could not be written into .* read-only"):
+    with pytest.raises(OutputError, match=r"could not be written into .* read-only"):
         write_into(tmp_path / "x.zarr", image, "cells")
     assert files_in(image) == before
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, BloscShuffle
 
 from napari_superpixels.errors import OutputError, SuperpixelsError
 from napari_superpixels.io._ngff import ome_attributes
@@ -33,7 +34,7 @@ from napari_superpixels.tiling import Box, Interval
 
 CHUNK_PX = 512
 """Edge of a chunk on disk."""
-MODE_PX = 4096
+MODE_PX = 2048
 """Longest edge of what is read at once to make a piece of a coarser level."""
 
 
@@ -107,11 +108,10 @@ def _write(labels: LabelOutput, image: ImageGroup, path: Path, name: str) -> Non
 def _create(
     root: zarr.Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], image: ImageGroup
 ) -> "zarr.Array[Any]":
-    options: dict[str, Any] = (
-        {"dimension_names": list(image.letters)}
-        if image.version == "0.5"
-        else {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
-    )
+    options: dict[str, Any] = {"chunk_key_encoding": {"name": "v2", "separator": "/"}}
+    if image.version == "0.5":
+        codec = BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle)
+        options = {"dimension_names": list(image.letters), "compressors": codec}
     chunks = (*(1,) * len(shape[:-2]), *(min(CHUNK_PX, n) for n in shape[-2:]))
     return root.create_array(name, shape=shape, chunks=chunks, dtype=dtype, fill_value=0, **options)
 
