@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from napari_superpixels.axes import LEADING, Axes, Axis
-from napari_superpixels.engine.cost import TileCost, project_tile
+from napari_superpixels.engine.cost import TileCost, project_run, project_tile
 from napari_superpixels.errors import InputError, PlanError
 from napari_superpixels.io import GeoReference, Source
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
@@ -149,6 +149,10 @@ class Plan:
         where = self.source.georeference
         top, left = self.pixels.start
         return where.moved(top, left) if where else None
+
+    def projected_bytes(self, workers: int) -> int:
+        """Return the memory that a run with so many windows in work adds to its process."""
+        return project_run(self.cost.total, workers)
 
     def provenance(self) -> dict[str, Any]:
         """Return what made the labels, as values that JSON can hold."""
