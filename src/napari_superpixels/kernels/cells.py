@@ -250,6 +250,5 @@ def _unpack(codes: Bytes, step: tuple[int, int], out: Bytes) -> None:
     for y in range(out.shape[0]):
         r, u = y // sy, y % sy
         for c in range(codes.shape[1]):
-            x0 = c * sx
-            for v in range(min(sx, out.shape[1] - x0)):
-                out[y, x0 + v] = codes[r, c, u * sx + v]
+            start, stop = c * sx, min(c * sx + sx, out.shape[1])
+            out[y, start:stop] = codes[r, c, u * sx : u * sx + stop - start]
