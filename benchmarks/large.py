@@ -71,7 +71,9 @@ def label_here(options: argparse.Namespace, size: int, out: Path) -> Measured:
     start = time.perf_counter()
     result = nsp.run(plan, out)
     seconds = time.perf_counter() - start
-    return Measured(seconds, hardware.peak_memory(), plan.projected_bytes(2), result.report.superpixels)
+    return Measured(
+        seconds, hardware.peak_memory(), plan.projected_bytes(2), result.report.superpixels
+    )
 
 
 def label_in_process(given: Sequence[str], size: int, out: Path) -> Measured:

@@ -167,35 +167,41 @@ def _store(
 ) -> None:
     """Store a row of cells; `valid` is empty where all pixels hold data."""
     sy, sx = step
-    channels, height = image.shape[:2]
+    channels, height, width = image.shape
     whole_y, whole_x = offsets[0].sum(), offsets[1].sum()
     for c in range(codes.shape[0]):
-        part = image[:, :, c * sx : c * sx + sx]
         mask = valid[:, c * sx : c * sx + sx]
-        if height < sy or part.shape[2] < sx or not mask.all():
+        if height < sy or width < (c + 1) * sx or not mask.all():
+            part = image[:, :, c * sx : c * sx + sx]
             _store_part(part, mask, sx, offsets, features[c], codes[c], sums[c])
         else:
             codes[c, : sy * sx] = OWN
             codes[c, sy * sx :] = ABSENT
-            _store_whole(part, offsets, features[c], sums[c])
+            _store_whole(image, (c * sx, sx), offsets, features[c], sums[c])
             sums[c, channels] = whole_y
             sums[c, channels + 1] = whole_x
             sums[c, channels + 2] = sy * sx
 
 
-@kernel()
-def _store_whole(image: Int16, offsets: Int32, features: Int32, sums: Int64) -> None:
-    """Store a cell without a gap: 32-bit sums, which the vectoriser likes; see `LARGEST_CELL`."""
-    channels, height, width = image.shape
+@kernel(forceinline=True)
+def _store_whole(
+    image: Int16, columns: tuple[int, int], offsets: Int32, features: Int32, sums: Int64
+) -> None:
+    """Store a cell without a gap; `columns` are its first one and how many it has.
+
+    Sums have 32 bits, which the vectoriser likes and `LARGEST_CELL` allows.
+    """
+    channels, height = image.shape[:2]
+    left, width = columns
     scale, high = np.int32(FEATURE_SCALE), np.int32(FEATURE_SCALE << 16)
     low_half = np.int32(0xFFFF)
     for pair in range(features.shape[0]):
         first_sum, second_sum = np.int32(0), np.int32(0)
         for u in range(height):
-            first = image[2 * pair, u]
+            first = image[2 * pair, u, left : left + width]
             run = features[pair, u * width : (u + 1) * width]
             if 2 * pair + 1 < channels:
-                second = image[2 * pair + 1, u]
+                second = image[2 * pair + 1, u, left : left + width]
                 for v in range(width):
                     low, upper = np.int32(first[v]), np.int32(second[v])
                     first_sum += low
@@ -250,6 +256,5 @@ def _unpack(codes: Bytes, step: tuple[int, int], out: Bytes) -> None:
     for y in range(out.shape[0]):
         r, u = y // sy, y % sy
         for c in range(codes.shape[1]):
-            x0 = c * sx
-            for v in range(min(sx, out.shape[1] - x0)):
-                out[y, x0 + v] = codes[r, c, u * sx + v]
+            start, stop = c * sx, min(c * sx + sx, out.shape[1])
+            out[y, start:stop] = codes[r, c, u * sx : u * sx + stop - start]
