@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 import zarr
-from napari_superpixels.labels.check import pixels_outside_cells, split_labels
 
 import napari_superpixels as nsp
 from napari_superpixels.evaluation import hardware
 from napari_superpixels.evaluation.mosaic import Mosaic, read_image
 from napari_superpixels.evaluation.tables import markdown
+from napari_superpixels.labels.check import pixels_outside_cells, split_labels
 from napari_superpixels.tiling import Box, Lattice, Windows, WindowShape
 
 SLIDE = Path(__file__).parents[1] / "examples" / "data" / "cmu-1-small-region.svs"
