@@ -35,7 +35,7 @@ Method = Annotated[str, typer.Option(help="slic or ssn_pix.")]
 Step = Annotated[int | None, typer.Option(help="Size of a cell in pixels [default: 16].")]
 StepUm = Annotated[float | None, typer.Option(help="Size of a cell in micrometers.")]
 Compactness = Annotated[
-    float | None, typer.Option(help="Weight of position against colour [default: 9.6].")
+    float | None, typer.Option(help="Weight of position against colour [default: the method's].")
 ]
 Iterations = Annotated[int | None, typer.Option(help="Associations [default: 10].")]
 AxesOption = Annotated[str | None, typer.Option(help="Names of the axes, e.g. zyx.")]

@@ -11,12 +11,12 @@ class TestSlic(MethodContract):
         Slic(step=7, iterations=3, compactness=2.0),
         Slic(step=16, iterations=1),
     )
-    sensitive = (Slic(step=4, iterations=1), noise((72, 72, 3), 0), 8)
+    sensitive = (Slic(step=4, iterations=1, compactness=9.6), noise((72, 72, 3), 0), 8)
 
 
 class TestSsnPix(MethodContract):
     methods = (SsnPix(step=4, iterations=2), SsnPix(step=9, iterations=3, compactness=20.0))
-    sensitive = (SsnPix(step=4, iterations=1), noise((72, 72, 3), 0), 8)
+    sensitive = (SsnPix(step=4, iterations=1, compactness=9.6), noise((72, 72, 3), 0), 8)
 
 
 def test_every_registered_method_passes_the_contract():

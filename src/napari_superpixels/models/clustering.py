@@ -28,7 +28,7 @@ from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
 
-DEFAULT_COMPACTNESS = 2.5 / 0.26
+SSN_COMPACTNESS = 2.5 / 0.26
 """The scales of position and colour of SSN (Jampani et al. 2018): one cell weighs 9.6 Lab units."""
 
 MIN_STEP = 2

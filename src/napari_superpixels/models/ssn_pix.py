@@ -33,7 +33,7 @@ class SsnPix:
 
     step: int = 16
     """Size of a cell, in pixels."""
-    compactness: float = clustering.DEFAULT_COMPACTNESS
+    compactness: float = clustering.SSN_COMPACTNESS
     """Distance in colour that weighs as much as one cell of distance, in Lab units."""
     iterations: int = 10
     """Number of associations (one fewer updates of the centres lie between them)."""
