@@ -251,7 +251,10 @@ def write_into(
     name
         What to call the labels.
 
-    Returns the path of the labels in the image.
+    Returns
+    -------
+    Path
+        Where the labels lie in the image.
 
     Raises
     ------
