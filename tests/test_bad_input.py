@@ -76,17 +76,15 @@ def test_a_truncated_file(share, ending, tmp_path):
     assert not (tmp_path / "out.zarr").exists()
 
 
-def test_a_truncated_real_slide(samples, tmp_path):
-    slide = samples / "cmu-1-small-region.svs"
-    for share in (0.4, 0.6):
-        image = tmp_path / f"slide{share}.svs"
-        shutil.copy(slide, image)
-        cut(image, share)
-        with pytest.raises((SourceError, IncompleteRunError)) as caught:
-            run(image, tmp_path / "out.zarr", iterations=1, region={"y": (0, 64), "x": (0, 64)})
-            run(image, tmp_path / "all.zarr", iterations=1)
-        assert_one_sentence(caught.value)
-        assert not (tmp_path / "all.zarr").exists()
+@pytest.mark.parametrize("share", [0.4, 0.6])
+def test_a_truncated_real_slide(share, samples, tmp_path):
+    image = tmp_path / "slide.svs"
+    shutil.copy(samples / "cmu-1-small-region.svs", image)
+    cut(image, share)
+    with pytest.raises((SourceError, IncompleteRunError)) as caught:
+        run(image, tmp_path / "out.zarr", iterations=1)
+    assert_one_sentence(caught.value)
+    assert not (tmp_path / "out.zarr").exists()
 
 
 def test_an_unreadable_zarr_chunk_is_named_and_resumed_after_repair(tmp_path):

@@ -83,7 +83,7 @@ def test_several_images_go_on_after_a_bad_one(shell, slide, tmp_path):
         (["run", "nowhere.tif", "OUT"], "nowhere.tif"),
         (["run", "SLIDE", "OUT", "--method", "magic"], "no method 'magic'; choose one of slic"),
         (["run", "SLIDE", "OUT", "--step", "1"], "step"),
-        (["run", "SLIDE", "OUT", "--step", "500"], "choose a step of at most 120 px"),
+        (["run", "SLIDE", "OUT", "--step", "500"], "whole number of pixels, 2 to 118"),
         (["run", "SLIDE", "OUT", "--step", "x"], "--step"),
         (["run", "SLIDE", "OUT", "--step-um", "5"], "no spacing in micrometers"),
         (["run", "SLIDE", "OUT", "--compactness", "-1"], "compactness"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         resume,
         run,
         superpixels,
+        write_into,
     )
     from napari_superpixels.errors import SuperpixelsError
     from napari_superpixels.models.slic import Slic
@@ -33,6 +34,7 @@ __all__ = [
     "resume",
     "run",
     "superpixels",
+    "write_into",
 ]
 
 _HOMES = {"Slic": "models.slic", "SsnPix": "models.ssn_pix", "SuperpixelsError": "errors"}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_superpixels.io.source import Source
     from napari_superpixels.models.protocol import Method
 
-__all__ = ["open", "plan", "resume", "run", "superpixels"]
+__all__ = ["export_geotiff", "open", "plan", "resume", "run", "superpixels", "write_into"]
 
 UNIT_UM = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6, "metre": 1e6}
 """Length of a unit, in micrometers."""
@@ -177,6 +177,7 @@ def run(
     listener: "Listener | None" = None,
     cancel: threading.Event | None = None,
     resume: bool = False,
+    into: str | None = None,
 ) -> "RunResult":
     """Compute a plan into a multiscale OME-Zarr label image.
 
@@ -193,7 +194,9 @@ def run(
     cancel
         Set it from any thread to stop within two seconds.
     resume
-        Whether to go on with an unfinished output of the same plan.
+        Whether to go on with an unfinished output.
+    into
+        Name under which to also write the labels into the image's own OME-Zarr (`write_into`).
 
     Returns
     -------
@@ -204,6 +207,8 @@ def run(
     ------
     OutputError
         If the output exists, is in use or belongs to another plan.
+    InputError
+        If its labels cannot go into the image; asked before anything runs.
     IncompleteRunError
         If some super-tiles failed twice; resume after the repair.
     Cancelled
@@ -212,9 +217,79 @@ def run(
     from napari_superpixels.engine.events import ignore
     from napari_superpixels.engine.run import run_plan
 
-    return run_plan(
+    if into is not None:
+        _check_into(plan, into)
+    result = run_plan(
         plan, Path(out), workers=workers, listener=listener or ignore, cancel=cancel, resume=resume
     )
+    if into is not None:
+        write_into(out, name=into)
+    return result
+
+
+def _check_into(plan: "Plan", name: str) -> None:
+    from napari_superpixels.io.image_group import check_into
+
+    source, axes = plan.source, plan.axes
+    check_into(source.location, name, letters=axes.names, shape=axes.shape, level=source.level)
+
+
+def write_into(
+    labels: str | os.PathLike[str],
+    image: str | os.PathLike[str] | None = None,
+    *,
+    name: str = "superpixels",
+) -> Path:
+    """Write finished labels into the image's own OME-Zarr, in its version, with its levels.
+
+    Parameters
+    ----------
+    labels
+        Folder that `run` wrote; the whole of level 0.
+    image
+        Folder of the OME-Zarr image, 0.4 or 0.5; by default the one that was labelled.
+    name
+        What to call the labels.
+
+    Returns the path of the labels in the image.
+
+    Raises
+    ------
+    OutputError
+        If the image has labels of that name, or cannot be written to.
+    SourceError, InputError
+        If labels or image are missing or broken, or do not fit each other.
+    """
+    from napari_superpixels.io.into import write_into as write
+
+    return write(Path(labels), None if image is None else Path(image), name)
+
+
+def export_geotiff(
+    labels: str | os.PathLike[str], out: str | os.PathLike[str], *, level: int = 0
+) -> Path:
+    """Write finished labels as a GeoTIFF with the image's CRS and transform, and nodata 0.
+
+    Parameters
+    ----------
+    labels
+        Folder that `run` wrote.
+    out
+        File to write; must not exist. Planes along t and z become bands.
+    level
+        Level of the labels; 0 is the finest.
+
+    Raises
+    ------
+    OutputError
+        If the file exists, or cannot be written whole.
+    SourceError, InputError
+        If the labels are missing, unfinished or broken, or have no such level.
+    """
+    from napari_superpixels.io.geotiff_writer import export_geotiff as export
+
+    export(Path(labels), Path(out), level=level)
+    return Path(out)
 
 
 def resume(

@@ -1,4 +1,4 @@
-"""The shell: ``napari-superpixels run | resume | plan | info``."""
+"""The shell: ``napari-superpixels run | resume | export | plan | info``."""
 
 import json
 import logging
@@ -47,6 +47,10 @@ RegionOption = Annotated[
 ]
 Window = Annotated[int | None, typer.Option(help="Edge of a window in pixels.")]
 Workers = Annotated[int | None, typer.Option(help="Windows in work at once.")]
+Into = Annotated[
+    str | None, typer.Option(help="Also write labels of this name into the image's own OME-Zarr.")
+]
+Geotiff = Annotated[Path | None, typer.Option(help="Also write the labels as this GeoTIFF.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
 
@@ -72,6 +76,8 @@ def run(  # noqa: PLR0913 - one option each
     region: RegionOption = None,
     window: Window = None,
     workers: Workers = None,
+    into: Into = None,
+    geotiff: Geotiff = None,
     quiet: Quiet = False,  # noqa: FBT002 - the framework's way to declare a switch
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
@@ -88,9 +94,11 @@ def run(  # noqa: PLR0913 - one option each
                 typer.echo(f"{source.name}: {note}", err=True)
         plan = api.plan(source, method, region=_region(region), window=window, **settings)
         with _progress(quiet=quiet or as_json) as listener:
-            return _summary(api.run(plan, out, workers=workers, listener=listener))
+            result = api.run(plan, out, workers=workers, listener=listener, into=into)
+        return _summary(result) | _export(out, geotiff)
 
     images, out = paths[:-1], Path(paths[-1])
+    _check_geotiff(geotiff, images)
     jobs = [(images[0], out)] if len(images) == 1 else _outputs(images, out)
     _run_all(jobs, work, quiet=quiet, as_json=as_json)
 
@@ -106,6 +114,26 @@ def resume(
     with _progress(quiet=quiet or as_json) as listener:
         summary = _summary(api.resume(out, workers=workers, listener=listener))
     _tell(summary, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def export(
+    labels: Annotated[Path, typer.Argument(metavar="OUT", help="The output of a finished run.")],
+    geotiff: Annotated[Path | None, typer.Argument(help="The GeoTIFF to write.")] = None,
+    level: Annotated[int, typer.Option(help="Level of the labels, for the GeoTIFF.")] = 0,
+    into: Into = None,
+    image: Annotated[
+        Path | None, typer.Option(help="The OME-Zarr of --into, if it was moved.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Write finished labels as a GeoTIFF, or into the image's own OME-Zarr."""
+    if geotiff is None and into is None:
+        raise InputError("Nothing to export is given; give the GeoTIFF to write, or --into NAME.")
+    written = _export(labels, geotiff, level)
+    if into is not None:
+        written["into"] = str(api.write_into(labels, image, name=into))
+    typer.echo(json.dumps(written) if as_json else "\n".join(written.values()))
 
 
 @app.command()
@@ -248,6 +276,25 @@ def _run_all(
             f"{len(failed)} of {len(jobs)} images failed ({', '.join(failed)}); "
             f"the others are done."
         )
+
+
+def _check_geotiff(geotiff: Path | None, images: list[str]) -> None:
+    """Refuse, before hours of work, what could not be written after them."""
+    from napari_superpixels.io.geotiff_writer import check_new_file
+
+    if geotiff is None:
+        return
+    if len(images) > 1:
+        raise InputError(
+            f"One GeoTIFF is given for {len(images)} images; export each output after the run."
+        )
+    check_new_file(geotiff)
+
+
+def _export(labels: Path, geotiff: Path | None, level: int = 0) -> dict[str, str]:
+    if geotiff is None:
+        return {}
+    return {"geotiff": str(api.export_geotiff(labels, geotiff, level=level))}
 
 
 def _summary(result: "RunResult") -> dict[str, Any]:

@@ -11,10 +11,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-DISTRIBUTIONS = {"cv2": "opencv-contrib-python-headless", "skimage": "scikit-image"}
+DISTRIBUTIONS = {
+    "cv2": "opencv-contrib-python-headless",
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+}
 """Distributions that do not bear the name of their module."""
-CARRIED = {"fast-slic", "llvmlite", "npe2"}
-"""fast-slic has no wheels and is optional; llvmlite comes with numba, npe2 with napari."""
+CARRIED = {"fast-slic", "llvmlite", "npe2", "pillow"}
+"""fast-slic has no wheels and is optional; numba, napari and scikit-image bring the others."""
 PINS = (ROOT / "constraints" / "py311.txt").read_text("utf-8").splitlines()
 
 
@@ -22,9 +26,17 @@ def _name(requirement: str) -> str:
     return re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0].lower().replace("_", "-")
 
 
+def _base() -> set[str]:
+    return {_name(requirement) for requirement in PROJECT["dependencies"]}
+
+
+def _extra(*names: str) -> set[str]:
+    extras = PROJECT["optional-dependencies"]
+    return {_name(requirement) for name in names for requirement in extras[name]}
+
+
 def _required() -> set[str]:
-    extras = [r for some in PROJECT["optional-dependencies"].values() for r in some]
-    return {_name(r) for r in [*PROJECT["dependencies"], *extras]} - {PROJECT["name"]}
+    return (_base() | _extra(*PROJECT["optional-dependencies"])) - {PROJECT["name"]}
 
 
 def _imported(path: Path) -> Iterator[str]:
@@ -41,9 +53,15 @@ def _third_party(folder: str) -> set[str]:
     return {DISTRIBUTIONS.get(module, _name(module)) for module in others}
 
 
-@pytest.mark.parametrize("folder", ["src", "examples", "tests", "benchmarks"])
+@pytest.mark.parametrize("folder", ["examples", "tests", "benchmarks"])
 def test_every_import_is_declared(folder: str) -> None:
     assert _third_party(folder) - _required() - CARRIED == set()
+
+
+def test_what_the_package_imports_is_in_the_base_or_an_extra_of_its_room() -> None:
+    of_tests = {"hypothesis", "pytest"}  # `testing` is imported by tests alone
+    declared = _base() | _extra("cluster", "train", "bench") | of_tests
+    assert _third_party("src") - declared - CARRIED == set()
 
 
 def test_every_pin_is_a_name_and_a_version() -> None:
@@ -62,6 +80,5 @@ def test_every_dependency_has_its_reason() -> None:
 
 def test_the_base_binds_no_qt() -> None:
     bindings = {"pyqt5", "pyqt6", "pyside2", "pyside6"}
-    base = PROJECT["dependencies"]
-    assert not bindings & {_name(r) for r in base}
-    assert not [r for r in base if r.lower().startswith("napari[")]
+    assert not bindings & _base()
+    assert not [r for r in PROJECT["dependencies"] if r.lower().startswith("napari[")]

@@ -20,7 +20,7 @@ before = psutil.Process().memory_info().rss
 nsp.run(plan, out, workers=2)
 with open("/proc/self/status") as status:
     peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
-print(json.dumps({"measured": peak - before, "projected": 2 * plan.cost.total, "rss": peak}))
+print(json.dumps({"measured": peak - before, "projected": plan.projected_bytes(2), "rss": peak}))
 """
 
 

@@ -78,10 +78,10 @@ def test_the_pyramid_follows_the_source_else_halves():
 
 
 def test_memory_is_refused_with_figures():
-    with pytest.raises(PlanError, match=r"needs 9\.0 GB, but 0\.8 GB .* smaller window"):
+    with pytest.raises(PlanError, match=r"needs 9\.1 GB, but 0\.8 GB .* smaller window"):
         fit_workers(9_000_000_000, 4, 1_000_000_000)
-    assert fit_workers(100, 4, 1_000_000) == 4
-    assert fit_workers(400_000, 4, 1_000_000) == 2
+    assert fit_workers(100, 4, 1_000_000_000) == 4
+    assert fit_workers(300_000_000, 4, 1_000_000_000) == 2
 
 
 def test_projected_memory_grows_with_everything():

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import FrozenInstanceError
 
 import numpy as np
@@ -150,6 +151,24 @@ def test_is_a_method_with_a_picklable_model():
     np.testing.assert_array_equal(model(tile, pulse=nothing), again(tile, threads=2, pulse=nothing))
     with pytest.raises(FrozenInstanceError):
         method.step = 3
+
+
+@pytest.mark.parametrize("step", [2, 5, 16])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_memory_stays_below_what_is_announced(step, threads):
+    image = noise(7, (300, 400))
+    valid = np.random.default_rng(8).random((300, 400)) > 0.2
+    lattice = Lattice((300, 400), (step, step))
+    edge = ((False, False), (False, False))
+    whole_image = Box.whole(lattice.cells)
+    tile = Tile(pixels=image, valid=valid, step=lattice.step, cut=edge, wanted=whole_image)
+    model = SsnPix(step=step, iterations=2).model(RGB, None)
+    model(tile, threads=threads, pulse=nothing)  # compile first
+    tracemalloc.start()
+    codes = model(tile, threads=threads, pulse=nothing)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak - codes.nbytes <= model.bytes_for((300, 400))
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from math import prod
 import psutil
 
 from napari_superpixels.errors import PlanError
+from napari_superpixels.io import CACHE_BYTES
 
-LIBRARIES_BYTES = 400_000_000
-"""What Python, numpy, numba, dask and zarr occupy before the first window."""
+SHARED_BYTES = 2 * CACHE_BYTES
+"""What a run holds however many windows are in work: decoded blocks of the image, which the
+readers bound, and as much again for chunks in flight and the allocator's gaps."""
 SHARE_OF_FREE_MEMORY = 0.8
 """Of the memory that is available, what a run may plan to use."""
 
@@ -73,6 +75,11 @@ def default_workers() -> int:
     )
 
 
+def project_run(tile_bytes: int, workers: int) -> int:
+    """Project the memory of a run beyond what the process held before, in bytes."""
+    return SHARED_BYTES + workers * tile_bytes
+
+
 def fit_workers(tile_bytes: int, wanted: int, available_bytes: int) -> int:
     """Return how many windows may be in work at once within the memory that is free.
 
@@ -82,12 +89,13 @@ def fit_workers(tile_bytes: int, wanted: int, available_bytes: int) -> int:
         If not even one fits.
     """
     budget = int(available_bytes * SHARE_OF_FREE_MEMORY)
-    if tile_bytes > budget:
+    needed = project_run(tile_bytes, 1)
+    if needed > budget:
         raise PlanError(
-            f"One window needs {tile_bytes / 1e9:.1f} GB, but {budget / 1e9:.1f} GB may be used "
+            f"One window needs {needed / 1e9:.1f} GB, but {budget / 1e9:.1f} GB may be used "
             f"({SHARE_OF_FREE_MEMORY:.0%} of what is free); choose a smaller window."
         )
-    return max(1, min(wanted, budget // max(tile_bytes, 1)))
+    return max(1, min(wanted, (budget - SHARED_BYTES) // max(tile_bytes, 1)))
 
 
 def available_bytes() -> int:

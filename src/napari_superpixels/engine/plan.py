@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from napari_superpixels.axes import LEADING, Axes, Axis
-from napari_superpixels.engine.cost import TileCost, project_tile
+from napari_superpixels.engine.cost import TileCost, project_run, project_tile
 from napari_superpixels.errors import InputError, PlanError
-from napari_superpixels.io.source import Source
+from napari_superpixels.io import GeoReference, Source
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
@@ -143,8 +143,20 @@ class Plan:
             model_bytes=model.bytes_for((read[0], read[1])),
         )
 
+    @property
+    def georeference(self) -> GeoReference | None:
+        """Where on Earth the written region lies."""
+        where = self.source.georeference
+        top, left = self.pixels.start
+        return where.moved(top, left) if where else None
+
+    def projected_bytes(self, workers: int) -> int:
+        """Return the memory that a run with so many windows in work adds to its process."""
+        return project_run(self.cost.total, workers)
+
     def provenance(self) -> dict[str, Any]:
         """Return what made the labels, as values that JSON can hold."""
+        where = self.georeference
         return {
             "format": FORMAT,
             "method": {
@@ -155,6 +167,7 @@ class Plan:
             "source": {"name": self.source.name, "identity": self.source.identity},
             "level": self.source.level,
             "statistics": asdict(self.statistics) if self.statistics else None,
+            "georeference": where.as_json() if where else None,
             "lattice": {
                 "shape_px": list(self.lattice.shape),
                 "step_px": list(self.lattice.step),

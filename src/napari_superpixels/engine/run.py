@@ -32,8 +32,8 @@ from napari_superpixels.io import close_handles
 from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
 from napari_superpixels.tiling import Box
 
-PYRAMID_TILE_CHUNKS = 4
-"""Chunks along the edge of a super-tile of a coarser level."""
+LEVEL_READ_PX = 2048
+"""Edge of what a super-tile of a coarser level reads of the level before, where chunks allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +186,9 @@ class _Run:
         superpixels = 0
         if not failed:
             superpixels = sum(r.get("superpixels", 0) for r in self.state.done().values())
-            provenance = {**self.plan.provenance(), "hash": self.plan.hash}
+            made = {**self.plan.provenance(), "hash": self.plan.hash}
+            # Where the image lay is told to find it again, and is no part of what it is.
+            provenance = {**made, "location": self.plan.source.location}
             layout = layout_of(self.plan)
             finish_labels(self.state.partial, layout, self.out.stem, provenance)
         report = Report(
@@ -228,18 +230,13 @@ class _Run:
     def level_grid(self, level: int) -> tuple[int, ...]:
         """Return how many super-tiles a coarser level has along each axis."""
         layout = layout_of(self.plan)
-        shape, edge = layout.level_shapes[level], self.level_tile(layout)
+        shape, edge = layout.level_shapes[level], level_tile(layout, level)
         return tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
-
-    def level_tile(self, layout: LabelLayout) -> tuple[int, ...]:
-        """Return the shape of a super-tile of a coarser level, in its pixels."""
-        ones = (1,) * len(layout.leading)
-        return (*ones, *(side * PYRAMID_TILE_CHUNKS for side in layout.chunk))
 
     def level_tasks(self, level: int) -> Iterator[Task]:
         """Yield the super-tiles of a coarser level."""
         layout = layout_of(self.plan)
-        shape, edge = layout.level_shapes[level], self.level_tile(layout)
+        shape, edge = layout.level_shapes[level], level_tile(layout, level)
         fine = zarr.open_array(self.state.partial / str(level - 1), mode="r")
         coarse = zarr.open_array(self.state.partial / str(level), mode="r+")
         grid = self.level_grid(level)
@@ -250,6 +247,13 @@ class _Run:
             box, name = Box.of(*bounds), f"{level}/{number}"
             work = LevelWork(self.state, name, fine, coarse, box, layout.factors[level - 1])
             yield Task(name, f"level {level}, {box.slices}", prod(box.shape), work)
+
+
+def level_tile(layout: LabelLayout, level: int) -> tuple[int, ...]:
+    """Return the shape of a super-tile of a coarser level, in its pixels: whole chunks."""
+    pairs = zip(layout.chunk, layout.factors[level - 1], strict=True)
+    edges = (chunk * max(1, LEVEL_READ_PX // (chunk * factor)) for chunk, factor in pairs)
+    return (*((1,) * len(layout.leading)), *edges)
 
 
 def manifest_of(plan: Plan) -> dict[str, Any]:

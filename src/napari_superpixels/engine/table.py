@@ -7,6 +7,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from napari_superpixels.engine.cost import default_workers
+
 if TYPE_CHECKING:
     from napari_superpixels.engine.plan import Plan
 
@@ -23,7 +25,8 @@ def plan_table(plan: "Plan") -> str:
 
 def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
     """Return names and values of what a plan will do."""
-    source, lattice, cost = plan.source, plan.lattice, plan.cost
+    source, lattice = plan.source, plan.lattice
+    workers = min(default_workers(), plan.tiles)
     settings = plan.provenance()["method"]["settings"]
     return [
         ("image", f"{source.name}: {_axes(plan)}, {_channels(plan)}, level {source.level}"),
@@ -36,7 +39,7 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ("written", f"{_times(plan.axes.shape)} px, {len(plan.level_factors) + 1} levels"),
         ("windows", f"{plan.tiles:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
         ("chunks", f"{_times(plan.chunk_px)} px"),
-        ("memory", f"{_bytes(cost.total)} a window in work"),
+        ("memory", f"{_bytes(plan.projected_bytes(workers))} with {workers} windows in work"),
         ("labels on disk", f"at most {_bytes(_output_bytes(plan))} before compression"),
         *(("note", note) for note in source.notes),
     ]

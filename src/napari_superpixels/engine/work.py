@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
@@ -18,7 +19,10 @@ from napari_superpixels.engine.tile import (
     read_box,
 )
 from napari_superpixels.kernels.mode import mode_downsample
-from napari_superpixels.tiling import Box, Window
+from napari_superpixels.tiling import Box, Interval, Window
+
+LEVEL_STRIP_ROWS = 512
+"""Rows of a level that are read at once to make the next; bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,20 @@ class LevelWork:
     factor: tuple[int, int]
 
     def __call__(self, pulse: Pulse) -> None:
-        leading = self.box.slices[:-2]
-        sides = list(zip(self.box.sides[-2:], self.factor, self.fine.shape[-2:], strict=True))
-        reads = [slice(s.start * f, min(s.stop * f, n)) for s, f, n in sides]
-        labels = np.asarray(self.fine[(*leading, *reads)])
-        pulse()
-        plane = labels.reshape(labels.shape[-2:])
-        self.coarse[self.box.slices] = mode_downsample(plane, self.factor).reshape(self.box.shape)
+        rows, columns = self.box.sides[-2:]
+        coarse = np.empty((len(rows), len(columns)), self.coarse.dtype)
+        strip = max(1, LEVEL_STRIP_ROWS // self.factor[0])
+        for start in range(rows.start, rows.stop, strip):
+            part = Interval(start, min(start + strip, rows.stop))
+            pulse()
+            fine = self._read(part, columns)
+            coarse[part.shift(-rows.start).slice] = mode_downsample(fine, self.factor)
+        self.coarse[self.box.slices] = coarse.reshape(self.box.shape)
         self.state.record(self.name, {})
+
+    def _read(self, rows: Interval, columns: Interval) -> NDArray[Any]:
+        """Read what some coarse pixels cover of the finer level, shape (Y, X)."""
+        sides = zip((rows, columns), self.factor, self.fine.shape[-2:], strict=True)
+        reads = [slice(s.start * f, min(s.stop * f, n)) for s, f, n in sides]
+        labels = np.asarray(self.fine[(*self.box.slices[:-2], *reads)])
+        return labels.reshape(labels.shape[-2:])

@@ -62,6 +62,20 @@ class GeoReference:
     transform: tuple[float, float, float, float, float, float]
     """(a, b, c, d, e, f): X = ax + by + c and Y = dx + ey + f of a pixel's upper left corner."""
 
+    def moved(self, y: int, x: int) -> "GeoReference":
+        """Return the georeference of the part that starts at pixel (y, x)."""
+        a, b, c, d, e, f = self.transform
+        return GeoReference(self.crs, (a, b, a * x + b * y + c, d, e, d * x + e * y + f))
+
+    def coarser(self, factor: tuple[int, int]) -> "GeoReference":
+        """Return the georeference of a level whose pixels hold that many along y and x."""
+        (a, b, c, d, e, f), (y, x) = self.transform, factor
+        return GeoReference(self.crs, (a * x, b * y, c, d * x, e * y, f))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as values that JSON can hold."""
+        return {"crs": self.crs, "transform": list(self.transform)}
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:

@@ -78,19 +78,30 @@ def find_zarr(path: Path, level: int) -> StoredImage:
     InputError
         If there is no such level, or the array is no image.
     """
-    node = _open_node(path)
+    inner, node, notes = find_image_group(path)
     if isinstance(node, zarr.Array):
-        return _plain(path, path, node, level)
-    group, notes = path, []
-    attributes = node.attrs.asdict()
-    while not ome_attributes(attributes).get("multiscales"):
-        inner, note = _inside(group, node, attributes)
-        notes.append(note)
-        group, node = group / inner, _open_node(group / inner)
-        if isinstance(node, zarr.Array):
-            return _plain(path, group, node, level, tuple(notes))
+        return _plain(path, inner, node, level, notes)
+    return _multiscale(path, inner, node.attrs.asdict(), level, notes)
+
+
+def find_image_group(path: Path) -> tuple[Path, Any, tuple[str, ...]]:
+    """Return the multiscale group, or the array, that a folder stands for, and what was chosen.
+
+    Raises
+    ------
+    SourceError
+        If it is no zarr, holds several images, or its metadata are broken.
+    """
+    group, node = path, _open_node(path)
+    notes: tuple[str, ...] = ()
+    while isinstance(node, zarr.Group):
         attributes = node.attrs.asdict()
-    return _multiscale(path, group, attributes, level, tuple(notes))
+        if ome_attributes(attributes).get("multiscales"):
+            break
+        inner, note = _inside(group, node, attributes)
+        group, notes = group / inner, (*notes, note)
+        node = _open_node(group)
+    return group, node, notes
 
 
 def find_zarr_given(image: Any, level: int) -> StoredImage:

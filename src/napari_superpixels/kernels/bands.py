@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 BANDS_A_THREAD = 4
 """Pieces a thread: enough that one slow core does not keep the others waiting for long."""
@@ -24,7 +25,7 @@ class Bands:
         """Cut a range into bands of nearly equal length; none is empty."""
         pieces = max(1, min(self.pieces, stop - start))
         edges = [start + (stop - start) * i // pieces for i in range(pieces + 1)]
-        return [(a, b) for a, b in zip(edges, edges[1:]) if a < b]
+        return [(a, b) for a, b in pairwise(edges) if a < b]
 
     def run(self, task: Callable[[int, int], None], start: int, stop: int) -> None:
         """Call ``task(first, last)`` for every band and wait for all of them."""

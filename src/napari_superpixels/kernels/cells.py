@@ -12,11 +12,11 @@ from math import prod
 from typing import Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels.bands import Bands
 from napari_superpixels.kernels.cone import OWN, position_table
+from napari_superpixels.kernels.jit import kernel
 from napari_superpixels.kernels.nearest import ABSENT, FEATURE_SCALE, LANES
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
@@ -49,6 +49,11 @@ class Frame:
         assert prod(self.lattice.step) <= LARGEST_CELL, "callers check the step"
 
     @property
+    def step(self) -> tuple[int, int]:
+        """Size of a cell along y and x, in pixels."""
+        return self.lattice.step[0], self.lattice.step[1]
+
+    @property
     def pairs(self) -> int:
         """Pairs of numbers a pixel; an odd one out is paired with the position along y."""
         return -(-self.channels // 2)
@@ -56,12 +61,12 @@ class Frame:
     @property
     def pixels(self) -> int:
         """Pixels stored a cell."""
-        sy, sx = self.lattice.step
+        sy, sx = self.step
         return -(-sy * sx // LANES) * LANES
 
     def offsets(self) -> Int32:
         """Return the position along y and x of every pixel of a cell, shape (2, P)."""
-        sy, sx = self.lattice.step
+        sy, sx = self.step
         out = np.zeros((2, self.pixels), np.int32)
         out[0, : sy * sx] = np.repeat(position_table(sy, self.position), sx)
         out[1, : sy * sx] = np.tile(position_table(sx, self.position), sy)
@@ -70,7 +75,8 @@ class Frame:
     def shared_pair(self) -> Int32:
         """Return the pair of features that all cells share, as words, shape (P,)."""
         y, x = FEATURE_SCALE * self.offsets()
-        return x if self.channels % 2 else y | x << 16
+        pair: Int32 = x if self.channels % 2 else y | x << 16
+        return pair
 
     @property
     def bytes(self) -> int:
@@ -116,7 +122,7 @@ class Cells:
     def _put(self, row: int, image: Int16, valid: Bools | None, offsets: Int32) -> None:
         mask = np.ones((0, 0), np.bool_) if valid is None else valid
         target = (self.features[row], self.codes[row], self.sums[row])
-        _store(image, mask, self.frame.lattice.step, offsets, *target)
+        _store(image, mask, self.frame.step, offsets, *target)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -133,7 +139,7 @@ class Cells:
         """Return the codes of a box of cells as an image, `ABSENT` where there is no data."""
         lattice = self.frame.lattice
         out = np.empty(lattice.to_pixels(box).shape, np.uint8)
-        codes, step = self.codes[box.slices], (lattice.step[0], lattice.step[1])
+        codes, step = self.codes[box.slices], self.frame.step
 
         def write(start: int, stop: int) -> None:
             _unpack(codes[start:stop], step, out[start * step[0] : stop * step[0]])
@@ -142,7 +148,14 @@ class Cells:
         return out
 
 
-@njit(nogil=True, cache=True)
+@kernel()
+def feature(word: np.int32, index: int) -> np.int64:
+    """Read feature `index` from its word: the first half, or the second where it is odd."""
+    half = word >> 16 if index % 2 else np.int16(word)
+    return np.int64(half) // FEATURE_SCALE
+
+
+@kernel()
 def _store(
     image: Int16,
     valid: Bools,
@@ -157,32 +170,38 @@ def _store(
     channels, height, width = image.shape
     whole_y, whole_x = offsets[0].sum(), offsets[1].sum()
     for c in range(codes.shape[0]):
-        part = image[:, :, c * sx : c * sx + sx]
         mask = valid[:, c * sx : c * sx + sx]
-        if height < sy or part.shape[2] < sx or not mask.all():
+        if height < sy or width < (c + 1) * sx or not mask.all():
+            part = image[:, :, c * sx : c * sx + sx]
             _store_part(part, mask, sx, offsets, features[c], codes[c], sums[c])
         else:
             codes[c, : sy * sx] = OWN
             codes[c, sy * sx :] = ABSENT
-            _store_whole(part, offsets, features[c], sums[c])
+            _store_whole(image, (c * sx, sx), offsets, features[c], sums[c])
             sums[c, channels] = whole_y
             sums[c, channels + 1] = whole_x
             sums[c, channels + 2] = sy * sx
 
 
-@njit(nogil=True, cache=True)
-def _store_whole(image: Int16, offsets: Int32, features: Int32, sums: Int64) -> None:
-    """Store a cell without a gap: 32-bit sums, which the vectoriser likes; see `LARGEST_CELL`."""
-    channels, height, width = image.shape
+@kernel(forceinline=True)
+def _store_whole(
+    image: Int16, columns: tuple[int, int], offsets: Int32, features: Int32, sums: Int64
+) -> None:
+    """Store a cell without a gap; `columns` are its first one and how many it has.
+
+    Sums have 32 bits, which the vectoriser likes and `LARGEST_CELL` allows.
+    """
+    channels, height = image.shape[:2]
+    left, width = columns
     scale, high = np.int32(FEATURE_SCALE), np.int32(FEATURE_SCALE << 16)
     low_half = np.int32(0xFFFF)
     for pair in range(features.shape[0]):
         first_sum, second_sum = np.int32(0), np.int32(0)
         for u in range(height):
-            first = image[2 * pair, u]
+            first = image[2 * pair, u, left : left + width]
             run = features[pair, u * width : (u + 1) * width]
             if 2 * pair + 1 < channels:
-                second = image[2 * pair + 1, u]
+                second = image[2 * pair + 1, u, left : left + width]
                 for v in range(width):
                     low, upper = np.int32(first[v]), np.int32(second[v])
                     first_sum += low
@@ -200,7 +219,7 @@ def _store_whole(image: Int16, offsets: Int32, features: Int32, sums: Int64) -> 
             sums[2 * pair + 1] = second_sum
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _store_part(
     image: Int16,
     valid: Bools,
@@ -231,12 +250,11 @@ def _store_part(
                 sums[channels + 2] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _unpack(codes: Bytes, step: tuple[int, int], out: Bytes) -> None:
     sy, sx = step
     for y in range(out.shape[0]):
         r, u = y // sy, y % sy
         for c in range(codes.shape[1]):
-            x0 = c * sx
-            for v in range(min(sx, out.shape[1] - x0)):
-                out[y, x0 + v] = codes[r, c, u * sx + v]
+            start, stop = c * sx, min(c * sx + sx, out.shape[1])
+            out[y, start:stop] = codes[r, c, u * sx : u * sx + stop - start]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels.ids import OWN
+from napari_superpixels.kernels.jit import kernel
 
 # Values of a pixel that has no label yet; a pending or weak code is `code + PENDING`.
 FREE, QUEUED, PENDING = 254, 253, 16
@@ -87,7 +87,7 @@ def keep(
     return int(_settle(out, scan.flags, step))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _count_runs(codes: NDArray[np.uint8], valid: NDArray[np.bool_], step: tuple[int, int]) -> int:
     """Return the most runs in five rows of cells, or a few more; 0 if a code is none."""
     most = 0
@@ -106,7 +106,7 @@ def _count_runs(codes: NDArray[np.uint8], valid: NDArray[np.bool_], step: tuple[
     return most
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _keep_rows(
     codes: NDArray[np.uint8],
     valid: NDArray[np.bool_],
@@ -128,7 +128,7 @@ def _keep_rows(
             _write_line(scan, r - 2, y, step[1], out)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _read_line(
     codes: NDArray[np.uint8], valid: NDArray[np.bool_], y: int, line: NDArray[np.uint8]
 ) -> bool:
@@ -143,7 +143,7 @@ def _read_line(
     return bool(highest < 9)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _scan_line(scan: _Scan, valid: NDArray[np.bool_], y: int, r: int, step: int) -> None:
     """Append the runs of a row and join them with their neighbours to the left and above."""
     runs, mask = scan.runs, scan.runs.shape[0] - 1
@@ -182,7 +182,7 @@ def _scan_line(scan: _Scan, valid: NDArray[np.bool_], y: int, r: int, step: int)
     scan.first[y + 1] = n
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _score(valid: NDArray[np.bool_], y: int, start: int, stop: int, code: int) -> int:
     """Return the valid pixels of a run, and OWNS if it lies in its label's own cell."""
     count = stop - start
@@ -193,12 +193,12 @@ def _score(valid: NDArray[np.bool_], y: int, start: int, stop: int, code: int) -
     return count + OWNS if code == OWN else count
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _is_same(a: int, b: int) -> bool:
     return (a ^ b) < (1 << CODE_BITS)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _find(runs: NDArray[np.int32], mask: int, i: int) -> int:
     """Return the root, which is the first run, of the component of run `i`."""
     while runs[i & mask, PARENT] != i:
@@ -208,7 +208,7 @@ def _find(runs: NDArray[np.int32], mask: int, i: int) -> int:
     return i
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _join(runs: NDArray[np.int32], mask: int, i: int, j: int) -> None:
     """Make one component of two; the root is the run that comes first."""
     i, j = _find(runs, mask, i), _find(runs, mask, j)
@@ -220,7 +220,7 @@ def _join(runs: NDArray[np.int32], mask: int, i: int, j: int) -> None:
     runs[low, SCORE] = ((a & (OWNS - 1)) + (b & (OWNS - 1))) | ((a | b) & OWNS)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _note(runs: NDArray[np.int32], mask: int, n: int, best: NDArray[np.int32]) -> None:
     """Remember the component of run `n` if it is the best of its label so far.
 
@@ -233,7 +233,7 @@ def _note(runs: NDArray[np.int32], mask: int, n: int, best: NDArray[np.int32]) -
         best[1] = root
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _write_line(scan: _Scan, r: int, y: int, step: int, out: NDArray[np.uint8]) -> None:
     """Write the kept pixels of one row of pixels in row `r` of cells, and FREE elsewhere."""
     runs, mask, best = scan.runs, scan.runs.shape[0] - 1, scan.best
@@ -253,7 +253,7 @@ def _write_line(scan: _Scan, r: int, y: int, step: int, out: NDArray[np.uint8]) 
         column += stop == (column + 1) * step
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _settle(out: NDArray[np.uint8], flags: NDArray[np.uint8], step: tuple[int, int]) -> int:
     """Decide the pixels of rule 2, fill the cells of rule 3; return the number of free pixels."""
     free = 0
@@ -271,7 +271,7 @@ def _settle(out: NDArray[np.uint8], flags: NDArray[np.uint8], step: tuple[int, i
     return free
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _settle_cell(cell: NDArray[np.uint8], flags: NDArray[np.uint8], r: int, c: int) -> None:
     """Keep the undecided pixels of one cell where their label's own cell holds home pixels."""
     for y in range(cell.shape[0]):

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isqrt, sqrt
 from typing import Any, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_superpixels.kernels.jit import kernel
 
 DISTANCE_LIMIT = 2**24
 """Squared distances stay below this, so float32 holds them exactly too."""
@@ -50,25 +52,81 @@ class Quanta:
         return cls(color, round(color * compactness))
 
 
-def quantize(
-    values: NDArray[np.float64], low: float, high: float, color: int, channels: int
-) -> NDArray[np.int16]:
-    """Turn samples of one of `channels` channels into quanta; the formula of `channel_features`."""
-    unit = color * SPAN / sqrt(channels)
-    if not high > low:
-        return np.zeros(values.shape, np.int16)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = unit * ((values - low) / (high - low))
-        scaled = np.clip(scaled, unit * LOWEST / SPAN, unit * HIGHEST / SPAN)
-        scaled = np.where(np.isfinite(values) & np.isfinite(scaled), np.rint(scaled), 0.0)
-    return scaled.astype(np.int16)
+@dataclass(frozen=True, slots=True)
+class _Ramp:
+    """A straight line through samples, clipped and rounded half to even, in float64."""
+
+    low: float
+    """The sample that becomes 0."""
+    high: float
+    """The sample that becomes `unit`; if it is not above `low`, all become 0."""
+    unit: float
+    floor: float
+    ceiling: float
+
+    def apply(self, pixels: NDArray[Any], out: NDArray[Any]) -> None:
+        """Fill `out` from samples of any real type, shape (Y, X)."""
+        samples = _native(pixels)
+        if not self.high > self.low:
+            out[...] = 0
+        elif samples.dtype.kind in "iu" and samples.dtype.itemsize <= 2:
+            first = int(np.iinfo(samples.dtype).min)
+            _look_up(samples, _table(self, samples.dtype.str, out.dtype.str), first, out)
+        else:
+            self.compute(samples, out)
+
+    def compute(self, samples: NDArray[Any], out: NDArray[Any]) -> None:
+        """Fill `out` without a table."""
+        _scale(samples, self.low, self.high, self.unit, self.floor, self.ceiling, out)
 
 
-@njit(nogil=True, cache=True)
-def _look_up(pixels, table, first, out) -> None:  # type: ignore[no-untyped-def]  # pragma: no cover
+@lru_cache(maxsize=64)
+def _table(ramp: _Ramp, dtype: str, result: str) -> NDArray[Any]:
+    """Tabulate a ramp for all values of an integer type of 8 or 16 bits."""
+    info = np.iinfo(dtype)
+    every = np.arange(info.min, int(info.max) + 1, dtype=np.int32)
+    table = np.empty((1, len(every)), result)
+    ramp.compute(every[None], table)
+    flat: NDArray[Any] = table[0]
+    return flat
+
+
+def _native(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Make samples contiguous and of a type that numba knows."""
+    dtype = pixels.dtype.newbyteorder("=")
+    if dtype == np.bool_:
+        dtype = np.dtype(np.uint8)
+    elif dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        dtype = np.dtype(np.float64)
+    return np.ascontiguousarray(pixels, dtype)
+
+
+@kernel()
+def _look_up(pixels: NDArray[Any], table: NDArray[Any], first: int, out: NDArray[Any]) -> None:
     for y in range(pixels.shape[0]):
         for x in range(pixels.shape[1]):
-            out[y, x] = table[np.int64(pixels[y, x]) - first]
+            out[y, x] = table[np.uintp(np.int64(pixels[y, x]) - first)]
+
+
+@kernel(error_model="numpy")
+def _scale(
+    pixels: NDArray[Any],
+    low: float,
+    high: float,
+    unit: float,
+    floor: float,
+    ceiling: float,
+    out: NDArray[Any],
+) -> None:
+    for y in range(pixels.shape[0]):
+        for x in range(pixels.shape[1]):
+            sample = np.float64(pixels[y, x])
+            value = unit * ((sample - low) / (high - low))
+            # The second test is for inf / inf, where the range overflows.
+            if np.isfinite(sample) and not np.isnan(value):
+                out[y, x] = np.rint(min(max(value, floor), ceiling))
+            else:
+                out[y, x] = 0
 
 
 def channel_features(
@@ -83,7 +141,7 @@ def channel_features(
     Parameters
     ----------
     pixels
-        Samples, shape (C, Y, X), integer or floating; any strides.
+        Samples, shape (C, Y, X), boolean, integer or floating; any strides.
     low, high
         One pair a channel, as the 1st and 99th percentile of the whole image.
     quanta
@@ -93,26 +151,12 @@ def channel_features(
     -------
     ndarray of int16, shape (C, Y, X)
     """
+    share = quanta.color / sqrt(len(pixels))
     out = np.empty(pixels.shape, np.int16)
-    for channel, bounds in enumerate(zip(low, high, strict=True)):
-        _one_channel(pixels[channel], bounds, quanta.color, out[channel], len(pixels))
+    for channel, (bottom, top) in enumerate(zip(low, high, strict=True)):
+        ramp = _Ramp(bottom, top, SPAN * share, LOWEST * share, HIGHEST * share)
+        ramp.apply(pixels[channel], out[channel])
     return out
-
-
-def _one_channel(
-    pixels: NDArray[Any],
-    bounds: tuple[float, float],
-    color: int,
-    out: NDArray[np.int16],
-    channels: int,
-) -> None:
-    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize <= 2:
-        info = np.iinfo(pixels.dtype)
-        every = np.arange(info.min, int(info.max) + 1, dtype=np.float64)
-        table = quantize(every, *bounds, color, channels)
-        _look_up(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("=")), table, info.min, out)
-    else:
-        out[...] = quantize(pixels.astype(np.float64), *bounds, color, channels)
 
 
 def stretch_to_8bit(pixels: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
@@ -121,19 +165,16 @@ def stretch_to_8bit(pixels: NDArray[Any], low: float, high: float) -> NDArray[np
     Parameters
     ----------
     pixels
-        Samples of any real type and shape.
+        Samples, shape (C, Y, X), boolean, integer or floating; any strides.
     low, high
         The ends of the range; everything is 0 where high is not above low.
 
     Returns
     -------
-    ndarray of uint8, shape of `pixels`
+    ndarray of uint8, shape (C, Y, X)
     """
-    if not high > low:
-        return np.zeros(pixels.shape, np.uint8)
-    values = pixels.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = np.clip(255.0 * ((values - low) / (high - low)), 0.0, 255.0)
-        return np.where(np.isfinite(values) & np.isfinite(scaled), np.rint(scaled), 0.0).astype(
-            np.uint8
-        )
+    ramp = _Ramp(low, high, 255.0, 0.0, 255.0)
+    out = np.empty(pixels.shape, np.uint8)
+    for channel in range(len(pixels)):
+        ramp.apply(pixels[channel], out[channel])
+    return out

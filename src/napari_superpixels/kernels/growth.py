@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels.components import FREE, PENDING, QUEUED
+from napari_superpixels.kernels.jit import kernel
 
 Cost = Callable[[NDArray[np.int64], NDArray[np.uint8]], NDArray[Any]]
 """The method's distance of flat pixel indices to the cells that the codes name."""
@@ -102,7 +102,7 @@ def grow(
     assert layers <= sum(step) - 2, "growth ends within two cells"
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _row_of(pixel: int, columns: int) -> int:
     """Return the row of a flat index, without a slow division of integers.
 
@@ -112,13 +112,13 @@ def _row_of(pixel: int, columns: int) -> int:
     return int((pixel + 0.5) * (1.0 / columns))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _is_inner(vertical: NDArray[np.int32], horizontal: NDArray[np.int32]) -> bool:
     """Whether all four neighbours lie in the same cell."""
     return bool((vertical[1] | vertical[3] | horizontal[1] | horizontal[3]) == SAME)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _offered(
     flat: NDArray[np.uint8],
     pixel: int,
@@ -138,7 +138,7 @@ def _offered(
     return int(above | below | before | after)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _seed(out: NDArray[np.uint8], growth: _Growth, queue: NDArray[np.int32]) -> int:
     """Queue the free pixels that a kept one can reach; return their number."""
     flat, columns, tail = out.reshape(-1), out.shape[1], 0
@@ -154,7 +154,7 @@ def _seed(out: NDArray[np.uint8], growth: _Growth, queue: NDArray[np.int32]) -> 
     return tail
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _propose(
     flat: NDArray[np.uint8],
     columns: int,
@@ -193,7 +193,7 @@ def _choose(
     _choose_least(flat, index, choice, values)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _choose_least(
     flat: NDArray[np.uint8],
     index: NDArray[np.int64],
@@ -208,7 +208,7 @@ def _choose_least(
         flat[index[i]] = PENDING + choice[best]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _commit(
     flat: NDArray[np.uint8],
     columns: int,

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_superpixels.kernels.jit import kernel
 
 OWN = 4
 """The code of a pixel that belongs to the cell it lies in."""
@@ -72,7 +73,7 @@ def codes_of(
     return np.where(labels == 0, NODATA, 3 * (down + 1) + right + 1).astype(np.uint8)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _expand(
     codes: NDArray[np.uint8], origin: int, step: tuple[int, int], width: int, labels: Labels
 ) -> None:

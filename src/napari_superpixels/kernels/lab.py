@@ -8,8 +8,9 @@ greys X = Y = Z holds exactly, so they have no colour.
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_superpixels.kernels.jit import kernel
 
 TRISTIMULUS_BITS = 22
 ROOT_BITS = 16
@@ -34,9 +35,7 @@ def tristimulus_table() -> NDArray[np.int32]:
     matrix = np.array(_XYZ_OF_RGB)
     weights = matrix / matrix.sum(axis=1, keepdims=True)
     table = np.zeros((3, 256, 4), np.int32)
-    table[:, :, :3] = np.rint(
-        linear[None, :, None] * weights.T[:, None, :] * 2**TRISTIMULUS_BITS
-    )
+    table[:, :, :3] = np.rint(linear[None, :, None] * weights.T[:, None, :] * 2**TRISTIMULUS_BITS)
     # The share of green takes up the rounding, so that greys are exactly neutral.
     total = np.rint(linear * 2**TRISTIMULUS_BITS).astype(np.int32)
     table[1, :, :3] = total[:, None] - table[0, :, :3] - table[2, :, :3]
@@ -51,12 +50,12 @@ def root_table() -> NDArray[np.uint32]:
     t = np.arange(steps + 2) / steps
     root = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
     value = np.rint(root * 2**ROOT_BITS).astype(np.uint32)
-    table = value[:-1] | np.diff(value) << np.uint32(VALUE_BITS)
+    table: NDArray[np.uint32] = value[:-1] | np.diff(value) << np.uint32(VALUE_BITS)
     table.flags.writeable = False
     return table
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _convert(
     rgb: NDArray[np.uint8],
     shares: NDArray[np.int32],

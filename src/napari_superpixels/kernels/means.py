@@ -7,8 +7,9 @@ Samples are added in raster order, so sums of floats do not depend on the window
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_superpixels.kernels.jit import kernel
 
 
 def cell_sums(
@@ -59,7 +60,7 @@ def cell_means(
     return means
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _offsets(width: int) -> NDArray[np.int64]:
     """Return how far the cell of each code lies from the first of the nine, in a flat lattice."""
     offsets = np.zeros(9, np.int64)
@@ -68,7 +69,7 @@ def _offsets(width: int) -> NDArray[np.int64]:
     return offsets
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _count(codes: NDArray[np.uint8], step: tuple[int, int], counts: NDArray[np.int64]) -> None:
     flat, offsets = counts.reshape(-1), _offsets(counts.shape[1])
     for y in range(codes.shape[0]):
@@ -81,7 +82,7 @@ def _count(codes: NDArray[np.uint8], step: tuple[int, int], counts: NDArray[np.i
             cell += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _sum(
     codes: NDArray[np.uint8], samples: NDArray[Any], step: tuple[int, int], sums: NDArray[Any]
 ) -> None:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_superpixels.kernels.jit import kernel
 
 Labels = NDArray[np.unsignedinteger[Any]]
 
@@ -37,7 +38,7 @@ def mode_downsample(labels: Labels, factor: tuple[int, int]) -> Labels:
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _downsample_pairs(labels: Labels, out: Labels) -> None:
     """Reduce whole blocks of 2 x 2: sort the four; equal ones then lie side by side."""
     for r in range(out.shape[0]):
@@ -53,7 +54,7 @@ def _downsample_pairs(labels: Labels, out: Labels) -> None:
             out[r, c] = first if first == second else pair
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _downsample(labels: Labels, factor: tuple[int, int], top: int, left: int, out: Labels) -> None:
     """Reduce the blocks from row `top` and column `left` on."""
     values = np.empty(factor[0] * factor[1], labels.dtype)
@@ -65,7 +66,7 @@ def _downsample(labels: Labels, factor: tuple[int, int], top: int, left: int, ou
             out[r, c] = _mode(labels[rows, columns], values, counts)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _mode(block: Labels, values: Labels, counts: NDArray[np.int64]) -> int:
     """Return the most frequent label of a block; `values` and `counts` are room to work in."""
     size = last = 0

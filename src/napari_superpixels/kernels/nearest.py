@@ -9,16 +9,19 @@ Values are exact. ``|f - c|^2 = |f|^2 + base + sum(w * f)`` with ``base = |c|^2`
 ``|f|^2`` is common to all candidates and left out. Features are stored `FEATURE_SCALE`-fold and
 weights `WEIGHT_SCALE`-fold, so sums are ``VALUE_SCALE = 16`` times as large and the lowest four
 bits are free for the candidate's code: the smallest value holds the nearest candidate, ties to the
-lowest code. With ``|f| <= LARGEST`` (features.py) every factor fits 16 bits, and as squared
-distances are below 2^26 every value fits 32 bits; what wraps around on the way does no harm.
+lowest code. With features up to `LARGEST` every factor fits 16 bits; squared distances and lengths,
+position included, are below 2^25 (`features.Quanta` sees to 2^24), so every value fits 32 bits and
+is below `cone.NONE`; what wraps around on the way does no harm.
 """
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+_tools: Any = cgutils
 
 LANES = 16
 """Pixels that are worked on together."""
@@ -38,16 +41,12 @@ _PAIRS = ir.VectorType(_I16, 2 * LANES)
 _WIDE_PAIRS = ir.VectorType(_I32, 2 * LANES)
 
 
-def _constant(vector: Any, values: list[int]) -> Any:
-    return ir.Constant(vector, values)
-
-
 class _Block:
     """Emits the code for one block of pixels."""
 
     def __init__(self, builder: Any, pixel: Any) -> None:
         self.builder, self.pixel = builder, pixel
-        self.sums = [cgutils.alloca_once(builder, _WORDS) for _ in range(CANDIDATES)]
+        self.sums = [_tools.alloca_once(builder, _WORDS) for _ in range(CANDIDATES)]
 
     def at(self, pointer: Any, index: Any, kind: Any) -> Any:
         """Point at an element as the start of another type; nothing need be aligned."""
@@ -61,7 +60,7 @@ class _Block:
         """Repeat a 32-bit number in all lanes."""
         undefined = ir.Constant(_WORDS, ir.Undefined)
         first = self.builder.insert_element(undefined, value, ir.Constant(_I32, 0))
-        return self.builder.shuffle_vector(first, undefined, _constant(_WORDS, [0] * LANES))
+        return self.builder.shuffle_vector(first, undefined, ir.Constant(_WORDS, [0] * LANES))
 
     def start(self, base: Any) -> None:
         for code, total in enumerate(self.sums):
@@ -72,8 +71,8 @@ class _Block:
         """Add w * f of one pair of features to the sums of all candidates."""
         b = self.builder
         values = b.sext(self.load(pixels, first, _PAIRS), _WIDE_PAIRS)
-        even = _constant(_WORDS, list(range(0, 2 * LANES, 2)))
-        odd = _constant(_WORDS, list(range(1, 2 * LANES, 2)))
+        even = ir.Constant(_WORDS, list(range(0, 2 * LANES, 2)))
+        odd = ir.Constant(_WORDS, list(range(1, 2 * LANES, 2)))
         undefined = ir.Constant(_WIDE_PAIRS, ir.Undefined)
         for code, total in enumerate(self.sums):
             place = b.add(b.mul(ir.Constant(_I64, code), pairs), pair)
@@ -90,59 +89,66 @@ class _Block:
         for total in self.sums[1:]:
             value = b.load(total)
             best = b.select(b.icmp_signed("<", value, best), value, best)
-        code = b.trunc(b.and_(best, _constant(_WORDS, [VALUE_SCALE - 1] * LANES)), _BYTES)
+        code = b.trunc(b.and_(best, ir.Constant(_WORDS, [VALUE_SCALE - 1] * LANES)), _BYTES)
         before = self.load(old, self.pixel, _BYTES)
-        absent = b.icmp_unsigned("==", before, _constant(_BYTES, [ABSENT] * LANES))
+        absent = b.icmp_unsigned("==", before, ir.Constant(_BYTES, [ABSENT] * LANES))
         code = b.select(absent, before, code)
         b.store(code, self.at(new, self.pixel, _BYTES), align=1)
         changed = b.icmp_unsigned("!=", before, code)
         return b.zext(b.bitcast(changed, ir.IntType(LANES)), _I32)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def nearest(
-    _context: Any,
-    features: Any,
-    table: Any,
-    weights: Any,
-    base: Any,
-    old: Any,
-    new: Any,
-    pixel: Any,
-) -> Any:
-    """Find the nearest candidate of `LANES` pixels of a cell, starting with `pixel`.
-
-    All arrays are contiguous: `features` int32 (pairs, P), two features of 16 bits a word, the
-    first one low; `table` int32 (P,) one more pair that all cells share; `weights` int32
-    (9, pairs + 1) in the same manner; `base` int32 (9,); `old` and `new` uint8 (P,). P is a
-    multiple of `LANES`. Codes go to `new`, `ABSENT` where `old` is; returns a uint32 with a bit for
-    each pixel whose code differs from `old`, the first pixel lowest.
-    """
-    signature = types.uint32(features, table, weights, base, old, new, types.intp)
+def _nearest(_context: Any, cell: Any, candidates: Any, codes: Any, pixel: Any) -> Any:
+    signature = types.uint32(cell, candidates, codes, types.intp)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kinds = signature.args[:-1]
-        arrays = [context.make_array(k)(context, builder, value=a) for k, a in zip(kinds, args)]
-        features, table, weights, base, old, new = (array.data for array in arrays)
-        pairs, pixels = cgutils.unpack_tuple(builder, arrays[0].shape, 2)
-        one = ir.Constant(_I64, 1)
-        all_pairs = builder.add(pairs, one)
-        block = _Block(builder, args[-1])
+        arrays = []
+        for kinds, group in zip(signature.args[:3], args[:3]):
+            values = _tools.unpack_tuple(builder, group)
+            arrays += [context.make_array(k)(context, builder, v) for k, v in zip(kinds, values)]
+        features, shared, weights, base, old, new = (array.data for array in arrays)
+        pairs, pixels = _tools.unpack_tuple(builder, arrays[0].shape)
+        all_pairs = builder.add(pairs, ir.Constant(_I64, 1))
+        block = _Block(builder, args[3])
         block.start(base)
-        with cgutils.for_range(builder, pairs) as loop:
+        with _tools.for_range(builder, pairs) as loop:
             first = builder.add(builder.mul(loop.index, pixels), block.pixel)
             block.add_pair(features, first, weights, loop.index, all_pairs)
-        block.add_pair(table, block.pixel, weights, pairs, all_pairs)
+        block.add_pair(shared, block.pixel, weights, pairs, all_pairs)
         return block.finish(old, new)
 
     return signature, generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def trailing_zeros(_context: Any, value: Any) -> Any:
-    """Return the number of zeros below the lowest set bit of a uint64 that is not 0."""
-
+def _trailing_zeros(_context: Any, value: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
 
     return types.uint64(types.uint64), generate
+
+
+nearest: Any = intrinsic(_nearest)
+"""Find the nearest candidate of `LANES` pixels of a cell: ``nearest(cell, candidates, codes, p)``.
+
+All arrays are contiguous, and P is a multiple of `LANES`.
+
+Parameters
+----------
+cell
+    Features, int32 (pairs, P), two of 16 bits a word, the first one low; and the pair that all
+    cells share, int32 (P,).
+candidates
+    Weights, int32 (9, pairs + 1), in the same manner; and bases, int32 (9,).
+codes
+    The old codes, uint8 (P,); and where the new ones go, `ABSENT` where the old ones are.
+p
+    The first of the pixels.
+
+Returns
+-------
+uint32
+    A bit for each pixel whose code differs from the old one, the first pixel lowest.
+"""
+
+trailing_zeros: Any = intrinsic(_trailing_zeros)
+"""Return the number of zeros below the lowest set bit of a uint64 that is not 0."""

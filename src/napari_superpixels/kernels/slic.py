@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels import slic_kernels as kernel
-from napari_superpixels.kernels.bands import Bands, banded
+from napari_superpixels.kernels.bands import Bands
 from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.slic_kernels import Centres
@@ -54,14 +54,14 @@ class SlicResult:
         squared distances, int32; `cone.NONE` for a cell that is no candidate. A pixel without data
         has a position only.
         """
-        lattice = self.cells.frame.lattice
-        width = lattice.to_pixels(box).shape[1]
-        place = (*lattice.step, *box.start, width)
-        arguments = (data_of(self.cells), self.lattice, self.cells.frame.position, place)
+        frame = self.cells.frame
+        pixels = (self.cells.features, self.cells.codes, frame.offsets())
+        width = frame.lattice.to_pixels(box).shape[1]
+        place = (*frame.step, box[0].start, box[1].start, width)
 
         def distances(index: NDArray[np.int64], code: NDArray[np.uint8]) -> NDArray[np.int32]:
             out = np.empty(len(index), np.int32)
-            kernel.cost(*arguments, index, code, out)
+            kernel.cost(pixels, self.lattice, frame.position, place, index, code, out)
             return out
 
         return distances
@@ -142,7 +142,7 @@ def slic(
     ----------
     features
         Shape (C, Y, X), int16, as `features.channel_features` or `lab.rgb_to_lab` give them: none
-        above `nearest.LARGEST`, squared distances below 2^26.
+        above `nearest.LARGEST`, squared distances below 2^25.
     valid
         Which pixels count, shape (Y, X); None for all.
     step
@@ -159,6 +159,3 @@ def slic(
     channels, height, width = features.shape
     frame = Frame(Lattice((height, width), step), channels, position)
     return cluster(Cells.gather(frame, rows, bands), iterations, cut=cut, bands=bands)
-
-
-__all__ = ["SlicResult", "banded", "cluster", "slic"]

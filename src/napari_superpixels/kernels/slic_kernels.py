@@ -3,10 +3,11 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from napari_superpixels.kernels.cells import feature
 from napari_superpixels.kernels.cone import NONE
+from napari_superpixels.kernels.jit import kernel
 from napari_superpixels.kernels.nearest import (
     ABSENT,
     CANDIDATES,
@@ -36,7 +37,7 @@ class Centres(NamedTuple):
     """Whether the centre is another one than before."""
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def update(sums: Int64, centres: Centres, left: int, right: int, top: int, bottom: int) -> None:
     """Move the centres of a box of cells to the means of their pixels, rounded half up."""
     values = centres.values
@@ -57,7 +58,7 @@ def update(sums: Int64, centres: Centres, left: int, right: int, top: int, botto
                 _prepare(centres, r + 1, c + 1)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _prepare(centres: Centres, r: int, c: int) -> None:
     """Bring what follows from a centre's features up to date."""
     channels = centres.values.shape[2] - 2
@@ -70,13 +71,13 @@ def _prepare(centres: Centres, r: int, c: int) -> None:
     centres.norms[r, c] = norm
 
 
-@njit(nogil=True, cache=True)
+@kernel(forceinline=True)
 def _two_weights(first: int, second: int) -> int:
     """Pack the weights of two coordinates into 32 bits, the first one low."""
     return ((-2 * WEIGHT_SCALE * first) & 0xFFFF) | ((-2 * WEIGHT_SCALE * second) << 16)
 
 
-@njit(nogil=True, cache=True)
+@kernel(forceinline=True)
 def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int32, base: Int32) -> None:
     """Fill in weights and bases of the nine candidates of cell (r, c), rim counted."""
     channels = centres.values.shape[2] - 2
@@ -102,7 +103,7 @@ def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int32, base
             code += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel(forceinline=True)
 def _none_moved(moved: Bytes, r: int, c: int) -> bool:
     total = 0
     for dr in range(-1, 2):
@@ -111,7 +112,7 @@ def _none_moved(moved: Bytes, r: int, c: int) -> bool:
     return total == 0
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def associate(
     data: tuple[Int32, Bytes, Int32],
     centres: Centres,
@@ -149,28 +150,26 @@ def associate(
             if _none_moved(centres.moved, r + 1, c + 1):
                 continue
             _weigh(centres, position, r + 1, c + 1, weights, base)
-            count = _assign(features[r, c], shared, weights, base, codes[r, c], new, moved)
+            count = _assign((features[r, c], shared), (weights, base), (codes[r, c], new), moved)
             if count > 0:
                 _move((features[r, c], shared, codes[r, c]), new, moved[:count], net)
                 _book(net, corrections, r - top, c, changes)
 
 
-@njit(nogil=True, cache=True)
+@kernel(forceinline=True)
 def _assign(
-    cell: Int32,
-    shared: Int32,
-    weights: Int32,
-    base: Int32,
-    old: Bytes,
-    new: Bytes,
+    cell: tuple[Int32, Int32],
+    candidates: tuple[Int32, Int32],
+    codes: tuple[Bytes, Bytes],
     moved: NDArray[np.uint32],
 ) -> int:
     """Find the codes of a cell's pixels; return how many changed, and which ones in `moved`."""
+    pixels = len(codes[0])
     count = 0
-    for first in range(0, old.shape[0], 64):
+    for first in range(0, pixels, 64):
         changed = np.uint64(0)
-        for start in range(first, min(first + 64, old.shape[0]), LANES):
-            bits = nearest(cell, shared, weights, base, old, new, start)
+        for start in range(first, min(first + 64, pixels), LANES):
+            bits = nearest(cell, candidates, codes, start)
             changed |= np.uint64(bits) << np.uint64(start - first)
         while changed:
             moved[count] = first + trailing_zeros(changed)
@@ -179,7 +178,7 @@ def _assign(
     return count
 
 
-@njit(nogil=True, cache=True)
+@kernel(forceinline=True)
 def _move(
     cell: tuple[Int32, Int32, Bytes], new: Bytes, moved: NDArray[np.uint32], net: Int64
 ) -> None:
@@ -202,7 +201,7 @@ def _move(
         net[after, pairs + 1] += 1
 
 
-@njit(nogil=True, cache=True)
+@kernel(forceinline=True)
 def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> None:
     """Add what a cell's pixels change to the labels around it, the first of which is (r, c)."""
     last = net.shape[1] - 1
@@ -213,8 +212,8 @@ def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> Non
             label[i] += net[code, i] + n * corrections[code, i]
 
 
-@njit(nogil=True, cache=True)
-def _two_sums(word: int) -> int:
+@kernel(forceinline=True)
+def _two_sums(word: np.int32) -> np.int64:
     """Spread the two features in a word so far apart that both can be summed up in one number.
 
     The lower 32 bits hold the first sum; `cells.LARGEST_CELL` keeps it from running over. What it
@@ -223,7 +222,7 @@ def _two_sums(word: int) -> int:
     return (np.int64(word >> 16) << 32) + np.int64(np.int16(word))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _corrections(channels: int, pairs: int, position: int) -> Int64:
     """Per code, what makes one pixel's position relative to the candidate instead of its cell."""
     out = np.zeros((CANDIDATES, pairs + 2), np.int64)
@@ -238,7 +237,7 @@ def _corrections(channels: int, pairs: int, position: int) -> Int64:
     return out
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def merge(changes: Int64, sums: Int64) -> None:
     """Add the changes of `associate`, (rows, GW + 2, pairs + 2), to sums (rows, GW, C + 3)."""
     last = sums.shape[2] - 1
@@ -252,15 +251,9 @@ def merge(changes: Int64, sums: Int64) -> None:
             sums[r, c, last] += changes[r, c + 1, changes.shape[2] - 1]
 
 
-@njit(nogil=True, cache=True)
-def _feature(word: int, index: int) -> int:
-    """Read the first feature of a word, or the second if `index` is odd."""
-    return (word >> 16 if index % 2 else np.int64(np.int16(word))) // FEATURE_SCALE
-
-
-@njit(nogil=True, cache=True)
+@kernel()
 def cost(
-    data: tuple[Int32, Bytes, Int32],
+    pixels: tuple[Int32, Bytes, Int32],
     centres: Centres,
     position: int,
     place: tuple[int, int, int, int, int],
@@ -270,24 +263,37 @@ def cost(
 ) -> None:
     """Squared distances of pixels to one candidate each.
 
-    `place` holds the step along y and x, the first cell along y and x of the image that `index`
-    counts in, and that image's width.
+    Parameters
+    ----------
+    pixels
+        Features and codes of `Cells`, offsets of its frame.
+    centres, position
+        The candidates; quanta a cell.
+    place
+        The step along y and x; of the image that `index` counts in, the first cell along y and x,
+        and the width; it has less than 2^32 pixels.
+    index, code
+        Pixels and candidates.
+    out
+        Where the distances go.
     """
-    features, codes, _ = data
-    sy, sx, top, left, width = place
+    features, codes, offsets = pixels
+    # Unsigned numbers of 32 bits divide several times faster than int64.
+    sy, sx, width = np.uint32(place[0]), np.uint32(place[1]), np.uint32(place[4])
     channels = centres.values.shape[2] - 2
     for n in range(index.shape[0]):
-        y, x = index[n] // width, index[n] % width
-        r, c, u, v = top + y // sy, left + x // sx, y % sy, x % sx
-        dr, dc = np.int64(code[n]) // 3 - 1, np.int64(code[n]) % 3 - 1
-        centre = centres.values[r + dr + 1, c + dc + 1]
-        if centres.norms[r + dr + 1, c + dc + 1] < 0:
-            out[n] = NONE
-            continue
-        total = ((u * position + sy // 2) // sy - dr * position - centre[channels]) ** 2
-        total += ((v * position + sx // 2) // sx - dc * position - centre[channels + 1]) ** 2
-        p = u * sx + v
-        if codes[r, c, p] != ABSENT:
-            for i in range(channels):
-                total += (_feature(features[r, c, i // 2, p], i) - centre[i]) ** 2
-        out[n] = total
+        flat, dr = np.uint32(index[n]), np.int64(code[n] // 3)
+        y, dc = np.uint32(flat // width), np.int64(code[n] % 3)
+        x = np.uint32(flat - y * width)
+        v, u = np.uint32(y // sy), np.uint32(x // sx)
+        r, c = place[2] + np.int64(v), place[3] + np.int64(u)
+        p = np.uintp((y - v * sy) * sx + (x - u * sx))
+        out[n] = NONE
+        if centres.norms[r + dr, c + dc] >= 0:
+            centre = centres.values[r + dr, c + dc]
+            total = (offsets[0, p] + (1 - dr) * position - centre[channels]) ** 2
+            total += (offsets[1, p] + (1 - dc) * position - centre[channels + 1]) ** 2
+            if codes[r, c, p] != ABSENT:
+                for i in range(channels):
+                    total += (feature(features[r, c, i // 2, p], i) - centre[i]) ** 2
+            out[n] = total

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from napari_superpixels.kernels.cone import NONE, OWN, WHOLE, Cut, exact_cells, position_table
 from napari_superpixels.tiling import Box
 
+Numbers = NDArray[np.int64]
+
 
 @dataclass(frozen=True, slots=True)
 class SlicReference:
@@ -17,29 +19,36 @@ class SlicReference:
     """Codes of the pixels of the exact cells; 4 where there is no data."""
     exact: Box
     """The cells whose codes do not depend on what lies beyond a cut."""
-    centres: NDArray[np.int64]
+    centres: Numbers
     """The centres that the last association used, shape (GH, GW, C + 2): features, y, x."""
-    distances: NDArray[np.int64]
+    distances: Numbers
     """Squared distances to the 9 candidates, shape (9, Y, X), for the whole array."""
 
 
-def _position(size: int, step: int, position: int) -> NDArray[np.int64]:
-    return position_table(step, position).astype(np.int64)[np.arange(size) % step]
+def _own_cells(shape: tuple[int, ...], step: tuple[int, int]) -> tuple[Numbers, Numbers]:
+    y, x = np.indices(shape)
+    return y // step[0], x // step[1]
 
 
-def _mean(sums: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.int64]:
+def _position(size: int, step: int, position: int) -> Numbers:
+    table: Numbers = position_table(step, position).astype(np.int64)
+    return table[np.arange(size) % step]
+
+
+def _mean(sums: Numbers, count: Numbers) -> Numbers:
     """Mean of integers, rounded half up."""
     n = np.maximum(count, 1)[..., None]
-    return (2 * sums + n) // (2 * n)
+    mean: Numbers = (2 * sums + n) // (2 * n)
+    return mean
 
 
 def _distances(
-    stack: NDArray[np.int64],
-    own: tuple[NDArray[np.int64], NDArray[np.int64]],
-    centres: NDArray[np.int64],
+    stack: Numbers,
+    own: tuple[Numbers, Numbers],
+    centres: Numbers,
     alive: NDArray[np.bool_],
     position: int,
-) -> NDArray[np.int64]:
+) -> Numbers:
     """Squared distance of every pixel to its 9 candidates, shape (9, Y, X)."""
     rows, columns = alive.shape
     out = np.full((9, *own[0].shape), NONE, np.int64)
@@ -66,8 +75,7 @@ def slic_reference(
     """Cluster as `slic` does; see there for the parameters."""
     shape = features.shape[1:]
     cells = (-(-shape[0] // step[0]), -(-shape[1] // step[1]))
-    y, x = np.indices(shape)
-    own = (y // step[0], x // step[1])
+    own = _own_cells(shape, step)
     q = np.meshgrid(*(_position(n, s, position) for n, s in zip(shape, step)), indexing="ij")
     stack = np.concatenate([features.astype(np.int64), np.stack(q)])
     keep = np.ones(shape, bool) if valid is None else valid
@@ -86,13 +94,13 @@ def slic_reference(
 
 
 def _sums(
-    stack: NDArray[np.int64],
+    stack: Numbers,
     keep: NDArray[np.bool_],
-    own: tuple[NDArray[np.int64], NDArray[np.int64]],
+    own: tuple[Numbers, Numbers],
     codes: NDArray[np.uint8],
     cells: tuple[int, int],
     position: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[Numbers, Numbers]:
     """Sum features and positions of the pixels of each label, and count them."""
     dr, dc = codes.astype(np.int64) // 3 - 1, codes.astype(np.int64) % 3 - 1
     label = ((own[0] + dr) * cells[1] + own[1] + dc)[keep]

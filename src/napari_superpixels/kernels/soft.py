@@ -25,13 +25,13 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache, partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels.bands import Bands
 from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.cone import NONE, WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.features import Quanta
+from napari_superpixels.kernels.jit import kernel
 from napari_superpixels.kernels.nearest import ABSENT, FEATURE_SCALE
 from napari_superpixels.kernels.slic import SlicResult, associate, data_of, no_centres
 from napari_superpixels.kernels.slic_kernels import Centres, update
@@ -89,7 +89,7 @@ def weights_for(color: int) -> Weights:
     return Weights(table, shift)
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _weigh(centres: Centres, position: int, r: int, c: int, factors: Int32, base: Int32) -> None:
     """|f - c|^2 - |f|^2 = base + sum(factors * f) for the candidates of a cell (rim counted)."""
     channels = factors.shape[1] - 2
@@ -104,7 +104,7 @@ def _weigh(centres: Centres, position: int, r: int, c: int, factors: Int32, base
             factors[code] *= -2
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _spread(features: Int32, numbers: Int32) -> None:
     """Store the features of a cell (two a word, see `Cells`) one plane each, before y and x."""
     for i in range(numbers.shape[0] - 2):
@@ -114,7 +114,7 @@ def _spread(features: Int32, numbers: Int32) -> None:
             plane[p] = np.int16(words[p] >> shift) // FEATURE_SCALE
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _measure(numbers: Int32, factors: Int32, base: Int32, values: Int32, least: Int32) -> None:
     """Distances to the 9 candidates, less a number common to all, and the least of them."""
     least[:] = NONE
@@ -129,7 +129,7 @@ def _measure(numbers: Int32, factors: Int32, base: Int32, values: Int32, least: 
             least[p] = min(least[p], row[p])
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _share(  # pragma: no cover
     values: Int32, least: Int32, codes: UInt8, exponential: Int32, shift: int, reciprocal: Int64
 ) -> None:
@@ -153,7 +153,7 @@ def _share(  # pragma: no cover
             row[p] = (np.int64(row[p]) * reciprocal[p] + half) >> drop
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _add(numbers: Int32, weights: Int32, dy: int, dx: int, sums: Int64) -> None:
     """Add the weighted pixels of a cell to the sums of a candidate that far from it, in quanta."""
     last, mass = numbers.shape[0], np.int64(0)
@@ -169,7 +169,7 @@ def _add(numbers: Int32, weights: Int32, dy: int, dx: int, sums: Int64) -> None:
     sums[last] += mass
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _associate(
     weights: tuple[Int32, int],
     pixels_of: tuple[Int32, UInt8, Int32],

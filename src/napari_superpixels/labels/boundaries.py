@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from napari_superpixels.kernels.jit import kernel
 
 Labels = NDArray[np.integer[Any]]
 
@@ -52,7 +53,7 @@ def draw_boundaries(
     return drawn
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _mark(labels: Labels, thick: bool, mask: NDArray[np.bool_]) -> None:  # noqa: FBT001
     rows, columns = labels.shape
     for y in range(rows):

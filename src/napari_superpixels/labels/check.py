@@ -7,9 +7,9 @@ around its core holds all pixels of the labels of its core.
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from napari_superpixels.kernels.jit import kernel
 from napari_superpixels.tiling import Box, Lattice
 
 Labels = NDArray[np.unsignedinteger[Any]]
@@ -83,7 +83,7 @@ def pixels_outside_cells(
     return int(_count_outside(labels, first, step, cells, origin))
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _count_outside(
     labels: Labels,
     first: int,
@@ -105,7 +105,7 @@ def _count_outside(
     return outside
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _components(labels: Labels) -> tuple[Labels, NDArray[np.int64]]:
     """Return a forest of parts, their labels and parents; its roots are 4-connected components."""
     rows, columns = labels.shape
@@ -133,7 +133,7 @@ def _components(labels: Labels) -> tuple[Labels, NDArray[np.int64]]:
     return label[:count], parent[:count]
 
 
-@njit(nogil=True, cache=True)
+@kernel()
 def _unite(parent: NDArray[np.int64], i: int, j: int) -> int:
     """Make one component of two and return it; `j` may be none."""
     if i == j or j < 0:

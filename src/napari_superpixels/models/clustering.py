@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
-from napari_superpixels.kernels.bands import Bands, banded
+from napari_superpixels.kernels.bands import BANDS_A_THREAD, Bands, banded
 from napari_superpixels.kernels.cells import LARGEST_CELL, Cells, Frame
 from napari_superpixels.kernels.cone import Cut
 from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
@@ -34,6 +34,9 @@ DEFAULT_COMPACTNESS = 2.5 / 0.26
 MIN_STEP = 2
 MAX_STEP = isqrt(LARGEST_CELL)
 """Larger cells would overflow sums; a coarser level of the image serves them better anyway."""
+
+THREADS = 2
+"""Threads that the memory of a tile is estimated for."""
 
 
 def _whole_number(value: Any) -> bool:
@@ -218,5 +221,9 @@ class ClusterModel:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
         step = (self.step, self.step)
         frame = self._frame(shape, step)
-        pixels = shape[0] * shape[1]
-        return frame.bytes + pixels * 2 + connectivity_bytes(shape, step, threads=2)
+        centres = frame.lattice.cells_per_plane * 4 * (2 * self.channels + 5)
+        # Sums once more, and those of bands, which reach one row of cells beyond on either side.
+        overlap = 2 * BANDS_A_THREAD * THREADS * frame.lattice.cells[1]
+        sums = (2 * frame.lattice.cells_per_plane + overlap) * 8 * (self.channels + 3)
+        connectivity = 2 * shape[0] * shape[1] + connectivity_bytes(shape, step, threads=THREADS)
+        return frame.bytes + centres + sums + connectivity

@@ -7,7 +7,7 @@ A pixel of cell (h, w) may go to the cells (h + dr, w + dc), dr and dc in -1..1;
 ``3 * (dr + 1) + (dc + 1)`` of an association belongs to that candidate. Pixels are kept cell by
 cell, so both directions are products of small matrices, 9 by C and C by P a cell: neither the
 pixels x cells matrix of the paper nor a tensor with C x 9 values a pixel is ever made, and the
-backward pass keeps 9 numbers a pixel and iteration.
+backward pass keeps 9 numbers and a mask of them a pixel and iteration.
 
 The shape suffixes: N batch, C channels, Y X pixels, H W cells, K the 9 candidates of a pixel,
 P the pixels of one cell. The last cells of an image may be cut: their missing pixels weigh nothing.
@@ -90,7 +90,7 @@ def _matmul(a: Tensor, b: Tensor) -> Tensor:
 def _sums(x_NHWCP: Tensor, weight_NHW1P: Tensor, q_NHWKP: Tensor) -> tuple[Tensor, Tensor]:
     """Sum the pixels of cells for their candidates: values (N, H, W, K, C), weights (..., 1)."""
     sums = _matmul(q_NHWKP, x_NHWCP.transpose(-1, -2))
-    return sums, _matmul(q_NHWKP, weight_NHW1P.transpose(-1, -2))
+    return sums, (q_NHWKP * weight_NHW1P).sum(dim=-1, keepdim=True)
 
 
 def _ratio(sums: Tensor, mass: Tensor, otherwise: Tensor) -> Tensor:
