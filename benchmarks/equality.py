@@ -227,7 +227,7 @@ def short_halos(case: Case, window: int, lacking: Sequence[int]) -> Iterator[tup
 
 def noise(folder: Path, size: int, step: int) -> Case:
     """Return a case in which labels depend on pixels that are far away."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     plane = (rng.random((size, size, 1)) < 0.5).astype(np.uint8) * 255
     path = folder / "noise.png"
     imsave(path, plane.repeat(3, axis=2), check_contrast=False)
@@ -270,7 +270,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--windows", nargs="+", type=int, default=[256, 512, 1024])
     parser.add_argument("--lacking", nargs="+", type=int, default=[2, 4, 8])
     parser.add_argument("--compactness", type=float)
-    parser.add_argument("--noise", type=int, default=1024, help="side of the noise, in pixels")
+    parser.add_argument("--noise", type=int, default=2048, help="side of the noise, in pixels")
     return parser.parse_args(given)
 
 
