@@ -89,6 +89,7 @@ def test_metadata_carries_space_and_provenance(fake_plan, tmp_path):
     assert translation["translation"] == [16.5, 0.5]
     assert "image-label" in attributes["ome"]
     assert attributes["napari_superpixels"]["hash"] == plan.hash
+    assert attributes["napari_superpixels"]["versions"]["numpy"] == np.__version__
     assert attributes["napari_superpixels"]["method"]["settings"]["step"] == 8
 
 

@@ -1,10 +1,12 @@
 """The local run: windows on threads, then the pyramid, then the metadata and the name."""
 
+import platform
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from itertools import product
 from math import prod
 from pathlib import Path
@@ -187,8 +189,9 @@ class _Run:
         if not failed:
             superpixels = sum(r.get("superpixels", 0) for r in self.state.done().values())
             made = {**self.plan.provenance(), "hash": self.plan.hash}
-            # Where the image lay is told to find it again, and is no part of what it is.
-            provenance = {**made, "location": self.plan.source.location}
+            # Where the image lay, and with which versions, is told but no part of what it is.
+            place = {"location": self.plan.source.location, "versions": versions()}
+            provenance = made | place
             layout = layout_of(self.plan)
             finish_labels(self.state.partial, layout, self.out.stem, provenance)
         report = Report(
@@ -254,6 +257,12 @@ def level_tile(layout: LabelLayout, level: int) -> tuple[int, ...]:
     pairs = zip(layout.chunk, layout.factors[level - 1], strict=True)
     edges = (chunk * max(1, LEVEL_READ_PX // (chunk * factor)) for chunk, factor in pairs)
     return (*((1,) * len(layout.leading)), *edges)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made the labels, by distribution."""
+    found = {name: version(name) for name in ("napari-superpixels", "numba", "numpy", "zarr")}
+    return {"python": platform.python_version(), **found}
 
 
 def manifest_of(plan: Plan) -> dict[str, Any]:

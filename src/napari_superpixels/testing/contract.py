@@ -10,7 +10,7 @@ A method's tests are then a few lines::
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -22,8 +22,8 @@ from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.plan import OWNER_RING, Plan, make_plan
 from napari_superpixels.engine.tile import assign, no_pulse, read_box
 from napari_superpixels.labels.check import count_components, pixels_outside_cells
-from napari_superpixels.models.protocol import Codes, ImageFacts, Method, Model, Tile
-from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.protocol import Method
+from napari_superpixels.testing.short_halo import ShortHalo
 
 
 def noise(shape: tuple[int, ...], seed: int = 0, high: int = 255) -> NDArray[np.uint8]:
@@ -36,45 +36,6 @@ def labels_of(image: Any, method: Method, *, mask: Any = None, **options: Any) -
     source = api.open(image, mask=mask)
     plan = api.plan(source, method, **options)
     return np.asarray(lazy_labels(plan).compute())
-
-
-@dataclass(frozen=True)
-class ShortHalo:
-    """A method that reads a halo too short, and takes the window's border for the image's.
-
-    This is what tiling without a sound halo does; models refuse to be used like that, so each is
-    told that nothing was cut.
-    """
-
-    method: Any
-    missing: int
-
-    def __getattr__(self, name: str) -> Any:
-        """Pass everything else on to the method."""
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.method, name)
-
-    @property
-    def halo_cells(self) -> int:
-        """Less than what the labels need; the engine's own ring is taken away too."""
-        return int(self.method.halo_cells) - self.missing - OWNER_RING
-
-    def model(self, facts: ImageFacts, statistics: Statistics | None) -> Model:
-        """Make a model that does not know of any cut."""
-        return _Blind(self.method.model(facts, statistics))
-
-
-@dataclass(frozen=True)
-class _Blind:
-    inner: Model
-
-    def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
-        uncut = replace(tile, cut=((False, False), (False, False)))
-        return self.inner(uncut, threads=threads, pulse=pulse)
-
-    def bytes_for(self, shape: tuple[int, int]) -> int:
-        return self.inner.bytes_for(shape)
 
 
 class MethodContract:
