@@ -27,7 +27,7 @@ FORMAT = 1
 """Raised when an output of the same plan would be laid out otherwise."""
 OWNER_RING = 1
 """Cells around a core whose labels must be right too, for the features of the core's cells."""
-RUN_WINDOW_PX = 2048
+RUN_WINDOW_PX = 1536
 """Edge of a window, when the user leaves it to us and the image is larger than `WHOLE_PX`."""
 WHOLE_PX = 4096
 """A plane up to this edge is one window."""
