@@ -7,7 +7,7 @@ import pytest
 import tifffile
 import zarr
 
-from napari_superpixels.cli import EXIT_BAD_INPUT, EXIT_INCOMPLETE, main
+from napari_superpixels.cli import EXIT_BAD_INPUT, EXIT_INCOMPLETE
 from napari_superpixels.engine.records import RunState, partial_path
 
 
@@ -17,21 +17,6 @@ def slide(tmp_path):
     image = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
     tifffile.imwrite(path, image, photometric="rgb", tile=(16, 16))
     return path
-
-
-@pytest.fixture
-def shell(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["napari-superpixels", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as leaving:
-            code = leaving.code
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
 
 
 def test_run_writes_and_says_so(shell, slide, tmp_path):

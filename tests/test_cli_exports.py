@@ -1,5 +1,4 @@
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -8,24 +7,9 @@ import tifffile
 import zarr
 
 import napari_superpixels as nsp
-from napari_superpixels.cli import EXIT_BAD_INPUT, EXIT_INCOMPLETE, main
+from napari_superpixels.cli import EXIT_BAD_INPUT, EXIT_INCOMPLETE
 
 CORNER = rasterio.Affine(2.0, 0.0, 500_000.0, 0.0, -2.0, 5_000_000.0)
-
-
-@pytest.fixture
-def shell(monkeypatch, capsys):
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["napari-superpixels", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as leaving:
-            code = leaving.code
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

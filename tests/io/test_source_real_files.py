@@ -1,4 +1,4 @@
-"""Real slides and scenes, where they lie beside the repository."""
+"""Real slides and scenes, as they ship with the repository."""
 
 from pathlib import Path
 
@@ -11,14 +11,11 @@ from napari_superpixels.errors import SourceError
 from napari_superpixels.io import open_source
 from napari_superpixels.tiling import Box
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
+DATA = Path(__file__).parents[2] / "examples" / "data"
 
 
 def real(name):
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"the real image {name} is not beside the repository in ../shared/data")
-    return path
+    return DATA / Path(name).name
 
 
 def test_a_slide(assert_reads):
