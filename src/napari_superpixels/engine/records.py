@@ -81,7 +81,12 @@ class RunState:
         OutputError
             If another process holds it.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self.partial} cannot be written ({error.strerror}); choose another output."
+            ) from None
         holder = self.folder / "holder.json"
         lock = FileLock(self.folder / "lock", timeout=0)
         try:

@@ -1,5 +1,6 @@
 """The local run: windows on threads, then the pyramid, then the metadata and the name."""
 
+import json
 import platform
 import threading
 import time
@@ -109,6 +110,7 @@ def run_plan(
         plan = replace(plan, statistics=measure(plan.source))
     wanted = workers or default_workers()
     fitting = fit_workers(plan.cost.total, wanted, available_bytes())
+    _check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
     with state.lock(), closing_handles():
@@ -128,6 +130,11 @@ def closing_handles() -> Iterator[None]:
         yield
     finally:
         close_handles()
+
+
+def _check_name(out: Path) -> None:
+    if not out.name:
+        raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
 
 def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
@@ -166,10 +173,11 @@ class _Run:
         if resume:
             manifest = self.state.read_manifest()
             if manifest["hash"] != self.plan.hash:
+                here = json.loads(json.dumps(self.plan.provenance()))
                 raise OutputError(
                     f"{self.state.partial} belongs to another plan "
-                    f"({difference(manifest['provenance'], self.plan.provenance())}); "
-                    f"resume with that one, or choose another output."
+                    f"({difference(manifest['provenance'], here)}); "
+                    f"resume with that one, or remove it and run anew."
                 )
             return
         self.state.clear()
@@ -281,4 +289,6 @@ def difference(one: Any, other: Any, path: str = "") -> str:
         for key in {**one, **other}:
             if one.get(key) != other.get(key):
                 return difference(one.get(key), other.get(key), f"{path}.{key}".strip("."))
+    if path == "source.identity":
+        return "the image has changed since, or is another one: its source.identity differs"
     return f"its {path} is {one}, here it is {other}"
