@@ -15,6 +15,7 @@ True
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     if not isinstance(image, Source):
         return open_source(image, **options)
     for name, value in options.items():
-        if value is not None and not (name == "level" and value == 0):
+        if value is not None and (name != "level" or value != 0):
             raise InputError(f"The image is open already, so {name} has no place; give it to open.")
     return image
 
@@ -118,8 +119,6 @@ def plan(
     InputError
         If a parameter, the region or the step does not fit.
     """
-    from dataclasses import replace
-
     from napari_superpixels.engine.measure import measure
 
     made = _make_plan(open(source), method, region, window, settings)
@@ -160,9 +159,12 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     InputError
         If a parameter does not fit.
     """
+    from napari_superpixels.engine.geometry import view_window
     from napari_superpixels.engine.lazy import lazy_labels
 
     source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb)
+    if window is None:
+        window = view_window(source.axes.plane_shape)
     return lazy_labels(_make_plan(source, method, region, window, settings))
 
 
@@ -340,10 +342,9 @@ def _plan_again(manifest: dict[str, Any]) -> "Plan":
     leading = [name for name in source.axes.names if name in "tz"]
     region |= {name: (a, b) for name, (a, b) in zip(leading, provenance["planes"], strict=True)}
     method = provenance["method"]
-    window = manifest["window_px"]
-    return plan(
-        source, method["name"], region=region, window=(window[0], window[1]), **method["settings"]
-    )
+    made = plan(source, method["name"], region=region, **method["settings"])
+    core, chunk = ((c[0], c[1]) for c in (provenance["window_cells"], provenance["chunk_cells"]))
+    return replace(made, core=core, chunk=chunk)
 
 
 def _make_plan(

@@ -208,6 +208,7 @@ def test_another_plans_output_is_refused_with_the_difference(image, fake_plan, t
 def test_two_runs_on_one_output(image, fake_plan, tmp_path):
     out = tmp_path / "out.zarr"
     state = RunState(partial_path(out))
+    state.make_folder()
     with state.lock(), pytest.raises(OutputError, match=r"being written by process \d+ on"):
         run_plan(fake_plan(image), out)
     run_plan(fake_plan(image), out)

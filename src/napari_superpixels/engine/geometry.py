@@ -17,6 +17,8 @@ RUN_WINDOW_PX = 1536
 """Edge of a window, when the user leaves it to us and the image is larger than `WHOLE_PX`."""
 WHOLE_PX = 4096
 """A plane up to this edge is one window."""
+VIEW_WHOLE_PX = 2048
+"""The same of a lazy array, whose parts are asked for one by one."""
 CHUNK_PX = 512
 """Edge that chunks on disk come near to."""
 EXAMPLE_REGION = '{"y": (0, 512)}'
@@ -103,6 +105,11 @@ def resolve_window(
     return (pairs[0][0], pairs[1][0]), (pairs[0][1], pairs[1][1])
 
 
+def view_window(shape: tuple[int, int]) -> int:
+    """Return the edge of the windows of a lazy array, in pixels: a view costs a few of them."""
+    return VIEW_WHOLE_PX if max(shape) <= VIEW_WHOLE_PX else RUN_WINDOW_PX
+
+
 def _two_numbers(window: Any) -> tuple[int, int]:
     try:
         if hasattr(window, "__index__"):
@@ -154,6 +161,5 @@ def largest_read(windows: Windows) -> Box:
     """Return the longest read along each axis, among the windows of a plane."""
     sides = []
     for axis in windows.axes:
-        middle = len(axis) // 2
-        sides.append(max((axis.read(i) for i in {0, middle, len(axis) - 1}), key=len))
+        sides.append(max((axis.read(i) for i in range(len(axis))), key=len))
     return Box(tuple(sides))

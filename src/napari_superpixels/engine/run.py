@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import product
 from math import prod
@@ -113,13 +113,17 @@ def run_plan(
     _check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
+    if not resume:
+        state.make_folder()
     with state.lock(), closing_handles():
         run = _Run(plan, out, state, min(fitting, plan.tiles), max(1, wanted // plan.tiles))
         run.prepare(resume=resume)
         report = run.execute(listener, cancel or threading.Event())
+        if not report.failed:
+            state.publish(out)
+    listener(RunFinished(report))
     if report.failed:
         raise IncompleteRunError(_failure_sentence(report, out))
-    state.publish(out)
     return RunResult(out, report)
 
 
@@ -193,16 +197,9 @@ class _Run:
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
         pixels, computed, failed = self.compute(listener, cancel, done)
-        superpixels = 0
-        if not failed:
-            superpixels = sum(r.get("superpixels", 0) for r in self.state.done().values())
-            made = {**self.plan.provenance(), "hash": self.plan.hash}
-            # Where the image lay, and with which versions, is told but no part of what it is.
-            place = {"location": self.plan.source.location, "versions": versions()}
-            provenance = made | place
-            layout = layout_of(self.plan)
-            finish_labels(self.state.partial, layout, self.out.stem, provenance)
-        report = Report(
+        self.state.write_failures([asdict(failure) for failure in failed])
+        superpixels = 0 if failed else self.finish()
+        return Report(
             tiles=tiles,
             computed=computed,
             failed=tuple(failed),
@@ -210,8 +207,14 @@ class _Run:
             seconds=time.perf_counter() - begin,
             superpixels=superpixels,
         )
-        listener(RunFinished(report))
-        return report
+
+    def finish(self) -> int:
+        """Write the metadata that makes the output whole; return the number of superpixels."""
+        made = {**self.plan.provenance(), "hash": self.plan.hash}
+        # Where the image lay, and with which versions, is told but no part of what it is.
+        place = {"location": self.plan.source.location, "versions": versions()}
+        finish_labels(self.state.partial, layout_of(self.plan), self.out.stem, made | place)
+        return sum(record.get("superpixels", 0) for record in self.state.done().values())
 
     def compute(
         self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
@@ -279,7 +282,6 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "hash": plan.hash,
         "provenance": plan.provenance(),
         "opened": plan.source.opened,
-        "window_px": list(plan.core_px),
     }
 
 
