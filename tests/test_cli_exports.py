@@ -110,7 +110,7 @@ def test_the_public_functions(image, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "SCENE", "OUT", "--into", "x"], "no zarr"),
+        (["run", "SCENE", "OUT", "--into", "x"], "scene.tif is GeoTIFF"),
         (["run", "IMAGE", "OUT", "--into", "a/b"], "cannot be called 'a/b'"),
         (["run", "IMAGE", "OUT", "--into", "x", "--region", "y=0:40"], "without region"),
         (["run", "IMAGE", "OUT", "--into", "x", "--level", "1"], "made on level 1"),
