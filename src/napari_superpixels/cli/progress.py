@@ -65,10 +65,8 @@ class PlainLines:
         )
         self._begin = self._told = self._clock()
         known = f", {event.done} of them done" if event.done else ""
-        self._tell(
-            f"Working on {event.tiles} super-tiles{known}; a first use takes some seconds more, "
-            f"to compile."
-        )
+        count = "1 super-tile" if event.tiles == 1 else f"{event.tiles} super-tiles"
+        self._tell(f"Working on {count}{known}; a first use takes some seconds more, to compile.")
 
     def _count(self, event: TileDone) -> None:
         self._done += 1
