@@ -77,7 +77,7 @@ def test_several_images_go_on_after_a_bad_one(shell, slide, tmp_path):
         (["run", "SLIDE", "OUT", "--level", "3"], "level"),
         (["run", "SLIDE", "OUT", "--region", "y=5"], "give it as y=0:512"),
         (["run", "SLIDE", "OUT", "--mask", "nowhere.png"], "nowhere.png"),
-        (["resume", "OUT"], "There is no unfinished output of the name"),
+        (["resume", "OUT"], "no unfinished output"),
         (["bogus"], "bogus"),
     ],
 )

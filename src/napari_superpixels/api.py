@@ -15,6 +15,7 @@ True
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from napari_superpixels.models.protocol import Method
 
 __all__ = ["export_geotiff", "open", "plan", "resume", "run", "superpixels", "write_into"]
-
-UNIT_UM = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "meter": 1e6, "metre": 1e6}
-"""Length of a unit, in micrometers."""
 
 
 def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
@@ -81,7 +79,7 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     if not isinstance(image, Source):
         return open_source(image, **options)
     for name, value in options.items():
-        if value is not None and value != 0:
+        if value is not None and (name != "level" or value != 0):
             raise InputError(f"The image is open already, so {name} has no place; give it to open.")
     return image
 
@@ -121,8 +119,6 @@ def plan(
     InputError
         If a parameter, the region or the step does not fit.
     """
-    from dataclasses import replace
-
     from napari_superpixels.engine.measure import measure
 
     made = _make_plan(open(source), method, region, window, settings)
@@ -163,9 +159,12 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     InputError
         If a parameter does not fit.
     """
+    from napari_superpixels.engine.geometry import view_window
     from napari_superpixels.engine.lazy import lazy_labels
 
     source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb)
+    if window is None:
+        window = view_window(source.axes.plane_shape)
     return lazy_labels(_make_plan(source, method, region, window, settings))
 
 
@@ -215,8 +214,10 @@ def run(
         If it was cancelled.
     """
     from napari_superpixels.engine.events import ignore
+    from napari_superpixels.engine.intent import check_run
     from napari_superpixels.engine.run import run_plan
 
+    check_run(plan, workers=workers, cancel=cancel)
     if into is not None:
         _check_into(plan, into)
     result = run_plan(
@@ -312,9 +313,12 @@ def resume(
     from napari_superpixels.engine.records import RunState, partial_path
 
     path = Path(out)
+    partial = partial_path(path)
     if path.exists():
         raise OutputError(f"{path} is finished already; there is nothing to resume.")
-    manifest = RunState(partial_path(path)).read_manifest()
+    if not partial.exists():
+        raise OutputError(f"There is no unfinished output {partial}; check the name, or run anew.")
+    manifest = RunState(partial).read_manifest()
     if manifest["opened"] is None:
         raise OutputError(
             f"{path} was made from an array in memory, which cannot be found again; resume it "
@@ -338,10 +342,9 @@ def _plan_again(manifest: dict[str, Any]) -> "Plan":
     leading = [name for name in source.axes.names if name in "tz"]
     region |= {name: (a, b) for name, (a, b) in zip(leading, provenance["planes"], strict=True)}
     method = provenance["method"]
-    window = manifest["window_px"]
-    return plan(
-        source, method["name"], region=region, window=(window[0], window[1]), **method["settings"]
-    )
+    made = plan(source, method["name"], region=region, **method["settings"])
+    core, chunk = ((c[0], c[1]) for c in (provenance["window_cells"], provenance["chunk_cells"]))
+    return replace(made, core=core, chunk=chunk)
 
 
 def _make_plan(
@@ -351,47 +354,7 @@ def _make_plan(
     window: int | tuple[int, int] | None,
     settings: dict[str, Any],
 ) -> "Plan":
+    from napari_superpixels.engine.intent import resolve_method
     from napari_superpixels.engine.plan import make_plan
 
     return make_plan(source, resolve_method(source, method, settings), region=region, window=window)
-
-
-def resolve_method(source: "Source", method: "str | Method", settings: dict[str, Any]) -> "Method":
-    """Return the settings of a method, given by name or as they are.
-
-    Raises
-    ------
-    InputError
-        If the name or a parameter is unknown, or settings are given twice.
-    """
-    from napari_superpixels.models.registry import make_method
-
-    if not isinstance(method, str):
-        if settings:
-            raise InputError(
-                f"The method is given with its settings, so {sorted(settings)[0]!r} has no place; "
-                f"put it into the settings."
-            )
-        return method
-    if "step_um" in settings:
-        settings = _step_in_pixels(source, settings)
-    return make_method(method, settings)
-
-
-def _step_in_pixels(source: "Source", settings: dict[str, Any]) -> dict[str, Any]:
-    others = {key: value for key, value in settings.items() if key != "step_um"}
-    step_um = settings["step_um"]
-    if "step" in others:
-        raise InputError("Both step and step_um are given; give one of them.")
-    y, x = source.axes["y"], source.axes["x"]
-    if x.unit not in UNIT_UM or y.unit != x.unit:
-        raise InputError(
-            f"The step is {step_um} um, but the image has no spacing in micrometers; "
-            f"give step in pixels."
-        )
-    if abs(y.spacing - x.spacing) > 0.01 * x.spacing:
-        raise InputError(
-            f"The step is {step_um} um, but pixels are {y.spacing} x {x.spacing} {x.unit}, not "
-            f"square; give step in pixels."
-        )
-    return others | {"step": round(step_um / (x.spacing * UNIT_UM[x.unit]))}

@@ -12,7 +12,7 @@ import psutil
 import napari_superpixels as nsp
 
 image, out = sys.argv[1:]
-settings = {"step": 16, "iterations": 3, "window": 1024}
+settings = {"step": 16, "iterations": 3, "window": 512}
 warm = nsp.plan(nsp.open(image), region={"y": (0, 64), "x": (0, 64)}, **settings)
 nsp.run(warm, out + "-warm")  # compiles and imports what the run needs
 plan = nsp.plan(nsp.open(image), **settings)

@@ -3,7 +3,8 @@ import pytest
 
 from napari_superpixels import api
 from napari_superpixels.engine.cost import fit_workers, project_tile
-from napari_superpixels.engine.plan import make_plan, pyramid_factors
+from napari_superpixels.engine.geometry import pyramid_factors
+from napari_superpixels.engine.plan import make_plan
 from napari_superpixels.errors import InputError, PlanError
 from napari_superpixels.testing.fake import Fake
 from napari_superpixels.tiling import Box

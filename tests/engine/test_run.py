@@ -201,13 +201,14 @@ def test_another_plans_output_is_refused_with_the_difference(image, fake_plan, t
         run_plan(fake_plan(image, method=Fake(step=9), window=16), out, resume=True)
     changed = image.copy()
     changed[0, 0, 0] += 1
-    with pytest.raises(OutputError, match=r"source\.identity"):
+    with pytest.raises(OutputError, match=r"image has changed"):
         run_plan(fake_plan(changed, window=16), out, resume=True)
 
 
 def test_two_runs_on_one_output(image, fake_plan, tmp_path):
     out = tmp_path / "out.zarr"
     state = RunState(partial_path(out))
+    state.make_folder()
     with state.lock(), pytest.raises(OutputError, match=r"being written by process \d+ on"):
         run_plan(fake_plan(image), out)
     run_plan(fake_plan(image), out)

@@ -9,15 +9,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import pairwise
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from napari_superpixels.axes import LEADING, Axes, Axis
+from napari_superpixels.axes import Axes, Axis
 from napari_superpixels.engine.cost import TileCost, project_run, project_tile
-from napari_superpixels.errors import InputError, PlanError
+from napari_superpixels.engine.geometry import (
+    largest_read,
+    make_lattice,
+    plane_numbers,
+    pyramid_factors,
+    resolve_region,
+    resolve_window,
+)
 from napari_superpixels.io import GeoReference, Source
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
 from napari_superpixels.models.statistics import Statistics
@@ -27,12 +32,6 @@ FORMAT = 1
 """Raised when an output of the same plan would be laid out otherwise."""
 OWNER_RING = 1
 """Cells around a core whose labels must be right too, for the features of the core's cells."""
-RUN_WINDOW_PX = 1536
-"""Edge of a window, when the user leaves it to us and the image is larger than `WHOLE_PX`."""
-WHOLE_PX = 4096
-"""A plane up to this edge is one window."""
-CHUNK_PX = 512
-"""Edge that chunks on disk come near to."""
 
 Region = Mapping[str, tuple[int, int]]
 
@@ -224,14 +223,14 @@ def make_plan(
         If the step does not fit the image, or the region lies outside it.
     """
     lattice = make_lattice(source, method.step)
-    leading, cells = _resolve_region(source.axes, lattice, dict(region or {}))
-    core, chunk = _resolve_window(lattice, cells, window)
+    leading, cells = resolve_region(source.axes, lattice, {} if region is None else region)
+    core, chunk = resolve_window(lattice, cells, window)
     return Plan(
         source=source,
         method=method,
         statistics=statistics,
         lattice=lattice,
-        planes=_plane_numbers(source.axes.leading_shape, leading),
+        planes=plane_numbers(source.axes.leading_shape, leading),
         leading=leading,
         cells=cells,
         core=core,
@@ -239,112 +238,9 @@ def make_plan(
     )
 
 
-def make_lattice(source: Source, step: int) -> Lattice:
-    """Return the lattice of an image.
-
-    Raises
-    ------
-    InputError
-        If the image has no pixels, or the step is longer than the image.
-    """
-    shape = source.axes.plane_shape
-    text = " x ".join(map(str, shape))
-    if 0 in source.axes.shape:
-        raise InputError(f"The image has no pixels (plane of {text}); give one of at least 1 x 1.")
-    if step > max(shape):
-        raise InputError(
-            f"The step is {step} px, longer than the image ({text} px); "
-            f"choose a step of at most {max(shape)} px."
-        )
-    return Lattice(shape, (step, step), source.axes.planes)
-
-
-def _resolve_region(
-    axes: Axes, lattice: Lattice, region: dict[str, tuple[int, int]]
-) -> tuple[tuple[Interval, ...], Box]:
-    allowed = axes.names.replace("c", "")
-    for name in region:
-        if name not in allowed:
-            raise InputError(
-                f"The region names the axis {name!r}, but the image has {allowed!r}; "
-                f"give (start, stop) in pixels for some of these."
-            )
-    spans = {name: _span(axes[name], region.get(name)) for name in allowed}
-    leading = tuple(spans[name] for name in LEADING if name in axes)
-    return leading, lattice.to_cells(Box((spans["y"], spans["x"])))
-
-
-def _span(axis: Axis, bounds: tuple[int, int] | None) -> Interval:
-    if bounds is None:
-        return Interval(0, axis.size)
-    start, stop = bounds
-    if not 0 <= start < stop <= axis.size:
-        raise InputError(
-            f"The region is {start}:{stop} along {axis.name}, but the image has {axis.size} "
-            f"samples there; give 0 <= start < stop <= {axis.size}."
-        )
-    return Interval(start, stop)
-
-
-def _resolve_window(
-    lattice: Lattice, cells: Box, window: int | tuple[int, int] | None
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    if window is None:
-        whole = max(lattice.to_pixels(cells).shape) <= WHOLE_PX
-        window = WHOLE_PX if whole else RUN_WINDOW_PX
-    edges = (window, window) if isinstance(window, int) else window
-    if min(edges) < 1:
-        raise PlanError(f"The window is {min(edges)} px; give at least 1 px (it grows to a cell).")
-    pairs = [_core_and_chunk(*args) for args in zip(edges, lattice.step, cells.shape, strict=True)]
-    return (pairs[0][0], pairs[1][0]), (pairs[0][1], pairs[1][1])
-
-
-def _core_and_chunk(edge_px: int, step: int, cells: int) -> tuple[int, int]:
-    """Return cells of a core and of a chunk: a whole number of chunks of nearly `CHUNK_PX`."""
-    core = min(-(-edge_px // step), cells)
-    pieces = max(1, round(core * step / CHUNK_PX))
-    chunk = -(-core // pieces)
-    return chunk * pieces, chunk
-
-
-def _plane_numbers(shape: tuple[int, ...], leading: tuple[Interval, ...]) -> tuple[int, ...]:
-    if not shape:
-        return (0,)
-    numbers = np.arange(prod(shape)).reshape(shape)
-    return tuple(int(n) for n in numbers[tuple(side.slice for side in leading)].ravel())
-
-
 def _cropped(axis: Axis, span: Interval) -> Axis:
     origin = axis.origin + span.start * axis.spacing
     return Axis(axis.name, len(span), axis.spacing, axis.unit, origin)
-
-
-def pyramid_factors(
-    level_shapes: tuple[tuple[int, int], ...], shape: tuple[int, ...]
-) -> tuple[tuple[int, int], ...]:
-    """Return the scale factors of a pyramid, each to the level before.
-
-    The source's own, rounded to integers, where it has further levels; else 2 until a level is no
-    longer than `CHUNK_PX`.
-    """
-    if len(level_shapes) > 1:
-        return tuple(
-            (max(1, round(fine[0] / coarse[0])), max(1, round(fine[1] / coarse[1])))
-            for fine, coarse in pairwise(level_shapes)
-        )
-    levels = 0
-    while max(shape) / 2**levels > CHUNK_PX:
-        levels += 1
-    return ((2, 2),) * levels
-
-
-def largest_read(windows: Windows) -> Box:
-    """Return the longest read along each axis, among the windows of a plane."""
-    sides = []
-    for axis in windows.axes:
-        middle = len(axis) // 2
-        sides.append(max((axis.read(i) for i in {0, middle, len(axis) - 1}), key=len))
-    return Box(tuple(sides))
 
 
 def blank_statistics(plan: Plan) -> Statistics:

@@ -27,6 +27,10 @@ def partial_path(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
+LOCK, HOLDER = "lock", "holder.json"
+"""Files in it that say who writes."""
+
+
 class RunState:
     """The manifest and the records of an unfinished output."""
 
@@ -51,13 +55,12 @@ class RunState:
         OutputError
             If there is none that can be read.
         """
-        try:
-            manifest: dict[str, Any] = json.loads(self.manifest_path.read_text())
-        except (OSError, ValueError):
+        manifest = _read_json(self.manifest_path)
+        if manifest is None:
             raise OutputError(
                 f"{self.partial} holds no run that can be resumed (no readable manifest); "
                 f"remove it and run again."
-            ) from None
+            )
         return manifest
 
     def record(self, tile: str, facts: dict[str, Any]) -> None:
@@ -67,10 +70,35 @@ class RunState:
     def done(self) -> dict[str, dict[str, Any]]:
         """Return the records by super-tile."""
         records = self.folder / "records"
+        found = ((path, _read_json(path)) for path in records.glob("*/*.json"))
+        # A record that a crash of the machine tore counts as none: its super-tile is done again.
         return {
-            path.relative_to(records).with_suffix("").as_posix(): json.loads(path.read_text())
-            for path in records.glob("*/*.json")
+            path.relative_to(records).with_suffix("").as_posix(): facts
+            for path, facts in found
+            if facts is not None
         }
+
+    def write_failures(self, failures: list[dict[str, Any]]) -> None:
+        """Write which super-tiles failed, where and why, to be read by a person."""
+        _write_json(self.folder / "failures.json", {"failed": failures})
+
+    def make_folder(self) -> None:
+        """Make the folder of a new output.
+
+        Raises
+        ------
+        OutputError
+            If something else bears its name, or it cannot be made.
+        """
+        strange = self.partial.exists() and not self.folder.is_dir()
+        if strange and (not self.partial.is_dir() or any(self.partial.iterdir())):
+            raise OutputError(f"{self.partial} is in the way and none of ours; move it away.")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{self.partial} cannot be written ({error.strerror}); choose another output."
+            ) from None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -79,11 +107,12 @@ class RunState:
         Raises
         ------
         OutputError
-            If another process holds it.
+            If another process holds it, or it is gone.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        holder = self.folder / "holder.json"
-        lock = FileLock(self.folder / "lock", timeout=0)
+        if not self.folder.is_dir():
+            raise OutputError(f"There is no unfinished output {self.partial}; run it anew.")
+        holder = self.folder / HOLDER
+        lock = FileLock(self.folder / LOCK, timeout=0)
         try:
             lock.acquire()
         except Timeout:
@@ -98,24 +127,32 @@ class RunState:
             lock.release()
 
     def clear(self) -> None:
-        """Remove what a run left that died before it wrote its manifest."""
-        for child in self.partial.iterdir():
-            if child.name == STATE:
+        """Remove what a run left that died before it wrote its manifest, records included."""
+        for child in [*self.partial.iterdir(), *self.folder.iterdir()]:
+            if child.name in {STATE, LOCK, HOLDER}:
                 continue
             shutil.rmtree(child) if child.is_dir() else child.unlink()
 
     def publish(self, out: Path) -> None:
-        """Give the whole output its name."""
-        shutil.rmtree(self.folder)
+        """Give the whole output its name; the state goes last, for it does no harm there."""
         self.partial.rename(out)
+        shutil.rmtree(out / STATE, ignore_errors=True)
 
 
 def _read_holder(path: Path) -> str:
-    try:
-        holder = json.loads(path.read_text())
-        return f"process {holder['pid']} on {holder['host']}"
-    except (OSError, ValueError, KeyError):
+    holder = _read_json(path) or {}
+    if not {"pid", "host"} <= holder.keys():
         return "another process"
+    return f"process {holder['pid']} on {holder['host']}"
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Return what a file holds, None where that cannot be read."""
+    try:
+        value: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return value
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:

@@ -1,11 +1,12 @@
 """The local run: windows on threads, then the pyramid, then the metadata and the name."""
 
+import json
 import platform
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from itertools import product
 from math import prod
@@ -109,15 +110,20 @@ def run_plan(
         plan = replace(plan, statistics=measure(plan.source))
     wanted = workers or default_workers()
     fitting = fit_workers(plan.cost.total, wanted, available_bytes())
+    _check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
+    if not resume:
+        state.make_folder()
     with state.lock(), closing_handles():
         run = _Run(plan, out, state, min(fitting, plan.tiles), max(1, wanted // plan.tiles))
         run.prepare(resume=resume)
         report = run.execute(listener, cancel or threading.Event())
+        if not report.failed:
+            state.publish(out)
+    listener(RunFinished(report))
     if report.failed:
         raise IncompleteRunError(_failure_sentence(report, out))
-    state.publish(out)
     return RunResult(out, report)
 
 
@@ -128,6 +134,11 @@ def closing_handles() -> Iterator[None]:
         yield
     finally:
         close_handles()
+
+
+def _check_name(out: Path) -> None:
+    if not out.name:
+        raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
 
 def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
@@ -166,10 +177,11 @@ class _Run:
         if resume:
             manifest = self.state.read_manifest()
             if manifest["hash"] != self.plan.hash:
+                here = json.loads(json.dumps(self.plan.provenance()))
                 raise OutputError(
                     f"{self.state.partial} belongs to another plan "
-                    f"({difference(manifest['provenance'], self.plan.provenance())}); "
-                    f"resume with that one, or choose another output."
+                    f"({difference(manifest['provenance'], here)}); "
+                    f"resume with that one, or remove it and run anew."
                 )
             return
         self.state.clear()
@@ -185,16 +197,9 @@ class _Run:
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
         pixels, computed, failed = self.compute(listener, cancel, done)
-        superpixels = 0
-        if not failed:
-            superpixels = sum(r.get("superpixels", 0) for r in self.state.done().values())
-            made = {**self.plan.provenance(), "hash": self.plan.hash}
-            # Where the image lay, and with which versions, is told but no part of what it is.
-            place = {"location": self.plan.source.location, "versions": versions()}
-            provenance = made | place
-            layout = layout_of(self.plan)
-            finish_labels(self.state.partial, layout, self.out.stem, provenance)
-        report = Report(
+        self.state.write_failures([asdict(failure) for failure in failed])
+        superpixels = 0 if failed else self.finish()
+        return Report(
             tiles=tiles,
             computed=computed,
             failed=tuple(failed),
@@ -202,8 +207,14 @@ class _Run:
             seconds=time.perf_counter() - begin,
             superpixels=superpixels,
         )
-        listener(RunFinished(report))
-        return report
+
+    def finish(self) -> int:
+        """Write the metadata that makes the output whole; return the number of superpixels."""
+        made = {**self.plan.provenance(), "hash": self.plan.hash}
+        # Where the image lay, and with which versions, is told but no part of what it is.
+        place = {"location": self.plan.source.location, "versions": versions()}
+        finish_labels(self.state.partial, layout_of(self.plan), self.out.stem, made | place)
+        return sum(record.get("superpixels", 0) for record in self.state.done().values())
 
     def compute(
         self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
@@ -271,7 +282,6 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "hash": plan.hash,
         "provenance": plan.provenance(),
         "opened": plan.source.opened,
-        "window_px": list(plan.core_px),
     }
 
 
@@ -281,4 +291,6 @@ def difference(one: Any, other: Any, path: str = "") -> str:
         for key in {**one, **other}:
             if one.get(key) != other.get(key):
                 return difference(one.get(key), other.get(key), f"{path}.{key}".strip("."))
+    if path == "source.identity":
+        return "the image has changed since, or is another one: its source.identity differs"
     return f"its {path} is {one}, here it is {other}"

@@ -40,14 +40,15 @@ class Stage:
     ) -> None:
         self.workers = workers
         self.cancel = cancel
+        self.stopping = threading.Event()
         self.emit = emit
         self.done = 0
         self.pixels = 0
         self.failed: list[TileFailed] = []
 
     def pulse(self) -> None:
-        """Raise if the user cancelled."""
-        if self.cancel.is_set():
+        """Raise if the user cancelled, or the run is ending for another reason."""
+        if self.cancel.is_set() or self.stopping.is_set():
             raise Cancelled("The run was cancelled; what is done is kept and can be resumed.")
 
     def run(self, tasks: Iterator[Task]) -> None:
@@ -63,7 +64,7 @@ class Stage:
                 self._drain(pool, tasks)
             except BaseException:
                 # Also for a KeyboardInterrupt: threads must see it, or leaving would wait.
-                self.cancel.set()
+                self.stopping.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
 

@@ -93,6 +93,12 @@ def check(settings: Settings) -> None:
         )
 
 
+def settle(settings: Settings) -> None:
+    """Turn numbers of numpy's types into Python's own, in place: JSON holds no others."""
+    for name, kind in (("step", int), ("iterations", int), ("compactness", float)):
+        object.__setattr__(settings, name, kind(getattr(settings, name)))
+
+
 def halo_cells(iterations: int) -> int:
     """Return how many cells around a core its labels depend on: the cone, then connectivity."""
     return 2 * iterations - 1 + HALO_CELLS

@@ -38,6 +38,7 @@ class Slic:
 
     def __post_init__(self) -> None:
         clustering.check(self)
+        clustering.settle(self)
 
     @property
     def halo_cells(self) -> int:

@@ -40,6 +40,7 @@ class SsnPix:
 
     def __post_init__(self) -> None:
         clustering.check(self)
+        clustering.settle(self)
 
     @property
     def halo_cells(self) -> int:

@@ -1,0 +1,165 @@
+"""Geometry of a plan: what the user wrote and the image's size become cells and windows."""
+
+import operator
+from collections.abc import Mapping
+from itertools import pairwise
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from napari_superpixels.axes import LEADING, Axes, Axis
+from napari_superpixels.errors import InputError
+from napari_superpixels.io.source import Source
+from napari_superpixels.tiling import Box, Interval, Lattice, Windows
+
+RUN_WINDOW_PX = 1536
+"""Edge of a window, when the user leaves it to us and the image is larger than `WHOLE_PX`."""
+WHOLE_PX = 4096
+"""A plane up to this edge is one window."""
+VIEW_WHOLE_PX = 2048
+"""The same of a lazy array, whose parts are asked for one by one."""
+CHUNK_PX = 512
+"""Edge that chunks on disk come near to."""
+EXAMPLE_REGION = '{"y": (0, 512)}'
+
+
+def make_lattice(source: Source, step: int) -> Lattice:
+    """Return the lattice of an image.
+
+    Raises
+    ------
+    InputError
+        If the image has no pixels, or the step is longer than the image.
+    """
+    shape = source.axes.plane_shape
+    text = " x ".join(map(str, shape))
+    if 0 in source.axes.shape:
+        raise InputError(f"The image has no pixels (plane of {text}); give one of at least 1 x 1.")
+    longest = max(2, *shape)  # a single pixel is one cell, and a cell is two pixels or more
+    if step > longest:
+        raise InputError(
+            f"The step is {step} px, longer than the image ({text} px); "
+            f"choose a step of at most {longest} px."
+        )
+    return Lattice(shape, (step, step), source.axes.planes)
+
+
+def resolve_region(axes: Axes, lattice: Lattice, region: Any) -> tuple[tuple[Interval, ...], Box]:
+    """Return what is written along t and z, and the cells that are written.
+
+    Raises
+    ------
+    InputError
+        If the region is no mapping of axes of the image to (start, stop) inside it.
+    """
+    if not isinstance(region, Mapping):
+        raise InputError(f"The region is {region!r}; give a mapping such as {EXAMPLE_REGION}.")
+    allowed = axes.names.replace("c", "")
+    for name in region:
+        if name not in allowed:
+            raise InputError(
+                f"The region names the axis {name!r}, but the image has {allowed!r}; "
+                f"give (start, stop) in pixels for some of these."
+            )
+    spans = {name: _span(axes[name], region.get(name)) for name in allowed}
+    leading = tuple(spans[name] for name in LEADING if name in axes)
+    return leading, lattice.to_cells(Box((spans["y"], spans["x"])))
+
+
+def _span(axis: Axis, bounds: Any) -> Interval:
+    if bounds is None:
+        return Interval(0, axis.size)
+    try:
+        start, stop = map(operator.index, bounds)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"The region is {bounds!r} along {axis.name}; give two whole numbers, such as "
+            f"{EXAMPLE_REGION}."
+        ) from None
+    if not 0 <= start < stop <= axis.size:
+        raise InputError(
+            f"The region is {start}:{stop} along {axis.name}, but the image has {axis.size} "
+            f"samples there; give 0 <= start < stop <= {axis.size}."
+        )
+    return Interval(start, stop)
+
+
+def resolve_window(
+    lattice: Lattice, cells: Box, window: Any
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the cells of a core and of a chunk along y and x.
+
+    Raises
+    ------
+    InputError
+        If the window is neither a whole number of pixels nor one each for y and x.
+    """
+    if window is None:
+        whole = max(lattice.to_pixels(cells).shape) <= WHOLE_PX
+        window = WHOLE_PX if whole else RUN_WINDOW_PX
+    edges = _two_numbers(window)
+    if min(edges) < 1:
+        raise InputError(f"The window is {min(edges)} px; give at least 1 px (it grows to a cell).")
+    pairs = [_core_and_chunk(*args) for args in zip(edges, lattice.step, cells.shape, strict=True)]
+    return (pairs[0][0], pairs[1][0]), (pairs[0][1], pairs[1][1])
+
+
+def view_window(shape: tuple[int, int]) -> int:
+    """Return the edge of the windows of a lazy array, in pixels: a view costs a few of them."""
+    return VIEW_WHOLE_PX if max(shape) <= VIEW_WHOLE_PX else RUN_WINDOW_PX
+
+
+def _two_numbers(window: Any) -> tuple[int, int]:
+    try:
+        if hasattr(window, "__index__"):
+            window = (window, window)
+        y, x = map(operator.index, window)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"The window is {window!r}; give one whole number of pixels, or two for y and x."
+        ) from None
+    return y, x
+
+
+def _core_and_chunk(edge_px: int, step: int, cells: int) -> tuple[int, int]:
+    """Return cells of a core and of a chunk: a whole number of chunks of nearly `CHUNK_PX`."""
+    core = min(-(-edge_px // step), cells)
+    pieces = max(1, round(core * step / CHUNK_PX))
+    chunk = -(-core // pieces)
+    return chunk * pieces, chunk
+
+
+def plane_numbers(shape: tuple[int, ...], leading: tuple[Interval, ...]) -> tuple[int, ...]:
+    """Return the numbers of the planes that lie in some intervals of t and z."""
+    if not shape:
+        return (0,)
+    numbers = np.arange(prod(shape)).reshape(shape)
+    return tuple(int(n) for n in numbers[tuple(side.slice for side in leading)].ravel())
+
+
+def pyramid_factors(
+    level_shapes: tuple[tuple[int, int], ...], shape: tuple[int, ...]
+) -> tuple[tuple[int, int], ...]:
+    """Return the scale factors of a pyramid, each to the level before.
+
+    The source's own, rounded to integers, where it has further levels; else 2 until a level is no
+    longer than `CHUNK_PX`.
+    """
+    if len(level_shapes) > 1:
+        return tuple(
+            (max(1, round(fine[0] / coarse[0])), max(1, round(fine[1] / coarse[1])))
+            for fine, coarse in pairwise(level_shapes)
+        )
+    levels = 0
+    while max(shape) / 2**levels > CHUNK_PX:
+        levels += 1
+    return ((2, 2),) * levels
+
+
+def largest_read(windows: Windows) -> Box:
+    """Return the longest read along each axis, among the windows of a plane."""
+    sides = []
+    for axis in windows.axes:
+        sides.append(max((axis.read(i) for i in range(len(axis))), key=len))
+    return Box(tuple(sides))
