@@ -75,7 +75,9 @@ def test_a_region_lies_where_its_pixels_do(shell, scene, tmp_path):
 
 def test_run_writes_into_the_image(shell, image, tmp_path):
     out = tmp_path / "out.zarr"
-    assert shell("run", image, out, "--into", "slic", *QUICK)[0] == 0
+    code, printed, _ = shell("run", image, out, "--into", "slic", *QUICK)
+    assert code == 0
+    assert f"also in {image / 'labels' / 'slic'}" in printed
     group = zarr.open_group(image / "labels" / "slic", mode="r")
     np.testing.assert_array_equal(group["0"][:], zarr.open_array(out / "0", mode="r")[:])
     assert group["1"].shape == (45, 60)
@@ -110,7 +112,10 @@ def test_the_public_functions(image, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["run", "SCENE", "OUT", "--into", "x"], "no zarr"),
+        (
+            ["run", "SCENE", "OUT", "--into", "x"],
+            "--into needs an OME-Zarr image, but scene is GeoTIFF",
+        ),
         (["run", "IMAGE", "OUT", "--into", "a/b"], "cannot be called 'a/b'"),
         (["run", "IMAGE", "OUT", "--into", "x", "--region", "y=0:40"], "without region"),
         (["run", "IMAGE", "OUT", "--into", "x", "--level", "1"], "made on level 1"),
@@ -153,3 +158,39 @@ def test_several_images_each_get_their_labels(shell, image, scene, tmp_path):
     assert "scene.tif" in errors
     assert (image / "labels" / "slic").is_dir()
     assert [path.name for path in (tmp_path / "outs").iterdir()] == ["image.zarr"]
+
+
+def test_a_folder_of_labels_that_cannot_be_written_is_refused_first(shell, image, tmp_path):
+    (image / "labels").write_text("in the way")
+    code, printed, errors = shell("run", image, tmp_path / "out.zarr", "--into", "slic", *QUICK)
+    assert (code, printed) == (EXIT_BAD_INPUT, "")
+    assert errors.startswith(f"Error: The folder {image / 'labels'} cannot be written to")
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "out.zarr").exists()
+
+
+def test_what_killed_exports_left_goes_with_the_next(shell, image, tmp_path):
+    out, tif = tmp_path / "out.zarr", tmp_path / "labels.tif"
+    assert shell("run", image, out, *QUICK)[0] == 0
+    (tmp_path / "labels.tif.partial").write_text("half")
+    (tmp_path / "labels.tif.partial.aux.xml").write_text("half")
+    (image / ".slic.partial" / "0").mkdir(parents=True)
+    assert shell("export", out, tif, "--into", "slic")[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "image.zarr",
+        "labels.tif",
+        "out.zarr",
+    ]
+    assert not (image / ".slic.partial").exists()
+
+
+def test_a_skipped_output_gets_the_exports_that_are_missing(shell, image, tmp_path):
+    out, tif = tmp_path / "out.zarr", tmp_path / "labels.tif"
+    assert shell("run", image, out, *QUICK)[0] == 0
+    again = ("run", image, out, *QUICK, "--skip-existing", "--geotiff", tif, "--into", "slic")
+    for _ in range(2):
+        code, printed, errors = shell(*again)
+        assert (code, errors) == (0, "")
+        assert "finished already, skipped" in printed
+        assert tif.exists()
+        assert (image / "labels" / "slic").is_dir()

@@ -5,11 +5,10 @@ when the disk is full, without a word. So the file is written under another name
 and only then renamed.
 """
 
-import os
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +67,10 @@ def export_geotiff(labels: Path, out: Path, *, level: int = 0) -> None:
     finished = open_labels(labels)
     check_level(finished, level)
     _check_holdable(finished, level)
-    temporary = out.with_name(f"{out.name}.{os.getpid()}.partial")
+    # Without the process number: what a killed export has left is overwritten by the next.
+    temporary = out.with_name(f"{out.name}.partial")
     try:
+        _remove(temporary)
         with _gdal():
             checksums = _write(finished, level, temporary)
             _check_whole(finished, level, temporary, checksums)
@@ -80,8 +81,8 @@ def export_geotiff(labels: Path, out: Path, *, level: int = 0) -> None:
     except (RasterioError, CRSError, OSError) as error:
         raise _failure(out, error) from None
     finally:
-        for leftover in (temporary, _sidecar(temporary)):
-            leftover.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that fails, the first error is what counts
+            _remove(temporary)
 
 
 def check_new_file(out: Path) -> None:
@@ -96,6 +97,11 @@ def check_new_file(out: Path) -> None:
         raise OutputError(f"{out} exists already; remove it or choose another name")
     if not out.parent.is_dir():
         raise OutputError(f"The folder {out.parent} does not exist; make it first")
+
+
+def _remove(temporary: Path) -> None:
+    for leftover in (temporary, _sidecar(temporary)):
+        leftover.unlink(missing_ok=True)
 
 
 def _check_holdable(labels: LabelOutput, level: int) -> None:

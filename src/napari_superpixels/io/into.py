@@ -4,7 +4,6 @@ They are written in the image's version of the format, beside ``labels/``, and m
 when they are whole; the list of labels is extended last. Of a writer that dies nothing is listed.
 """
 
-import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -76,7 +75,9 @@ def write_into(labels: Path, image: Path | None, name: str) -> Path:
         shape=finished.shape,
         level=int(finished.provenance.get("level", 0)),
     )
-    temporary = group.path / f".{name}.{os.getpid()}.partial"
+    # Without the process number: what a killed writer has left is removed by the next.
+    temporary = group.path / f".{name}.partial"
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
         _write(finished, group, temporary, name)
         return _publish(temporary, group, name)

@@ -1,0 +1,295 @@
+"""The shell: ``napari-superpixels run | resume | export | plan | info``."""
+
+import errno
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_superpixels import api
+from napari_superpixels.cli import options as opt
+from napari_superpixels.cli.places import check_geotiff, check_into, is_output, jobs_of
+from napari_superpixels.cli.progress import progress
+from napari_superpixels.cli.work import (
+    advising,
+    export_all,
+    exports_of,
+    missing_exports,
+    remembered,
+    remembering,
+    resumable,
+    run_all,
+    summary_of,
+    tell,
+    unfinished,
+)
+from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, SuperpixelsError
+
+EXIT_BAD_INPUT = 2
+"""Something about the input, a parameter or the output is wrong; nothing was computed."""
+EXIT_INCOMPLETE = 3
+"""Super-tiles, or some of several images, failed; the rest is done and kept."""
+EXIT_CANCELLED = 130
+"""Interrupted; what is done is kept."""
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Superpixels over images of any size; the tiling never shows.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def shell(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,  # noqa: FBT002
+) -> None:
+    """Superpixels over images of any size; the tiling never shows."""
+    if version:
+        from napari_superpixels import __version__
+
+        typer.echo(f"napari-superpixels {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def run(  # noqa: PLR0913 - one option each
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IN... OUT",
+            help="Images, and the OME-Zarr to write; of several images OUT is a folder.",
+        ),
+    ],
+    method: opt.Method = "slic",
+    step: opt.Step = None,
+    step_um: opt.StepUm = None,
+    compactness: opt.Compactness = None,
+    iterations: opt.Iterations = None,
+    axes: opt.AxesOption = None,
+    level: opt.Level = 0,
+    channels: opt.Channels = None,
+    rgb: opt.Rgb = None,
+    mask: opt.Mask = None,
+    region: opt.RegionOption = None,
+    window: opt.Window = None,
+    workers: opt.Workers = None,
+    into: opt.Into = None,
+    geotiff: opt.Geotiff = None,
+    skip_existing: opt.SkipExisting = False,  # noqa: FBT002 - the framework's way to declare a switch
+    quiet: opt.Quiet = False,  # noqa: FBT002
+    as_json: opt.Json = False,  # noqa: FBT002
+) -> None:
+    """Label one image, or several, into multiscale OME-Zarr."""
+    settings = opt.settings_of(
+        step=step, step_um=step_um, compactness=compactness, iterations=iterations
+    )
+    picks, spans = opt.channels_of(channels), opt.region_of(region)
+    exports = exports_of(geotiff, into)
+
+    def work(image: str, out: Path) -> dict[str, Any]:
+        if skip_existing and is_output(out):
+            told = {"path": str(out), "summary": "finished already, skipped", "skipped": True}
+            return told | export_all(out, missing_exports(image, exports))
+        source = api.open(image, axes=axes, level=level, channels=picks, mask=mask, rgb=rgb)
+        if not (quiet or as_json):
+            for note in source.notes:
+                typer.echo(f"{source.name}: {note}", err=True)
+        plan = api.plan(source, method, region=spans, window=window, **settings)
+        check_into(plan, into)
+        again = skip_existing and resumable(out)
+        with advising(out, exports), progress(quiet=quiet or as_json) as listener:
+            listener = remembering(listener, out, exports)
+            result = api.run(plan, out, workers=workers, listener=listener, resume=again)
+            return summary_of(result) | export_all(out, exports)
+
+    if not (skip_existing and is_output(Path(paths[-1]))):
+        check_geotiff(geotiff, len(paths) - 1)
+    run_all(jobs_of(paths), work, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def resume(
+    out: Annotated[Path, typer.Argument(help="The output whose run did not finish.")],
+    workers: opt.Workers = None,
+    quiet: opt.Quiet = False,  # noqa: FBT002
+    as_json: opt.Json = False,  # noqa: FBT002
+) -> None:
+    """Go on with an unfinished output, and with the exports that its run was to make."""
+    out = unfinished(out)
+    exports = remembered(out)
+    with advising(out, exports), progress(quiet=quiet or as_json) as listener:
+        result = api.resume(out, workers=workers, listener=listener)
+        summary = summary_of(result) | export_all(out, exports)
+    tell(summary, quiet=quiet, as_json=as_json)
+
+
+@app.command()
+def export(
+    labels: Annotated[Path, typer.Argument(metavar="OUT", help="The output of a finished run.")],
+    geotiff: Annotated[Path | None, typer.Argument(help="The GeoTIFF to write.")] = None,
+    level: Annotated[
+        int,
+        typer.Option(
+            parser=opt.whole_number, metavar="LEVEL", help="Level of the labels, for the GeoTIFF."
+        ),
+    ] = 0,
+    into: opt.Into = None,
+    image: Annotated[
+        Path | None, typer.Option(help="The OME-Zarr of --into, if it was moved.")
+    ] = None,
+    as_json: opt.Json = False,  # noqa: FBT002
+) -> None:
+    """Write finished labels as a GeoTIFF, or into the image's own OME-Zarr."""
+    if geotiff is None and into is None:
+        raise InputError("Nothing to export is given; give the GeoTIFF to write, or --into NAME.")
+    check_geotiff(geotiff)
+    written = {}
+    if geotiff is not None:
+        written["geotiff"] = str(api.export_geotiff(labels, geotiff, level=level))
+    if into is not None:
+        written["into"] = str(api.write_into(labels, image, name=into))
+    typer.echo(json.dumps(written) if as_json else "\n".join(written.values()))
+
+
+@app.command()
+def plan(  # noqa: PLR0913 - one option each
+    image: Annotated[str, typer.Argument(help="The image.")],
+    method: opt.Method = "slic",
+    step: opt.Step = None,
+    step_um: opt.StepUm = None,
+    compactness: opt.Compactness = None,
+    iterations: opt.Iterations = None,
+    axes: opt.AxesOption = None,
+    level: opt.Level = 0,
+    channels: opt.Channels = None,
+    rgb: opt.Rgb = None,
+    mask: opt.Mask = None,
+    region: opt.RegionOption = None,
+    window: opt.Window = None,
+    as_json: opt.Json = False,  # noqa: FBT002
+) -> None:
+    """Show what a run would do: lattice, windows, memory, output."""
+    settings = opt.settings_of(
+        step=step, step_um=step_um, compactness=compactness, iterations=iterations
+    )
+    picks = opt.channels_of(channels)
+    source = api.open(image, axes=axes, level=level, channels=picks, mask=mask, rgb=rgb)
+    made = api.plan(source, method, region=opt.region_of(region), window=window, **settings)
+    if not as_json:
+        typer.echo(str(made))
+        return
+    cost = {
+        "hash": made.hash,
+        "halo_cells": made.halo,
+        "windows": made.tiles,
+        "window_bytes": made.cost.total,
+        "bytes_with_one_window": made.projected_bytes(1),
+        "notes": list(source.notes),
+    }
+    typer.echo(json.dumps(made.provenance() | cost))
+
+
+@app.command()
+def info(
+    image: Annotated[str, typer.Argument(help="The image.")],
+    axes: opt.AxesOption = None,
+    level: opt.Level = 0,
+    channels: opt.Channels = None,
+    rgb: opt.Rgb = None,
+    as_json: opt.Json = False,  # noqa: FBT002
+) -> None:
+    """Show what would be read: axes, levels, spacing, nodata."""
+    picks = opt.channels_of(channels)
+    facts = api.open(image, axes=axes, level=level, channels=picks, rgb=rgb).describe()
+    if as_json:
+        typer.echo(json.dumps(facts, default=str))
+        return
+    for name, value in _readable(facts):
+        typer.echo(f"{name:<12} {value}")
+
+
+def main() -> None:
+    """Run the shell command; every user error is one sentence and an exit code."""
+    # What tifffile logs of a broken file stands in our own sentence already; asyncio would tell
+    # at length of the tasks that zarr leaves when a disk is full.
+    for name in ("tifffile", "asyncio"):
+        logging.getLogger(name).disabled = True
+    try:
+        with _terminable():
+            code = app(standalone_mode=False)
+    except Cancelled as error:
+        _fail(str(error), EXIT_CANCELLED)
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_CANCELLED
+    except IncompleteRunError as error:
+        _fail(str(error), EXIT_INCOMPLETE)
+    except SuperpixelsError as error:
+        _fail(str(error), EXIT_BAD_INPUT)
+    except OSError as error:
+        _fail(_system_sentence(error), EXIT_BAD_INPUT)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(error.format_message(), EXIT_BAD_INPUT)
+    if code == EXIT_CANCELLED:  # also what typer makes of a KeyboardInterrupt
+        _fail("Interrupted; outputs that were finished before are kept.", EXIT_CANCELLED)
+    if code:
+        sys.exit(code)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let a polite kill, as of a batch system, end the block as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _system_sentence(error: OSError) -> str:
+    if error.errno == errno.EPIPE:
+        return "Whoever read the output has gone; the rest of it is not printed."
+    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{what}; look whether the output can be written there and the disk has room."
+
+
+def _readable(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a person wants to know of an image, as names and short texts."""
+    for name in ("name", "location", "format"):
+        yield name, str(facts[name])
+    for axis in facts["axes"]:
+        spacing = f", {axis['spacing']:g} {axis['unit']} apart" if axis["unit"] else ""
+        yield f"axis {axis['name']}", f"{axis['size']}{spacing}"
+    yield "levels", ", ".join(f"{height} x {width}" for height, width in facts["levels"])
+    kind = "RGB" if facts["rgb"] else f"{facts['channels']} channel(s)"
+    yield "samples", f"{facts['dtype']}, {kind}{', alpha' if facts['alpha'] else ''}"
+    yield "nodata", "none" if facts["nodata"] is None else f"{facts['nodata']:g}"
+    yield "chunks", " x ".join(map(str, facts["chunk_shape"]))
+    if facts["crs"]:
+        yield "crs", facts["crs"].partition("[")[2].split(",")[0].strip('"')
+    for note in facts["notes"]:
+        yield "note", note
+
+
+def _fail(sentence: str, code: int) -> None:
+    typer.echo(f"Error: {sentence}", err=True)
+    sys.exit(code)

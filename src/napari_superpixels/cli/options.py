@@ -1,0 +1,158 @@
+"""What the shell's options are called, and how their texts become values."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_superpixels.errors import InputError
+
+
+def whole_number(text: str | int) -> int:
+    """Return a text as an integer.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no whole number; give one such as 16") from None
+
+
+def number(text: str | float) -> float:
+    """Return a text as a number.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no number; give one such as 2.5") from None
+
+
+def positive_number(text: str | int) -> int:
+    """Return a text as an integer of at least 1.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is none.
+    """
+    value = whole_number(text)
+    if value < 1:
+        raise typer.BadParameter(f"it is {value}; give at least 1, or leave it out")
+    return value
+
+
+Method = Annotated[str, typer.Option(help="slic or ssn_pix.")]
+Step = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number, metavar="PIXELS", help="Size of a cell in pixels; 16 by default."
+    ),
+]
+StepUm = Annotated[
+    float | None,
+    typer.Option(parser=number, metavar="UM", help="Size of a cell in micrometers."),
+]
+Compactness = Annotated[
+    float | None,
+    typer.Option(
+        parser=number,
+        metavar="NUMBER",
+        help="Weight of position against colour; by default the method's own.",
+    ),
+]
+Iterations = Annotated[
+    int | None,
+    typer.Option(parser=whole_number, metavar="NUMBER", help="Associations; 10 by default."),
+]
+AxesOption = Annotated[str | None, typer.Option(help="Names of the axes, e.g. zyx.")]
+Level = Annotated[
+    int,
+    typer.Option(
+        parser=whole_number, metavar="LEVEL", help="Pyramid level to work on; 0 is the finest."
+    ),
+]
+Channels = Annotated[str | None, typer.Option(help="Channels to use, e.g. 0,2.")]
+Rgb = Annotated[
+    bool | None,
+    typer.Option("--rgb/--no-rgb", help="Whether three channels are colours; else guessed."),
+]
+Mask = Annotated[Path | None, typer.Option(help="Image that is nonzero where to analyse.")]
+RegionOption = Annotated[
+    list[str] | None, typer.Option("--region", help="Part to write, e.g. y=0:512; repeatable.")
+]
+Window = Annotated[
+    int | None,
+    typer.Option(parser=whole_number, metavar="PIXELS", help="Edge of a window in pixels."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(parser=positive_number, metavar="NUMBER", help="Windows in work at once."),
+]
+Into = Annotated[
+    str | None, typer.Option(help="Also write labels of this name into the image's own OME-Zarr.")
+]
+Geotiff = Annotated[Path | None, typer.Option(help="Also write the labels as this GeoTIFF.")]
+SkipExisting = Annotated[
+    bool,
+    typer.Option(
+        "--skip-existing", help="Skip outputs that are finished; go on with unfinished ones."
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
+
+
+def settings_of(**values: float | None) -> dict[str, Any]:
+    """Return the parameters that were given."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def channels_of(text: str | None) -> list[int] | None:
+    """Return the numbers of a list such as ``0,2``.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"The channels are {text!r}; give numbers such as 0,2.") from None
+
+
+def region_of(parts: list[str] | None) -> dict[str, tuple[int, int]] | None:
+    """Return start and stop along each axis that is named.
+
+    Raises
+    ------
+    InputError
+        If a part is malformed, or an axis named twice.
+    """
+    region: dict[str, tuple[int, int]] = {}
+    for part in parts or ():
+        name, bounds = _span(part)
+        if name in region:
+            raise InputError(f"The region names the axis {name!r} twice; give --region once each.")
+        region[name] = bounds
+    return region or None
+
+
+def _span(part: str) -> tuple[str, tuple[int, int]]:
+    try:
+        name, _, bounds = part.partition("=")
+        start, stop = map(int, bounds.split(":"))
+    except ValueError:
+        raise InputError(f"The region is {part!r}; give it as y=0:512.") from None
+    return name, (start, stop)

@@ -1,0 +1,127 @@
+"""How a run is followed: a bar on a terminal, a plain line now and then elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+import typer
+
+from napari_superpixels.engine.events import Event, RunStarted, TileDone, TileFailed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from napari_superpixels.engine.events import Listener
+
+PLAIN_SECONDS = 30.0
+"""How often a run tells how far it is, where there is no terminal for a bar."""
+
+
+def progress(*, quiet: bool) -> "AbstractContextManager[Listener | None]":
+    """Return a listener that shows the run on standard error, as long as it is entered."""
+    if quiet:
+        return nullcontext(None)
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return _bar(console) if console.is_terminal else nullcontext(PlainLines(_complain))
+
+
+class PlainLines:
+    """Tells how far a run is, one line about every half minute.
+
+    Parameters
+    ----------
+    tell
+        Is given each line.
+    clock
+        Returns seconds.
+    """
+
+    def __init__(
+        self, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tell = tell
+        self._clock = clock
+        self._tiles = self._done = self._earlier = self._pixels = 0
+        self._begin = self._told = clock()
+
+    def __call__(self, event: Event) -> None:
+        """Listen to an event."""
+        if isinstance(event, RunStarted):
+            self._start(event)
+        elif isinstance(event, TileDone):
+            self._count(event)
+        elif isinstance(event, TileFailed):
+            self._tell(failure_line(event))
+
+    def _start(self, event: RunStarted) -> None:
+        self._tiles, self._done, self._earlier, self._pixels = (
+            event.tiles,
+            event.done,
+            event.done,
+            0,
+        )
+        self._begin = self._told = self._clock()
+        known = f", {event.done} of them done" if event.done else ""
+        count = "1 super-tile" if event.tiles == 1 else f"{event.tiles} super-tiles"
+        self._tell(f"Working on {count}{known}; a first use takes some seconds more, to compile.")
+
+    def _count(self, event: TileDone) -> None:
+        self._done += 1
+        # Coarser levels hold the same pixels again.
+        self._pixels += event.pixels if event.tile.startswith("0/") else 0
+        now = self._clock()
+        if now - self._told < PLAIN_SECONDS:
+            return
+        self._told = now
+        seconds = now - self._begin
+        left = seconds / (self._done - self._earlier) * (self._tiles - self._done)
+        self._tell(
+            f"{self._done} of {self._tiles} super-tiles, {self._pixels / 1e6 / seconds:.1f} Mpx/s, "
+            f"about {_duration(left)} left"
+        )
+
+
+def failure_line(event: TileFailed) -> str:
+    """Return what failed as one line."""
+    again = "trying again" if event.retrying else "given up"
+    return f"{event.place}: {event.message} ({again})"
+
+
+def _complain(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+@contextmanager
+def _bar(console: "Console") -> "Iterator[Listener]":
+    """Show a bar with the time left."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("super-tiles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        bar = shown.add_task("run")
+
+        def listen(event: Event) -> None:
+            if isinstance(event, RunStarted):
+                shown.update(bar, total=event.tiles, completed=event.done)
+            elif isinstance(event, TileDone):
+                shown.advance(bar)
+            elif isinstance(event, TileFailed):
+                shown.console.print(failure_line(event), style="red", markup=False)
+
+        yield listen
