@@ -255,7 +255,7 @@ def test_xarray_names_axes_and_spacing(rng, assert_reads):
     image = xr.DataArray(values, coords, ("band", "y", "x"), "scene", {"_FillValue": -1.0})
     source = open_source(image)
     assert source.axes.names == "cyx"
-    assert (source.axes["y"].spacing, source.axes["y"].origin) == (2.5, 100.0)
+    assert (source.axes["y"].spacing, source.axes["y"].origin) == (2.5, -100.0)
     x = source.axes["x"]
     assert (x.spacing, x.origin, x.unit) == (0.5, 4.0, "m")
     assert (source.name, source.nodata, source.notes) == ("scene", -1.0, ())
