@@ -122,6 +122,8 @@ class StoredImage:
     name: str = ""
     """A name that the image gives itself; else its file does."""
     location: str | None = None
+    guesses: tuple[str, ...] = ()
+    """Sentences about choices that change the result, which the user should hear of."""
     notes: tuple[str, ...] = ()
 
 

@@ -83,7 +83,7 @@ def open_source(
         location=stored.location,
         identity=hash_of(stored.identity, letters, layout.picks, is_rgb, level),
         georeference=stored.georeference,
-        notes=(*stored.notes, *notes),
+        notes=(*stored.guesses, *stored.notes, *notes),
         format=stored.format,
         layout=layout,
         reader=stored.reader,
