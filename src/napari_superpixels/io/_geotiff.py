@@ -223,8 +223,8 @@ def _dataset(stamp: FileStamp, level: int, box: Slices) -> Iterator[Any]:
     except ERRORS as error:
         place = f"the block {box_text(box)} of " if box else ""
         raise SourceError(
-            f"GDAL cannot read {place}the GeoTIFF {stamp.path} ({reason(error)}); copy it again "
-            f"from where it came"
+            f"GDAL cannot read {place}the GeoTIFF {stamp.path} ({reason(error)}); replace the "
+            f"file with a good copy and run again"
         ) from None
 
 

@@ -65,7 +65,9 @@ def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: Chosen, level: in
     lost = check_chain(stamp.path, tiff, chosen)
     letters = _letters(series)
     shapes = tuple(tuple(int(n) for n in one.shape) for one in levels)
-    calibration, spacing_notes = calibrate(tiff, max(chosen.index, 0), letters, shapes[0], shapes[level])
+    calibration, spacing_notes = calibrate(
+        tiff, max(chosen.index, 0), letters, shapes[0], shapes[level]
+    )
     reader = TiffReader.of(stamp, chosen.index, level, series)
     facts = (list(shapes), str(series.dtype), chosen.index, level)
     page = series.keyframe

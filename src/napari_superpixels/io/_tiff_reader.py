@@ -128,7 +128,9 @@ class TiffReader:
         """Return a sentence if segments of the first or last page lie beyond the file's end."""
         if series.is_multifile:
             return ()
-        ends = {0: "first", len(series.pages) - 1: "last"} if len(series.pages) > 1 else {0: "first"}
+        ends = (
+            {0: "first", len(series.pages) - 1: "last"} if len(series.pages) > 1 else {0: "first"}
+        )
         for number, name in ends.items():
             page = series.pages[number]
             pairs = list(zip(page.dataoffsets, page.databytecounts)) if page is not None else []
@@ -165,8 +167,8 @@ class TiffReader:
             raise
         except READ_ERRORS as error:
             raise SourceError(
-                f"The TIFF file {self.stamp.path} cannot be read ({reason(error)}); copy it again "
-                f"from where it came"
+                f"The TIFF file {self.stamp.path} cannot be read ({reason(error)}); replace "
+                f"it with a good copy and run again"
             ) from None
 
     def _read(self, tiff: OpenTiff, box: Slices) -> NDArray[Any]:
@@ -271,7 +273,7 @@ class _PageReader:
         except READ_ERRORS as error:
             raise SourceError(
                 f"The tile {where} of {self._page.path} cannot be decoded ({reason(error)}); "
-                f"copy the file again from where it came"
+                f"replace the file with a good copy and run again"
             ) from None
         # What the decoder returns may be a view of a larger buffer, or of the bytes read.
         own: NDArray[Any] = pixels.astype(self._reader.dtype, copy=True)
@@ -303,7 +305,7 @@ class _PageReader:
         if len(data) < count:
             raise SourceError(
                 f"The file {self._page.path} is cut short: the pixels {where} should lie at bytes "
-                f"{offset} to {offset + count}; copy it again from where it came"
+                f"{offset} to {offset + count}; replace the file with a good copy and run again"
             )
         return data
 
