@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 import zarr
 
-from napari_superpixels.errors import InputError
+from napari_superpixels.errors import InputError, SourceError
 from napari_superpixels.io import describe, open_source
 from napari_superpixels.tiling import Box
 
@@ -28,7 +28,7 @@ def planar(rgb):
         ((40, 50, 3), "u1", "cyx"),
         ((40, 50, 3), "u2", "cyx"),
         ((40, 50, 4), "f4", "cyx"),
-        ((40, 50, 3), "i4", "zyx"),
+        ((12, 50, 3), "i4", "zyx"),
         ((7, 40, 50), "u1", "zyx"),
         ((5, 4, 3), "u1", "zyx"),
         ((2, 7, 40, 50), "u1", "tzyx"),
@@ -47,7 +47,7 @@ def test_axes_are_guessed_and_said_aloud(shape, dtype, letters, caplog):
 
 def test_given_axes_are_not_guessed(rng, assert_reads):
     array = rng.integers(0, 256, (3, 20, 5, 30), dtype=np.uint8)
-    source = open_source(array, axes="cyzx")
+    source = open_source(array, axes="cyzx", rgb=False)
     assert source.axes.names == "czyx"
     assert not source.notes
     assert_reads(source, array.transpose(2, 0, 1, 3))
@@ -255,7 +255,7 @@ def test_xarray_names_axes_and_spacing(rng, assert_reads):
     image = xr.DataArray(values, coords, ("band", "y", "x"), "scene", {"_FillValue": -1.0})
     source = open_source(image)
     assert source.axes.names == "cyx"
-    assert (source.axes["y"].spacing, source.axes["y"].origin) == (2.5, 100.0)
+    assert (source.axes["y"].spacing, source.axes["y"].origin) == (2.5, -100.0)
     x = source.axes["x"]
     assert (x.spacing, x.origin, x.unit) == (0.5, 4.0, "m")
     assert (source.name, source.nodata, source.notes) == ("scene", -1.0, ())
@@ -326,3 +326,100 @@ def test_description_is_plain(rgb):
 def test_dask_names_sources_by_identity(rgb):
     copy = pickle.loads(pickle.dumps(open_source(rgb)))
     assert dask.base.tokenize(open_source(rgb)) == dask.base.tokenize(copy)
+
+
+@pytest.mark.parametrize(
+    "shape", [(200, 300, 2), (200, 4, 300), (40, 50, 3), (5, 200, 300, 2), (2, 3, 40, 50, 2)]
+)
+def test_a_guess_of_slivers_is_refused(shape):
+    with pytest.raises(InputError, match=r"would be guessed as .*; name them with axes=") as caught:
+        open_source(np.ones(shape, "i4"))
+    assert str(shape) in str(caught.value)
+    letters = str(caught.value).split("axes=")[-1].strip("'")
+    assert open_source(np.ones(shape, "i4"), axes=letters).axes.plane_shape == shape[-3:-1]
+
+
+@pytest.mark.parametrize(
+    ("shape", "loud"), [((40, 50), False), ((40, 50, 3), True), ((7, 40, 50), True)]
+)
+def test_guesses_that_change_the_result_are_warnings(shape, loud, caplog):
+    open_source(np.ones(shape, np.uint8))
+    assert ("axes guessed as" in caplog.text) == loud
+    caplog.clear()
+    open_source(np.ones(shape, np.uint8), axes="zyx"[-len(shape) :])
+    assert not caplog.text
+
+
+def test_three_channels_of_8_bits_may_be_colours(rgb, caplog):
+    image = planar(rgb)[0]
+    assert "give rgb=True (--rgb)" in open_source(image, axes="cyx").notes[0]
+    assert "three 8-bit channels" in caplog.text
+    named = xr.DataArray(rgb, dims=("y", "x", "c"))
+    assert "give rgb=True (--rgb)" in open_source(named).notes[0]
+    for options in ({"rgb": True}, {"rgb": False}):
+        assert not open_source(image, axes="cyx", **options).notes
+    assert not open_source(image.astype(np.uint16), axes="cyx").notes
+    assert not any("8-bit" in note for note in open_source(rgb).notes)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"level": "0"}, "level='0' must be a whole number"),
+        ({"level": 0.0}, "level=0.0 must be a whole number"),
+        ({"level": None}, "level=None must be"),
+        ({"level": True}, "level=True must be"),
+        ({"channels": "01"}, "channels='01' must be numbers"),
+        ({"channels": 1.5}, "channels=1.5 must be numbers"),
+        ({"channels": [True]}, r"channels=\[True\] must be numbers"),
+        ({"axes": 3}, "axes=3 must be text"),
+        ({"axes": ("y", "x", "c")}, "must be text"),
+        ({"mask": True}, "mask=True must be an array or a path"),
+        ({"rgb": "yes"}, "rgb='yes' must be True"),
+    ],
+)
+def test_options_of_a_wrong_type_are_named(rgb, wrong, words):
+    with pytest.raises(InputError, match=words):
+        open_source(rgb, **wrong)
+
+
+def test_numpy_numbers_become_plain(tmp_path, rgb):
+    np.save(tmp_path / "image.npy", rgb)
+    source = open_source(tmp_path / "image.npy", level=np.int64(0), rgb=np.True_,
+                         channels=np.array([2, 1, 0], np.uint8))  # fmt: skip
+    assert (source.rgb, type(source.rgb)) == (True, bool)
+    assert type(source.level) is int
+    opened = source.opened
+    assert [type(opened[name]) for name in ("level", "rgb")] == [int, bool]
+    assert {type(channel) for channel in opened["channels"]} == {int}
+    plain = open_source(tmp_path / "image.npy", rgb=True, channels=[2, 1, 0])
+    assert source.identity == plain.identity
+    assert open_source(rgb, channels=np.int64(1)).channels == 1
+    assert open_source(rgb, channels=np.int64(1)).opened is None
+
+
+@pytest.mark.parametrize("order", "CF")
+def test_files_of_numpy(tmp_path, rgb, order, assert_reads):
+    path = tmp_path / "image.npy"
+    np.save(path, np.asarray(rgb, order=order))
+    source = open_source(path)
+    assert (source.format, source.name, source.location) == ("numpy file", "image", str(path))
+    assert_reads(source, planar(rgb))
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(SourceError, match=r"numpy file .*image\.npy cannot be read"):
+        open_source(path)
+    with pytest.raises(SourceError, match="changed after it was opened"):
+        source.read(0, Box.whole((40, 57)))
+    np.save(path, np.array([{}, {}]), allow_pickle=True)
+    with pytest.raises(SourceError, match="cannot be read"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("make", [np.asarray, da.from_array, xr.DataArray])
+def test_a_source_is_shown_in_one_line(rgb, make):
+    source = open_source(make(rgb), axes="yxs", mask=np.ones((40, 57)))
+    shown = repr(source)
+    assert shown == str(source)
+    assert "\n" not in shown + repr(source.reader)
+    assert len(shown) < 120
+    assert all(part in shown for part in ("cyx (3, 40, 57)", "uint8", "RGB", source.format))

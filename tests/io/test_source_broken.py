@@ -101,7 +101,9 @@ def test_cut_so_that_pixels_are_gone(slide, kept):
     source = open_source(slide)
     assert any("cut short" in note for note in source.notes)
     source.read(0, Box.of((0, 8), (0, 16)))
-    with pytest.raises(SourceError, match=r"is cut short: the pixels at y .*copy it") as caught:
+    with pytest.raises(
+        SourceError, match=r"is cut short: the pixels at y .*replace the file"
+    ) as caught:
         source.read(0, Box.whole(SHAPE))
     assert one_sentence(caught.value)
 
@@ -116,7 +118,10 @@ def test_broken_tiles(tmp_path):
     path.write_bytes(data)
     source = open_source(path)
     assert not source.read(0, Box.of((32, 64), (0, 96))).pixels.any()
-    with pytest.raises(SourceError, match=r"tile at y 0, x 80 of .* cannot be decoded") as caught:
+    with pytest.raises(
+        SourceError,
+        match=r"tile at y 0, x 80 of .* cannot be decoded .*with a good copy and run again",
+    ) as caught:
         source.read(0, Box.of((0, 20), (80, 96)))
     assert caught.value.__suppress_context__
 
@@ -155,3 +160,44 @@ def test_input_errors_are_value_errors():
     with pytest.raises(ValueError, match="channels="):
         open_source(np.ones((9, 9)), channels=[1])
     assert issubclass(InputError, SuperpixelsError)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("metadata", [{}, None])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_a_stack_that_lost_pages_is_refused(tmp_path, rng, compression, metadata, bigtiff):
+    path = tmp_path / "stack.tif"
+    with tifffile.TiffWriter(path, bigtiff=bigtiff) as tiff:
+        for page in rng.integers(0, 256, (12, *SHAPE), dtype=np.uint8):
+            tiff.write(page, compression=compression, metadata=metadata)
+    with tifffile.TiffFile(path) as tiff:
+        end = tiff.pages[7].offset
+    assert open_source(path).axes["z"].size == 12
+    for kept in (end, end + 5):
+        path.write_bytes(path.read_bytes()[:kept])
+        with pytest.raises(SourceError, match=r"cut short: it ends after \d+ bytes and 7 pages"):
+            open_source(path)
+
+
+def test_a_slide_that_lost_side_images_is_read_with_a_note(tmp_path, rng):
+    path = tmp_path / "slide.svs"
+    rgb = rng.integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
+    text = "Aperio Image Library v11.2.1 \r\n96x64 (16x16)|MPP = 0.5"
+    with tifffile.TiffWriter(path) as tiff:
+        for image, kind in ((rgb, {"tile": (16, 16)}), (rgb[::4, ::4], {"rowsperstrip": 16})):
+            tiff.write(image, description=text, metadata=None, photometric="rgb",
+                       compression="zlib", **kind)  # fmt: skip
+    with tifffile.TiffFile(path) as tiff:
+        end = tiff.pages[1].offset
+    path.write_bytes(path.read_bytes()[:end])
+    source = open_source(path)
+    assert any("what follows its page number 1 is lost" in note for note in source.notes)
+    np.testing.assert_array_equal(source.read(0, Box.whole(SHAPE)).pixels, rgb.transpose(2, 0, 1))
+
+
+def test_a_last_page_without_its_pixels_is_said(tmp_path, rng):
+    path = tmp_path / "stack.tif"
+    stack = rng.integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    tifffile.imwrite(path, stack, metadata=None, photometric="minisblack", compression="zlib")
+    cut(path, 0.95)
+    assert any("of its last page" in note for note in open_source(path).notes)

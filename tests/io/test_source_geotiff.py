@@ -69,8 +69,41 @@ def test_georeference_and_spacing(path, bands):
     assert "UTM zone 18N" in source.georeference.crs
     assert source.georeference.transform == (10, 0, 500000, 0, -20, 4600000)
     y, x = source.axes["y"], source.axes["x"]
-    assert (y.spacing, y.unit, y.origin) == (20, "meter", 4600000 - 10)
+    assert (y.spacing, y.unit, y.origin) == (20, "meter", -(4600000 - 10))
     assert (x.spacing, x.unit, x.origin) == (10, "meter", 500005)
+
+
+TRANSFORMS = {
+    "north up": Affine(10, 0, 500000, 0, -20, 4600000),
+    "south up": Affine(10, 0, 500000, 0, 20, 4600000),
+    "west": Affine(-10, 0, 500000, 0, -20, 4600000),
+}
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("corner", [(0, 0), (37, 51)])
+def test_axes_agree_with_the_georeference(path, bands, kind, level, corner):
+    write(path, bands[:, :128, :192], height=128, width=192, overviews=[2],
+          transform=TRANSFORMS[kind])  # fmt: skip
+    source = open_source(path, level=level)
+    a, _, c, _, e, f = source.georeference.moved(*corner).transform
+    true, steps = {"x": c + a / 2, "y": f + e / 2}, {"x": a, "y": e}
+    for name, pixel in zip("yx", corner):
+        axis = source.axes[name]
+        assert axis.spacing > 0
+        assert axis.origin + pixel * axis.spacing == np.sign(steps[name]) * true[name]
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_rotated_grids_have_lengths(path, bands, level):
+    write(path, bands[:, :128, :192], height=128, width=192, overviews=[2],
+          transform=Affine(3, -8, 500000, 4, 6, 4600000))  # fmt: skip
+    source = open_source(path, level=level)
+    y, x = source.axes["y"], source.axes["x"]
+    assert (y.spacing, x.spacing) == (10 * 2**level, 5 * 2**level)
+    assert (y.origin, x.origin) == ((0, 0), (5, 2.5))[level]
+    assert "rotated or sheared" in source.notes[0]
 
 
 def test_degrees(path, bands):

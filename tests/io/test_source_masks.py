@@ -32,7 +32,13 @@ def as_zarr(mask, folder):
     return zarr.create_array(folder / "mask.zarr", data=mask[None].astype(bool), chunks=(1, 9, 9))
 
 
+def as_npy(mask, folder):
+    np.save(folder / "mask.npy", mask)
+    return folder / "mask.npy"
+
+
 MAKERS = {
+    "npy": as_npy,
     "bool": lambda mask, _: mask.astype(bool),
     "float": lambda mask, _: mask * 0.5,
     "list": lambda mask, _: mask.tolist(),

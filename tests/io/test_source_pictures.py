@@ -94,7 +94,9 @@ def test_cut_pictures_are_refused(tmp_path, rgb, suffix, kept):
     Image.fromarray(rgb).save(path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
-    with pytest.raises(SourceError, match=rf"The picture .*cut\.{suffix} .*copy it again"):
+    with pytest.raises(
+        SourceError, match=rf"The picture .*cut\.{suffix} .*replace the file with a good copy"
+    ):
         open_source(path)
 
 

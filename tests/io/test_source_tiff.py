@@ -271,3 +271,40 @@ def test_complex_tiff_is_refused(path):
     tifffile.imwrite(path, np.zeros((20, 30), np.complex64))
     with pytest.raises(InputError, match="complex64"):
         open_source(path)
+
+
+def write_pages(path, stack, **options):
+    with tifffile.TiffWriter(path) as tiff:
+        for page in stack:
+            tiff.write(page, **options)
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("tail", [(), (3,)])
+def test_pages_written_one_by_one_are_a_stack(path, rng, compression, tail, assert_reads):
+    stack = rng.integers(0, 256, (12, 40, 51, *tail), dtype=np.uint8)
+    write_pages(path, stack, compression=compression)
+    source = open_source(path)
+    assert source.axes.names == ("czyx" if tail else "zyx")
+    assert source.rgb == bool(tail)
+    assert "12 pages of equal size are read as z" in source.notes[0]
+    assert_reads(source, np.moveaxis(stack, 3, 1) if tail else stack[:, None])
+
+
+def test_pages_that_differ_are_no_stack(path, rng):
+    page = rng.integers(0, 256, (40, 51), dtype=np.uint8)
+    write_pages(path, [page, page.astype(np.uint16)])
+    source = open_source(path)
+    assert source.axes.names == "yx"
+    assert "of 2 images in the file the first of the 2 of equal size" in source.notes[0]
+    write_pages(path, [page, page[:20], page])
+    assert "the first of the 2 of equal size" in open_source(path).notes[0]
+
+
+def test_stacks_of_one_page_each_are_no_further_stack(path, rng):
+    """A page may stand for many planes: two of them are two images."""
+    stack = rng.integers(0, 256, (3, 40, 51), dtype=np.uint8)
+    write_pages(path, [stack, stack], photometric="minisblack")
+    source = open_source(path)
+    assert source.axes.shape == (3, 40, 51)
+    assert "first of the 2 of equal size" in source.notes[0]

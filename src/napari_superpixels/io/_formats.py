@@ -17,6 +17,7 @@ FINDERS = {
     "TIFF": f"{ROOM}._tiff:find_tiff",
     "PNG": f"{ROOM}._picture:find_picture",
     "JPEG": f"{ROOM}._picture:find_picture",
+    "npy": f"{ROOM}._npy:find_npy",
 }
 """Functions of (path, level), imported when needed."""
 
@@ -32,6 +33,7 @@ EXTENSIONS = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".npy": "npy",
 }
 
 MAGIC = {
@@ -41,6 +43,7 @@ MAGIC = {
     b"MM\0+": "TIFF",
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
+    b"\x93NUMPY": "npy",
 }
 """First bytes of a file."""
 
@@ -105,7 +108,7 @@ def kind_of_file(path: Path) -> str:
         )
     raise SourceError(
         f"The file {path} starts with {head[:8]!r} and is of no known format; give OME-Zarr, "
-        f"zarr, TIFF, OME-TIFF, SVS, NDPI, SCN, GeoTIFF, PNG or JPEG"
+        f"zarr, TIFF, OME-TIFF, SVS, NDPI, SCN, GeoTIFF, PNG, JPEG or npy"
     )
 
 

@@ -37,6 +37,11 @@ RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
 PALETTE_NOTE = "the file has a palette; its indices are read, not its colours"
 
+ROTATED_NOTE = (
+    "the grid is rotated or sheared: y and x are lengths from the first pixel, the place on Earth "
+    "is only in the georeference"
+)
+
 UNITS = {"metre": "meter", "meter": "meter", "foot": "foot", "kilometre": "kilometer"}
 """Units of projected systems, as NGFF spells them."""
 
@@ -129,14 +134,14 @@ def _stored(
         identity=hash_of_files((stamp,), *facts),
         letters="-yx" if dataset.count == 1 else "cyx",
         levels=shapes,
-        calibration=_calibration(dataset, where),
+        calibration=_calibration(dataset, where, shapes[0]),
         rgb=colours == RGB,
         alpha=alpha,
         nodata=None if dataset.nodata is None else float(dataset.nodata),
         georeference=where,
         masks=masks,
         location=stamp.path,
-        notes=(PALETTE_NOTE,) if bands[0] == ColorInterp.palette else (),
+        notes=_notes(bands, where),
     )
 
 
@@ -156,19 +161,40 @@ def _georeference(dataset: Any) -> GeoReference | None:
     return GeoReference(dataset.crs.to_wkt() if dataset.crs else None, (a, b, c, d, e, f))
 
 
-def _calibration(dataset: Any, where: GeoReference | None) -> dict[str, Calibration]:
-    """Return spacing, unit and the position of the centre of the first pixel; spacing is positive.
+def _notes(bands: tuple[ColorInterp, ...], where: GeoReference | None) -> tuple[str, ...]:
+    notes = (PALETTE_NOTE,) if bands[0] == ColorInterp.palette else ()
+    return (*notes, ROTATED_NOTE) if where is not None and _is_rotated(where) else notes
 
-    The y axis of most maps runs north while rows run south: its spacing is a distance, its
-    direction stands in the georeference.
+
+def _is_rotated(where: GeoReference) -> bool:
+    _, b, _, d, _, _ = where.transform
+    return (b, d) != (0, 0)
+
+
+def _calibration(
+    dataset: Any, where: GeoReference | None, finest: tuple[int, ...]
+) -> dict[str, Calibration]:
+    """Return spacing, unit and the position of the centre of the first pixel of a level.
+
+    Spacing is positive and positions grow with rows and columns, as NGFF wants. Rows of most maps
+    run south: there y is the northing with the opposite sign, which stays true of every region and
+    level. The same holds of x where columns run west. Where the grid is rotated or sheared, y and x
+    are lengths along its sides, 0 at the centre of the first pixel of the finest level.
     """
     if where is None:
         return {}
     a, b, c, d, e, f = where.transform
     unit = _unit(dataset.crs)
+    if not _is_rotated(where):
+        return {
+            "x": Calibration(abs(a), unit, math.copysign(1, a) * (c + a / 2)),
+            "y": Calibration(abs(e), unit, math.copysign(1, e) * (f + e / 2)),
+        }
+    factors = (n / m for n, m in zip(finest[1:], dataset.shape))
+    lengths = (math.hypot(b, e), math.hypot(a, d))
     return {
-        "x": Calibration(math.hypot(a, d), unit, c + (a + b) / 2),
-        "y": Calibration(math.hypot(b, e), unit, f + (d + e) / 2),
+        name: Calibration(length / factor, unit).coarser(factor)
+        for name, length, factor in zip("yx", lengths, factors)
     }
 
 
@@ -197,8 +223,8 @@ def _dataset(stamp: FileStamp, level: int, box: Slices) -> Iterator[Any]:
     except ERRORS as error:
         place = f"the block {box_text(box)} of " if box else ""
         raise SourceError(
-            f"GDAL cannot read {place}the GeoTIFF {stamp.path} ({reason(error)}); copy it again "
-            f"from where it came"
+            f"GDAL cannot read {place}the GeoTIFF {stamp.path} ({reason(error)}); replace the "
+            f"file with a good copy and run again"
         ) from None
 
 

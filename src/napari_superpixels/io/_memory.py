@@ -20,11 +20,15 @@ from napari_superpixels.io._reader import (
 )
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class ArrayReader:
     """A numpy array; boxes are views."""
 
     array: NDArray[Any]
+
+    def __repr__(self) -> str:
+        """Return shape and type in one line."""
+        return _short(self)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -46,12 +50,16 @@ class ArrayReader:
         return self.array[box]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class LazyReader:
     """A zarr array or a lazily loaded xarray variable: sliced, then loaded."""
 
     array: Any
     chunks: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        """Return shape and type in one line."""
+        return _short(self)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -75,11 +83,15 @@ class LazyReader:
             ) from None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class DaskReader:
     """A dask array; boxes are computed in the thread that asks, never by a nested scheduler."""
 
     array: Any
+
+    def __repr__(self) -> str:
+        """Return shape and type in one line."""
+        return _short(self)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -106,6 +118,10 @@ class DaskReader:
                 f"The block {box_text(box)} of the dask array cannot be computed "
                 f"({reason(error)}); check the graph behind it"
             ) from error
+
+
+def _short(reader: "ArrayReader | LazyReader | DaskReader") -> str:
+    return f"<{type(reader).__name__} {reader.shape} {reader.dtype}>"
 
 
 def is_instance(value: object, module: str, name: str) -> bool:

@@ -13,6 +13,9 @@ LETTERS = AXIS_ORDER + "s"
 GUESSES = {2: "yx", 3: "zyx", 4: "tzyx", 5: "tczyx", 6: "tczyxs"}
 """By the number of axes, where nothing is known."""
 
+SLIVER_PX, LONG_AXIS = 4, 16
+"""Planes up to that thin, beside another axis longer than that, are a wrong guess."""
+
 ORDER_OF_GUESSES = "ztc"
 """What unnamed axes of a file become, the one next to y and x first."""
 
@@ -138,8 +141,21 @@ def _guess(shape: tuple[int, ...], dtype: np.dtype[Any]) -> str:
             f"The image has {len(shape)} axes of sizes {shape}, more than can be guessed; "
             f"name them with axes=..., or give at most t, c, z, y, x"
         )
-    letters = "tzyx" if count == 4 else GUESSES[count]
-    return letters + "s" * samples
+    letters = ("tzyx" if count == 4 else GUESSES[count]) + "s" * samples
+    _check_plausible(letters, shape)
+    return letters
+
+
+def _check_plausible(letters: str, shape: tuple[int, ...]) -> None:
+    """Refuse a guess by which a plane is a sliver while another axis is long."""
+    sizes = dict(zip(letters, shape))
+    others = [size for letter, size in sizes.items() if letter not in "yxs"]
+    if min(sizes["y"], sizes["x"]) <= SLIVER_PX and max(others, default=0) > LONG_AXIS:
+        raise InputError(
+            f"The axes of the sizes {shape} would be guessed as {letters!r}, with planes of only "
+            f"{sizes['y']} x {sizes['x']} pixels; name them with axes=..., such as "
+            f"axes={'tzyxc'[-len(shape) :]!r}"
+        )
 
 
 def _fill_unknown(stored: str, shape: tuple[int, ...]) -> str:

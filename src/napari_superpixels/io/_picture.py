@@ -88,14 +88,14 @@ def decode(path: Path) -> NDArray[Any]:
         pixels = np.asarray((imagecodecs.png_decode if is_png else imagecodecs.jpeg_decode)(data))
     except READ_ERRORS as error:
         raise SourceError(
-            f"The picture {path} cannot be decoded ({reason(error)}); copy it again from where it "
-            f"came"
+            f"The picture {path} cannot be decoded ({reason(error)}); replace the file with a "
+            f"good copy and run again"
         ) from None
     # A JPEG decoder fills what is missing with grey and says nothing.
     if not is_png and data.rfind(END_OF_IMAGE) < data.rfind(START_OF_SCAN):
         raise SourceError(
             f"The picture {path} ends after {len(data)} bytes without the mark that ends a JPEG; "
-            f"copy it again from where it came"
+            f"replace the file with a good copy and run again"
         )
     if not is_png and pixels.ndim == 3 and pixels.shape[2] == 4:
         raise SourceError(f"The picture {path} has four colours (CMYK); convert it to RGB")

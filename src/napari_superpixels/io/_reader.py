@@ -1,5 +1,6 @@
 """What a format module gives: a picklable reader, and what the file says about its pixels."""
 
+import operator
 import struct
 import zlib
 from collections.abc import Mapping
@@ -122,6 +123,8 @@ class StoredImage:
     name: str = ""
     """A name that the image gives itself; else its file does."""
     location: str | None = None
+    guesses: tuple[str, ...] = ()
+    """Sentences about choices that change the result, which the user should hear of."""
     notes: tuple[str, ...] = ()
 
 
@@ -161,6 +164,16 @@ class FileStamp:
             )
 
 
+def as_number(value: Any) -> int | None:
+    """Return a whole number as int, None if it is no such number (a bool is none)."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
 def pick_level(level: int, count: int, what: str) -> int:
     """Return `level` if there is such a one.
 
@@ -169,7 +182,7 @@ def pick_level(level: int, count: int, what: str) -> int:
     InputError
         If it is out of range.
     """
-    if isinstance(level, bool) or not 0 <= level < count:
+    if not 0 <= level < count:
         raise InputError(
             f"level={level!r} does not exist: {what} has {count} level{'s' * (count != 1)}; "
             f"give {f'a level from 0 to {count - 1}' if count > 1 else 'level=0'}"

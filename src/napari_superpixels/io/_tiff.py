@@ -4,7 +4,6 @@ We decode the segments ourselves (not through tifffile's zarr store): in the cal
 the GIL released, with a bounded cache, and with an error that names the broken place.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from napari_superpixels.io._naming import check_dtype, check_shape
 from napari_superpixels.io._reader import READ_ERRORS, FileStamp, StoredImage, pick_level, reason
 from napari_superpixels.io._tiff_calibration import calibrate
 from napari_superpixels.io._tiff_reader import TiffReader
+from napari_superpixels.io._tiff_stack import Chosen, check_chain, choose
 
 GEO_TAGS = (34735, 42112, 42113)
 """GeoKeyDirectory, GDAL_METADATA, GDAL_NODATA."""
@@ -23,15 +23,6 @@ GEO_TAGS = (34735, 42112, 42113)
 RGB, PALETTE, YCBCR = 2, 3, 6
 ALPHA_KINDS = (1, 2)
 """ExtraSamples values for associated and unassociated alpha."""
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """A series, and the other names that were passed over."""
-
-    series: tifffile.TiffPageSeries
-    index: int
-    notes: tuple[str, ...]
 
 
 def find_tiff(path: Path, level: int) -> StoredImage:
@@ -53,7 +44,7 @@ def find_tiff(path: Path, level: int) -> StoredImage:
                 from napari_superpixels.io._geotiff import find_geotiff
 
                 return find_geotiff(path, level)
-            chosen = _choose(tiff)
+            chosen = choose(tiff)
             return _stored(stamp, tiff, chosen, level)
     except SuperpixelsError:
         raise
@@ -64,34 +55,19 @@ def find_tiff(path: Path, level: int) -> StoredImage:
         ) from None
 
 
-def _choose(tiff: tifffile.TiffFile) -> _Chosen:
-    """Return the series with the most pixels a plane, the first of equals."""
-    areas = [_area(series) for series in tiff.series]
-    index = areas.index(max(areas))
-    chosen = tiff.series[index]
-    if len(areas) == 1:
-        return _Chosen(chosen, index, ())
-    name = repr(chosen.name) if chosen.name else f"number {index}"
-    return _Chosen(
-        chosen, index, (f"of {len(areas)} images in the file the largest, {name}, is read",)
-    )
-
-
-def _area(series: tifffile.TiffPageSeries) -> int:
-    sizes = dict(zip(series.axes, series.shape))
-    return int(sizes.get("Y", 0)) * int(sizes.get("X", 0))
-
-
-def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: _Chosen, level: int) -> StoredImage:
+def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: Chosen, level: int) -> StoredImage:
     levels = chosen.series.levels
     pick_level(level, len(levels), stamp.path)
     series = levels[level]
     check_shape(tuple(series.shape), stamp.path)
     check_dtype(np.dtype(series.dtype), stamp.path)
     _check_decoder(stamp.path, series.keyframe)
+    lost = check_chain(stamp.path, tiff, chosen)
     letters = _letters(series)
     shapes = tuple(tuple(int(n) for n in one.shape) for one in levels)
-    calibration, spacing_notes = calibrate(tiff, chosen.index, letters, shapes[0], shapes[level])
+    calibration, spacing_notes = calibrate(
+        tiff, max(chosen.index, 0), letters, shapes[0], shapes[level]
+    )
     reader = TiffReader.of(stamp, chosen.index, level, series)
     facts = (list(shapes), str(series.dtype), chosen.index, level)
     page = series.keyframe
@@ -106,7 +82,8 @@ def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: _Chosen, level: i
         rgb="s" in letters and page.photometric in (RGB, YCBCR),
         alpha=samples in (2, 4) and tuple(page.extrasamples)[-1:] in ((1,), (2,)),
         location=stamp.path,
-        notes=(*chosen.notes, *spacing_notes, *_page_notes(page), *reader.truncation(series)),
+        guesses=chosen.notes,
+        notes=(*spacing_notes, *_page_notes(page), *lost, *reader.truncation(series)),
     )
 
 

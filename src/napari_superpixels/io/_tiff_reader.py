@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from napari_superpixels.errors import SourceError
 from napari_superpixels.io._handles import BLOCKS, HANDLES, RawFile
 from napari_superpixels.io._reader import READ_ERRORS, FileStamp, Slices, reason
+from napari_superpixels.io._tiff_stack import series_of
 
 JPEG_KINDS = (6, 7, 34892, 33007)
 """Compressions that need the page's JPEG tables."""
@@ -76,7 +77,7 @@ class OpenTiff:
         stamp.check()
         self._lock = threading.Lock()
         self._tiff = tifffile.TiffFile(stamp.path)
-        self.series = self._tiff.series[index].levels[level]
+        self.series = series_of(self._tiff, index).levels[level]
         self.keyframe = self.series.keyframe
         self.decode = self.keyframe.decode
         self.layout = PageLayout.of(self.series)
@@ -124,15 +125,31 @@ class TiffReader:
         return cls(stamp, index, level, shape, np.dtype(series.dtype), chunks)
 
     def truncation(self, series: tifffile.TiffPageSeries) -> tuple[str, ...]:
-        """Return a sentence if segments of the first page lie beyond the end of the file."""
-        page = series.keyframe
-        pairs = zip(page.dataoffsets, page.databytecounts)
-        lost = sum(offset + count > self.stamp.size for offset, count in pairs)
-        if not lost or series.is_multifile:
+        """Return a sentence if segments of the first or last page lie beyond the file's end."""
+        if series.is_multifile:
             return ()
-        total = len(page.dataoffsets)
-        return (f"the file is cut short: {lost} of {total} tiles or strips of its first page lie "
-                f"beyond its end, reading them will fail",)  # fmt: skip
+        ends = (
+            {0: "first", len(series.pages) - 1: "last"} if len(series.pages) > 1 else {0: "first"}
+        )
+        for number, name in ends.items():
+            page = series.pages[number]
+            pairs = list(zip(page.dataoffsets, page.databytecounts)) if page is not None else []
+            lost = sum(offset + count > self.stamp.size for offset, count in pairs)
+            if lost:
+                return (f"the file is cut short: {lost} of {len(pairs)} tiles or strips of its "
+                        f"{name} page lie beyond its end, reading them will fail",)  # fmt: skip
+        return self._lost_planes(series)
+
+    def _lost_planes(self, series: tifffile.TiffPageSeries) -> tuple[str, ...]:
+        """Return a sentence if a page stands for many planes that do not all lie in the file."""
+        planes = prod(PageLayout.of(series).leading)
+        if len(series.pages) != 1 or planes == 1:
+            return ()
+        room = (self.stamp.size - series.keyframe.dataoffsets[0]) // series.keyframe.nbytes
+        if room >= planes:
+            return ()
+        return (f"the file is cut short: only {room} of its {planes} planes lie in it, reading "
+                f"the others will fail",)  # fmt: skip
 
     def read(self, box: Slices) -> NDArray[Any]:
         """Return a box of samples.
@@ -150,8 +167,8 @@ class TiffReader:
             raise
         except READ_ERRORS as error:
             raise SourceError(
-                f"The TIFF file {self.stamp.path} cannot be read ({reason(error)}); copy it again "
-                f"from where it came"
+                f"The TIFF file {self.stamp.path} cannot be read ({reason(error)}); replace "
+                f"it with a good copy and run again"
             ) from None
 
     def _read(self, tiff: OpenTiff, box: Slices) -> NDArray[Any]:
@@ -256,7 +273,7 @@ class _PageReader:
         except READ_ERRORS as error:
             raise SourceError(
                 f"The tile {where} of {self._page.path} cannot be decoded ({reason(error)}); "
-                f"copy the file again from where it came"
+                f"replace the file with a good copy and run again"
             ) from None
         # What the decoder returns may be a view of a larger buffer, or of the bytes read.
         own: NDArray[Any] = pixels.astype(self._reader.dtype, copy=True)
@@ -288,7 +305,7 @@ class _PageReader:
         if len(data) < count:
             raise SourceError(
                 f"The file {self._page.path} is cut short: the pixels {where} should lie at bytes "
-                f"{offset} to {offset + count}; copy it again from where it came"
+                f"{offset} to {offset + count}; replace the file with a good copy and run again"
             )
         return data
 

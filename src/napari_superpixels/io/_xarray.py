@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_superpixels.io._identity import hash_of, hash_of_array, hash_of_samples
 from napari_superpixels.io._memory import ArrayReader, DaskReader, LazyReader, is_instance
@@ -88,7 +89,10 @@ def _calibrations(image: Any, letters: str) -> dict[str, Calibration]:
 
 
 def _calibration(coordinate: Any) -> Calibration | None:
-    """Return the calibration of a coordinate if its numbers are evenly spaced."""
+    """Return the calibration of a coordinate if its numbers are evenly spaced.
+
+    Spacing is positive: of a coordinate that falls (northings, mostly) the opposite is the axis.
+    """
     values = coordinate.to_numpy()
     if values.ndim != 1 or values.dtype.kind not in "uif" or values.size < 2:
         return None
@@ -98,7 +102,11 @@ def _calibration(coordinate: Any) -> Calibration | None:
     if step == 0 or not np.allclose(values, even, rtol=0, atol=abs(step) * 1e-3):
         return None
     unit = coordinate.attrs.get("units")
-    return Calibration(float(abs(step)), str(unit) if unit else None, float(values[0]))
+    return Calibration(float(abs(step)), str(unit) if unit else None, _first(values, step))
+
+
+def _first(values: NDArray[np.float64], step: float) -> float:
+    return float(values[0] if step > 0 else -values[0])
 
 
 def _nodata(image: Any) -> float | None:

@@ -64,7 +64,7 @@ class ZarrReader:
         except READ_ERRORS as error:
             raise SourceError(
                 f"A chunk of {self.path} in the block {box_text(box)} cannot be read "
-                f"({reason(error)}); restore it from a good copy"
+                f"({reason(error)}); replace it with a good copy and run again"
             ) from None
 
 
@@ -183,7 +183,8 @@ def _multiscale(
         rgb=image.rgb if reader.dtype == np.uint8 else None,
         name=stem_of(str(root)),
         location=str(group),
-        notes=notes + _rgb_note(image, reader.dtype),
+        guesses=_rgb_note(image, reader.dtype),
+        notes=notes,
     )
 
 

@@ -7,6 +7,10 @@ The root is itself the label multiscale, because readers open it then (a root th
     OUT/cells/means      float32, (t, z,) cells y, cells x, channels
     OUT/cells/counts     uint32, (t, z,) cells y, cells x
 
+Scales are positive, as NGFF wants, and y grows downwards: the labels of a map whose rows run south
+have y = -northing, at every level and of every region. The reference system and the true transform
+are the `georeference` in the provenance.
+
 Until `finish_labels` has written the metadata the root says nothing about an image.
 """
 

@@ -14,10 +14,15 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.io._formats import find_image, stem_of
 from napari_superpixels.io._identity import hash_of
 from napari_superpixels.io._naming import check_dtype, check_shape, name_axes
-from napari_superpixels.io._reader import Calibration, StoredImage
+from napari_superpixels.io._reader import Calibration, StoredImage, as_number
 from napari_superpixels.io.source import Layout, Source
 
 LOGGER = logging.getLogger(__name__)
+
+THREE_CHANNELS = (
+    "three 8-bit channels are taken as channels, not as red, green and blue; give rgb=True "
+    "(--rgb) if they are colours"
+)
 
 
 def open_source(
@@ -34,7 +39,8 @@ def open_source(
     Parameters
     ----------
     image
-        A path (OME-Zarr 0.4 or 0.5, zarr, TIFF, OME-TIFF, SVS, NDPI, SCN, GeoTIFF, PNG, JPEG),
+        A path (OME-Zarr 0.4 or 0.5, zarr, TIFF, OME-TIFF, SVS, NDPI, SCN, GeoTIFF, PNG, JPEG,
+        npy),
         or a numpy, dask, zarr or xarray array.
     axes
         One letter of ``tczyx`` for each stored axis, or ``s`` for the samples of a colour; as the
@@ -61,16 +67,20 @@ def open_source(
     InputError
         If the image, or what is said about it, cannot be used.
     """
+    level, rgb = _check_level(level), _check_rgb(rgb)
+    _check_axes(axes)
     stored = find_image(image, level)
     check_shape(stored.reader.shape, stored.location or "The array")
     check_dtype(stored.reader.dtype, stored.location or "The array")
-    letters, notes = name_axes(stored.letters, stored.reader.shape, stored.reader.dtype, axes)
+    letters, guesses = name_axes(stored.letters, stored.reader.shape, stored.reader.dtype, axes)
     letters, channel = _channel_axis(letters, stored.reader.shape)
     count = stored.reader.shape[letters.index(channel)] if channel else 1
     alpha = _has_alpha(stored, letters, channel, count, rgb=rgb)
     colours = count - alpha
     picks = _check_channels(channels, colours)
     is_rgb = _is_rgb(stored, channel, (colours, len(picks)), axes=axes, rgb=rgb)
+    if rgb is None and not is_rgb and colours == 3 and stored.reader.dtype == np.uint8:
+        guesses.append(THREE_CHANNELS)
     layout = Layout(letters, channel, picks + ((colours,) if alpha else ()))
     source = Source(
         axes=_axes(stored, letters, channel, len(picks)),
@@ -83,17 +93,50 @@ def open_source(
         location=stored.location,
         identity=hash_of(stored.identity, letters, layout.picks, is_rgb, level),
         georeference=stored.georeference,
-        notes=(*stored.notes, *notes),
+        notes=(*stored.guesses, *stored.notes, *guesses),
         format=stored.format,
         layout=layout,
         reader=stored.reader,
         masks=stored.masks,
     )
-    for note in source.notes:
-        LOGGER.info("%s: %s", source.name, note)
+    _tell(source, (*stored.guesses, *guesses))
     source = source if mask is None else with_mask(source, mask)
-    choices = {"axes": axes, "level": level, "channels": channels, "rgb": rgb}
+    chosen = None if channels is None else list(picks)
+    choices = {"axes": axes, "level": level, "channels": chosen, "rgb": rgb}
     return replace(source, opened=_opened(source, mask, choices))
+
+
+def _tell(source: Source, guesses: tuple[str, ...]) -> None:
+    """Log the notes: as warnings what was guessed and changes the result."""
+    for note in source.notes:
+        # That two axes are y and x leaves nothing to choose.
+        level = (
+            logging.WARNING if note in guesses and source.layout.letters != "yx" else logging.INFO
+        )
+        LOGGER.log(level, "%s: %s", source.name, note)
+
+
+def _check_level(level: Any) -> int:
+    number = as_number(level)
+    if number is None:
+        raise InputError(
+            f"level={level!r} must be a whole number, 0 for the finest level; give level=0 or "
+            f"another number without quotes"
+        )
+    return number
+
+
+def _check_axes(axes: Any) -> None:
+    if axes is not None and not isinstance(axes, str):
+        raise InputError(
+            f"axes={axes!r} must be text with one letter for each axis; give for example axes='zyx'"
+        )
+
+
+def _check_rgb(rgb: Any) -> bool | None:
+    if rgb is not None and not isinstance(rgb, bool | np.bool_):
+        raise InputError(f"rgb={rgb!r} must be True, False or None; give one of them")
+    return None if rgb is None else bool(rgb)
 
 
 def _opened(source: Source, mask: Any, choices: dict[str, Any]) -> dict[str, Any] | None:
@@ -101,8 +144,6 @@ def _opened(source: Source, mask: Any, choices: dict[str, Any]) -> dict[str, Any
     in_memory = mask is not None and not isinstance(mask, str | PathLike)
     if source.location is None or in_memory:
         return None
-    if choices["channels"] is not None:
-        choices["channels"] = [int(channel) for channel in choices["channels"]]
     mask_path = None if mask is None else os.path.abspath(mask)
     return {"image": source.location, **choices, "mask": mask_path}
 
@@ -122,6 +163,11 @@ def with_mask(source: Source, mask: Any) -> Source:
     InputError
         If its shape does not fit.
     """
+    if not isinstance(mask, str) and np.isscalar(mask):
+        raise InputError(
+            f"mask={mask!r} must be an array or a path; give one number for each pixel, nonzero "
+            f"where to analyse"
+        )
     found = find_image(mask, 0)
     shape, axes = found.reader.shape, source.axes
     bare = shape
@@ -194,14 +240,16 @@ def _is_rgb(
 def _check_channels(channels: Sequence[int] | None, count: int) -> tuple[int, ...]:
     if channels is None:
         return tuple(range(count))
-    picks = (channels,) if isinstance(channels, int) else tuple(channels)
-    wrong = [p for p in picks if not isinstance(p, int | np.integer) or not 0 <= p < count]
+    several = np.iterable(channels) and not isinstance(channels, str)
+    given = tuple(channels) if several else (channels,)
+    picks = tuple(pick for pick in map(as_number, given) if pick is not None)
+    wrong = len(picks) != len(given) or not all(0 <= pick < count for pick in picks)
     if wrong or not picks or len(set(picks)) != len(picks):
         raise InputError(
-            f"channels={list(picks)!r} must be numbers from 0 to {count - 1}, each at most once "
+            f"channels={channels!r} must be numbers from 0 to {count - 1}, each at most once "
             f"and at least one: the image has {count}"
         )
-    return tuple(int(pick) for pick in picks)
+    return picks
 
 
 def _axes(stored: StoredImage, letters: str, channel: str | None, count: int) -> Axes:

@@ -89,7 +89,7 @@ def _as_slice(places: list[int]) -> Any:
     return places
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Source:
     """An image of any size: what is known of it, and how to read a block.
 
@@ -130,6 +130,14 @@ class Source:
     """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
     opened: dict[str, Any] | None = None
     """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
+
+    def __repr__(self) -> str:
+        """Return name, format, axes, type and levels in one line."""
+        count, rgb = len(self.level_shapes), ", RGB" if self.rgb else ""
+        return (
+            f"<Source {self.name!r}: {self.format}, {self.axes.names} {self.axes.shape}, "
+            f"{self.dtype}{rgb}, level {self.level} of {count}>"
+        )
 
     @property
     def channels(self) -> int:
