@@ -59,6 +59,10 @@ class WindowLabeller:
         block = self.plan.source.block(plane, read_box(self.plan, window), pixels)
         return self.label(block, block_id, statistics)
 
+    def measured(self) -> Statistics:
+        """Measure the image; a method, so that dask does not look into the source."""
+        return measure(self.plan.source)
+
     def place(self, block_id: tuple[int, ...]) -> tuple[int, Window]:
         """Return plane number and window at a place of the chunk grid."""
         plan = self.plan
@@ -77,7 +81,7 @@ def lazy_labels(plan: Plan) -> da.Array:
     labeller = WindowLabeller(plan)
     if plan.source.is_dask:
         return _from_dask_source(plan, labeller)
-    keywords = {"statistics": delayed(measure)(plan.source)} if plan.deferred else {}
+    keywords = {"statistics": delayed(labeller.measured)()} if plan.deferred else {}
     labels: da.Array = da.map_blocks(
         labeller.at,
         chunks=_chunks(plan),

@@ -136,7 +136,7 @@ class Plan:
         return project_tile(
             read=read,
             core=tuple(map(min, self.core_px, self.pixels.shape)),
-            pixel_bytes=self.source.channels * self.source.dtype.itemsize,
+            pixel_bytes=self.source.read_bytes_per_pixel,
             source_chunk=self.source.chunk_shape,
             label_bytes=self.dtype.itemsize,
             model_bytes=model.bytes_for((read[0], read[1])),
@@ -163,7 +163,7 @@ class Plan:
                 "revision": self.method.revision,
                 "settings": asdict(self.method),  # type: ignore[call-overload]  # a dataclass
             },
-            "source": {"name": self.source.name, "identity": self.source.identity},
+            "source": {"identity": self.source.identity, "name": self.source.name},
             "level": self.source.level,
             "statistics": asdict(self.statistics) if self.statistics else None,
             "georeference": where.as_json() if where else None,
@@ -181,8 +181,14 @@ class Plan:
 
     @cached_property
     def hash(self) -> str:
-        """Digest of the provenance: equal plans, equal bytes."""
-        text = json.dumps(self.provenance(), sort_keys=True)
+        """Digest of the provenance but the image's name: equal plans, equal bytes.
+
+        The name is no part of it because an image inside a collection, opened again by its own
+        path, is called otherwise.
+        """
+        text = json.dumps(
+            self.provenance() | {"source": {"identity": self.source.identity}}, sort_keys=True
+        )
         return hashlib.sha256(text.encode()).hexdigest()
 
     def __str__(self) -> str:

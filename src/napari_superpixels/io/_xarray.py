@@ -74,8 +74,15 @@ def _reader(image: Any) -> tuple[Reader, str]:
     if getattr(image.variable, "_in_memory", True):
         array = image.to_numpy()
         return ArrayReader(array), hash_of_array(array)
-    reader = LazyReader(image.variable, tuple(image.shape))
+    reader = LazyReader(image.variable, _stored_chunks(image))
     return reader, hash_of_samples(reader)
+
+
+def _stored_chunks(image: Any) -> tuple[int, ...]:
+    """Return the chunks of the file behind it; single samples where it tells of none."""
+    preferred = image.encoding.get("preferred_chunks") or {}
+    sizes = (preferred.get(dim, 1) for dim in image.dims)
+    return tuple(size if isinstance(size, int) else max(size) for size in sizes)
 
 
 def _calibrations(image: Any, letters: str) -> dict[str, Calibration]:

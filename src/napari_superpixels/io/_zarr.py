@@ -1,8 +1,9 @@
 """Zarr on disk: OME-Zarr images, plain arrays of format 2 and 3, groups with a single array."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from napari_superpixels.errors import SourceError
 from napari_superpixels.io._formats import stem_of
 from napari_superpixels.io._handles import HANDLES
-from napari_superpixels.io._identity import hash_of
+from napari_superpixels.io._identity import hash_of, stamp_of
 from napari_superpixels.io._memory import find_zarr_object
 from napari_superpixels.io._naming import check_dtype, check_shape
 from napari_superpixels.io._ngff import Multiscale, ome_attributes, parse_multiscale
@@ -27,6 +28,12 @@ from napari_superpixels.io._reader import (
 )
 
 METADATA_FILES = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
+
+ALL_CHUNKS = 2000
+"""Of arrays with so many files of chunks or fewer, each file's size and time is in the identity."""
+
+SOME_CHUNKS = 256
+"""How many files of chunks are looked at in larger arrays."""
 
 
 class _OpenArray:
@@ -227,13 +234,28 @@ def _reader(path: Path, array: Any, facts: list[Any]) -> ZarrReader:
         shape=tuple(array.shape),
         dtype=np.dtype(array.dtype),
         chunks=tuple(array.chunks),
-        identity=_identity(path, facts),
+        identity=_identity(path, array, facts),
     )
 
 
-def _identity(path: Path, facts: list[Any]) -> str:
+def _identity(path: Path, array: Any, facts: list[Any]) -> str:
     """Return the hash of an array's metadata and times; the same wherever the folder lies."""
     files = [path / name for name in METADATA_FILES if (path / name).is_file()]
     contents = [file.read_bytes() for file in files]
-    times = [file.stat().st_mtime_ns for file in (*files, path)]
-    return hash_of(json.dumps(facts, sort_keys=True, default=str), times, *contents)
+    times = [file.stat().st_mtime_ns for file in files]
+    facts_text = json.dumps(facts, sort_keys=True, default=str)
+    return hash_of(facts_text, times, _chunk_stamps(path, array), *contents)
+
+
+def _chunk_stamps(path: Path, array: Any) -> list[list[int]]:
+    """Return size and time of the files of chunks: all, or evenly spread ones and their folders."""
+    edges = getattr(array, "shards", None) or array.chunks
+    grid = tuple(-(-size // edge) for size, edge in zip(array.shape, edges, strict=True))
+    count = prod(grid)
+    numbers: Iterable[int] = range(count)
+    if count > ALL_CHUNKS:
+        numbers = (i * (count - 1) // (SOME_CHUNKS - 1) for i in range(SOME_CHUNKS))
+    places = (tuple(map(int, np.unravel_index(number, grid))) for number in numbers)
+    keys = [path / array.metadata.encode_chunk_key(place) for place in places]
+    folders = sorted({key.parent for key in keys}) if count > ALL_CHUNKS else []
+    return [stamp_of(file) for file in (*keys, *folders)]

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from math import prod
 from os import PathLike
 from typing import Any
 
@@ -12,10 +13,14 @@ import numpy as np
 from napari_superpixels.axes import AXIS_ORDER, Axes, Axis
 from napari_superpixels.errors import InputError
 from napari_superpixels.io._formats import find_image, stem_of
-from napari_superpixels.io._identity import hash_of
+from napari_superpixels.io._identity import hash_of, mask_facts
+from napari_superpixels.io._memory import ArrayReader, DaskReader
 from napari_superpixels.io._naming import check_dtype, check_shape, name_axes
-from napari_superpixels.io._reader import Calibration, StoredImage, as_number
+from napari_superpixels.io._reader import Calibration, Reader, StoredImage, as_number
 from napari_superpixels.io.source import Layout, Source
+
+DASK_MASK_BYTES = 256 * 2**20
+"""A dask mask up to this size, at one byte a pixel, is computed when it is given."""
 
 LOGGER = logging.getLogger(__name__)
 
@@ -91,7 +96,11 @@ def open_source(
         level_shapes=_plane_shapes(stored, letters),
         name=stored.name or stem_of(stored.location or "image"),
         location=stored.location,
-        identity=hash_of(stored.identity, letters, layout.picks, is_rgb, level),
+        identity=hash_of(
+            stored.identity,
+            [letters, channel, layout.picks, alpha, is_rgb, level],
+            [repr(stored.nodata), mask_facts(stored.masks)],
+        ),
         georeference=stored.georeference,
         notes=(*stored.guesses, *stored.notes, *guesses),
         format=stored.format,
@@ -156,12 +165,13 @@ def with_mask(source: Source, mask: Any) -> Source:
     source
         The image.
     mask
-        Array or path; shape (Y, X) of the source's level, or with its leading axes t and z.
+        Array or path; shape (Y, X) of the source's level, or with its leading axes t and z. A dask
+        array is computed here, once and whole.
 
     Raises
     ------
     InputError
-        If its shape does not fit.
+        If its shape does not fit, or it is a dask array of more than `DASK_MASK_BYTES` pixels.
     """
     if not isinstance(mask, str) and np.isscalar(mask):
         raise InputError(
@@ -182,9 +192,23 @@ def with_mask(source: Source, mask: Any) -> Source:
         )
     return replace(
         source,
-        masks=(*source.masks, found.reader),
+        masks=(*source.masks, _mask_reader(found.reader)),
         identity=hash_of(source.identity, found.identity),
     )
+
+
+def _mask_reader(reader: Reader) -> Reader:
+    """Return the reader of a mask; a dask array is computed here, never inside another compute."""
+    if not isinstance(reader, DaskReader):
+        return reader
+    size = prod(reader.shape)
+    if size > DASK_MASK_BYTES:
+        raise InputError(
+            f"The dask mask has {size:,} pixels, but at most {DASK_MASK_BYTES:,} are computed into "
+            f"memory; store it with to_zarr() and give that path as the mask"
+        )
+    lazy = (reader.array != 0) & (reader.array == reader.array)  # NaN says nothing
+    return ArrayReader(DaskReader(lazy).read(tuple(slice(0, n) for n in reader.shape)))
 
 
 def _channel_axis(letters: str, shape: tuple[int, ...]) -> tuple[str, str | None]:

@@ -156,6 +156,17 @@ class Source:
         return chunks[letters.index("y")], chunks[letters.index("x")]
 
     @property
+    def read_bytes_per_pixel(self) -> int:
+        """Bytes that are read for each pixel: all samples from the first to the last that is used.
+
+        Alpha counts, and channels in between that are dropped later.
+        """
+        boxes = self.layout.boxes({}, self.reader.chunks)
+        place = self.layout.letters.index(self.layout.channel) if self.layout.channel else 0
+        samples = sum(box[place].stop - box[place].start for box in boxes)
+        return samples * self.reader.dtype.itemsize
+
+    @property
     def is_dask(self) -> bool:
         """Whether `dask_block` can give slices for a graph."""
         return isinstance(self.reader, DaskReader)
@@ -240,7 +251,7 @@ class Source:
             "channels": self.channels,
             "rgb": self.rgb,
             "alpha": self.has_alpha,
-            "nodata": self.nodata,
+            "nodata": _as_plain(self.nodata),
             "masked": bool(self.masks),
             "crs": where.crs if where else None,
             "transform": list(where.transform) if where else None,
@@ -281,6 +292,11 @@ class Source:
 def describe(source: Source) -> dict[str, Any]:
     """Return what would be read from a source, as plain values that JSON can express."""
     return source.describe()
+
+
+def _as_plain(nodata: float | None) -> float | str | None:
+    """Return a number that JSON can hold, or "nan", "inf" or "-inf"."""
+    return nodata if nodata is None or isfinite(nodata) else str(float(nodata))
 
 
 def _as_numbers(samples: NDArray[Any]) -> NDArray[Any]:
