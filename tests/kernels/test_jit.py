@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from numba import njit
 
@@ -21,3 +26,44 @@ def test_without_a_place_for_a_cache_kernels_still_compile():
 
 def test_options_are_passed_on():
     assert kernel(error_model="numpy")(without_a_file()).targetoptions["error_model"] == "numpy"
+
+
+OUTER = """
+from napari_superpixels.kernels.jit import kernel
+from inner import add
+@kernel()
+def outer(x):
+    return add(x)
+"""
+INNER = """
+from napari_superpixels.kernels.jit import kernel
+@kernel()
+def add(x):
+    return x + {}
+"""
+CALL = "from outer import outer; print(outer(1), sum(outer.stats.cache_hits.values()))"
+
+
+def test_a_change_of_an_inlined_file_empties_the_cache(tmp_path):
+    package = str(Path(__file__).parents[2] / "src")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), package]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }
+
+    def call(number):
+        inner = tmp_path / "inner.py"
+        inner.write_text(INNER.format(number))
+        os.utime(inner, (1e9, 1e9))  # as an installer that keeps times
+        done = subprocess.run(
+            [sys.executable, "-c", CALL], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    (tmp_path / "outer.py").write_text(OUTER)
+    assert call(1) == ["2", "0"]
+    assert call(1) == ["2", "1"], "nothing changed, so nothing is compiled again"
+    assert call(5) == ["6", "0"]

@@ -9,7 +9,7 @@ from napari_superpixels.testing.strategies import make_codes
 def sums_reference(codes, pixels, step):
     cells = tuple(-(-n // s) for n, s in zip(codes.shape, step, strict=True))
     counts = np.zeros(cells, np.int64)
-    kind = np.float64 if pixels.dtype.kind == "f" else np.int64
+    kind = np.float64 if pixels.dtype.kind == "f" or pixels.dtype.itemsize == 8 else np.int64
     sums = np.zeros((len(pixels), *cells), kind)
     for y, x in np.ndindex(codes.shape):
         code = int(codes[y, x])
@@ -22,7 +22,7 @@ def sums_reference(codes, pixels, step):
     return counts, sums
 
 
-@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "f2", "f4", "f8", "?"])
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "u4", "i8", "u8", "f2", "f4", "f8", "?"])
 @pytest.mark.parametrize(
     ("shape", "step"), [((13, 17), (4, 5)), ((1, 1), (3, 3)), ((5, 1), (2, 7))]
 )
@@ -34,7 +34,7 @@ def test_equals_the_reference(dtype, shape, step):
     counts, sums = cell_sums(codes, pixels, step)
     expected_counts, expected_sums = sums_reference(codes, pixels, step)
     assert counts.dtype == np.int64
-    assert sums.dtype == (np.float64 if pixels.dtype.kind == "f" else np.int64)
+    assert sums.dtype == expected_sums.dtype
     assert (counts == expected_counts).all()
     assert (sums == expected_sums).all()
 
@@ -42,7 +42,7 @@ def test_equals_the_reference(dtype, shape, step):
 def test_means_are_nan_without_pixels():
     codes = np.array([[4, 4, 3, 3]], np.uint8)
     pixels = np.array([[[1, 2, 3, 5]], [[0, 0, 0, 2]]], np.uint8)
-    means = cell_means(codes, pixels, (1, 2))
+    means = cell_means(*cell_sums(codes, pixels, (1, 2)))
     assert means.dtype == np.float32
     assert means.shape == (1, 2, 2)
     assert (means[0, 0] == [2.75, 0.5]).all()
@@ -66,5 +66,16 @@ def test_strided_pixels():
     codes = make_codes(rng, "blobs", (12, 12), (4, 4))
     pixels = rng.integers(0, 255, (12, 12, 3), np.uint8)
     planar = np.ascontiguousarray(pixels.transpose(2, 0, 1))
-    strided = cell_means(codes, pixels.transpose(2, 0, 1), (4, 4))
-    assert np.array_equal(strided, cell_means(codes, planar, (4, 4)), equal_nan=True)
+    _, strided = cell_sums(codes, pixels.transpose(2, 0, 1), (4, 4))
+    assert np.array_equal(strided, cell_sums(codes, planar, (4, 4))[1])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("i8", 2**60), ("i8", -(2**60)), ("u8", 2**63), ("u8", 2**64 - 2**40)]
+)
+def test_means_of_64_bit_integers_do_not_wrap_around(dtype, value):
+    codes = np.full((8, 8), 4, np.uint8)
+    pixels = np.full((1, 8, 8), value, dtype)
+    counts, sums = cell_sums(codes, pixels, (8, 8))
+    assert sums.dtype == np.float64
+    assert cell_means(counts, sums) == np.float32(value)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_superpixels.engine.plan import OWNER_RING, Plan
 from napari_superpixels.io.source import Block
 from napari_superpixels.kernels.ids import expand_ids
-from napari_superpixels.kernels.means import cell_sums
+from napari_superpixels.kernels.means import cell_means, cell_sums
 from napari_superpixels.models.protocol import Codes, Tile
 from napari_superpixels.tiling import Box, Interval, Lattice, Window
 
@@ -113,9 +113,7 @@ def cell_table(
     counts, sums = cell_sums(codes, pixels, (step[0], step[1]))
     own = window.core.relative_to(ringed).slices
     counts, sums = counts[own], sums[:, *own]
-    with np.errstate(invalid="ignore"):
-        means = np.where(counts > 0, sums / counts, np.nan)
-    return CellTable(np.moveaxis(means, 0, -1).astype(np.float32), counts.astype(np.uint32))
+    return CellTable(cell_means(counts, sums), counts.astype(np.uint32))
 
 
 def _expand(plan: Plan, core: Box, plane: int, codes: Codes) -> NDArray[Any]:

@@ -1,9 +1,15 @@
 """How kernels are compiled: without the interpreter's lock, and kept where there is room."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from hashlib import sha256
+from inspect import getfile
+from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import njit
+from numba.core.caching import FunctionCache, IndexDataCacheFile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -11,8 +17,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 def kernel(**options: Any) -> Callable[[F], F]:
     """Return a decorator that compiles a function when it is first called.
 
-    What is compiled is kept for later processes. Where numba finds no place that it may write to
-    (a read-only installation without a home, say) the function is compiled anew in each process.
+    What is compiled is kept for later processes, until a source changes (see `SourcesCache`).
+    Where numba finds no place that it may write to (a read-only installation without a home, say)
+    the function is compiled anew in each process.
 
     Parameters
     ----------
@@ -21,10 +28,37 @@ def kernel(**options: Any) -> Callable[[F], F]:
     """
 
     def compiled(function: F) -> F:
-        try:
-            made: F = njit(nogil=True, cache=True, **options)(function)
-        except RuntimeError:
-            made = njit(nogil=True, **options)(function)
+        made: F = njit(nogil=True, **options)(function)
+        with suppress(RuntimeError):
+            # What `Dispatcher.enable_caching` does, with another cache.
+            made._cache = SourcesCache(function)  # type: ignore[attr-defined]
         return made
 
     return compiled
+
+
+class SourcesCache(FunctionCache):  # type: ignore[misc]
+    """Numba's cache on disk, emptied when any source changes that a kernel may be made from.
+
+    Numba itself looks at the file of the outer function only, although what that calls from other
+    files is compiled into it; and before it compared contents, it compared times, which installers may keep.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)  # type: ignore[no-untyped-call]
+        stamp = (
+            self._impl.locator.get_source_stamp(),
+            sources_digest(Path(getfile(function)).parent),
+        )
+        self._cache_file = IndexDataCacheFile(self.cache_path, self._impl.filename_base, stamp)
+
+
+@lru_cache
+def sources_digest(folder: Path) -> str:
+    """Return a digest of the modules of a folder and of the kernels, which all others may call."""
+    digest = sha256()
+    for room in (folder, Path(__file__).parent):
+        for path in sorted(room.glob("*.py")):
+            digest.update(f"{path.name} {path.stat().st_size} ".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,7 +1,8 @@
 """What a superpixel looks like: counts, sums and means of the image's own channels.
 
 A superpixel lies inside the 3 x 3 cells around its own, so one cell of halo gives its sums exactly.
-Samples are added in raster order, so sums of floats do not depend on the window either.
+Samples are added in raster order, so sums of floats do not depend on the window either. Integers
+of 64 bits are added as float64 too, for a few of them may pass what an int64 holds.
 """
 
 from typing import Any
@@ -23,7 +24,7 @@ def cell_sums(
         Assignment, 255 where there is no data; starts at a corner of a cell. Pixels that belong to
         cells outside the array are in no sum.
     pixels : ndarray, shape (C, Y, X)
-        Samples: integers (no uint64 above 2^63), booleans or floats.
+        Samples: integers, booleans or floats.
     step : (int, int)
         Size of a cell, in pixels.
 
@@ -31,14 +32,13 @@ def cell_sums(
     -------
     counts : ndarray of int64, shape (GH, GW)
         Number of pixels.
-    sums : ndarray of int64 or, for floats, float64, shape (C, GH, GW)
+    sums : ndarray of int64 or, for floats and integers of 64 bits, float64, shape (C, GH, GW)
         Sums of samples.
     """
     assert pixels.shape[1:] == codes.shape, "one code a pixel"
     cells = -(-codes.shape[0] // step[0]) + 2, -(-codes.shape[1] // step[1]) + 2
     counts = np.zeros(cells, np.int64)
-    total = np.float64 if pixels.dtype.kind == "f" else np.int64
-    sums = np.zeros((pixels.shape[0], *cells), total)
+    sums = np.zeros((pixels.shape[0], *cells), _type_of_sums(pixels.dtype))
     _count(codes, step, counts)
     for channel, into in zip(pixels, sums, strict=True):
         samples = channel.astype(np.float32) if channel.dtype == np.float16 else channel
@@ -46,18 +46,20 @@ def cell_sums(
     return counts[1:-1, 1:-1].copy(), sums[:, 1:-1, 1:-1].copy()
 
 
-def cell_means(
-    codes: NDArray[np.uint8], pixels: NDArray[Any], step: tuple[int, int]
-) -> NDArray[np.float32]:
+def cell_means(counts: NDArray[np.int64], sums: NDArray[Any]) -> NDArray[np.float32]:
     """Return the mean of each channel over each superpixel, shape (GH, GW, C).
 
-    NaN where a cell has no superpixel. Parameters are those of `cell_sums`.
+    NaN where a cell has no superpixel. Parameters are what `cell_sums` returns, or a part of it.
     """
-    counts, sums = cell_sums(codes, pixels, step)
-    means = np.full((*counts.shape, pixels.shape[0]), np.nan, np.float32)
-    some = counts > 0
-    means[some] = (sums[:, some] / counts[some]).T.astype(np.float32)
-    return means
+    with np.errstate(invalid="ignore"):
+        means = np.where(counts > 0, sums / counts, np.nan)
+    return np.moveaxis(means, 0, -1).astype(np.float32)
+
+
+def _type_of_sums(dtype: np.dtype[Any]) -> type[np.int64] | type[np.float64]:
+    """Return a type in which sums of samples never wrap around."""
+    exact = dtype.kind in "bui" and dtype.itemsize < 8
+    return np.int64 if exact else np.float64
 
 
 @kernel()
