@@ -65,7 +65,9 @@ def test_a_batch_goes_on_where_it_was(shell, slide, tmp_path):
     other.write_bytes(slide.read_bytes())
     outs = tmp_path / "outs"
     command = ("run", slide, other, outs, *SLOW)
-    assert stopped(signal.SIGINT, *command, out=outs / "slide.zarr")[0] == EXIT_CANCELLED
+    code, errors = stopped(signal.SIGINT, *command, out=outs / "slide.zarr")
+    assert code == EXIT_CANCELLED
+    assert "the same command and --skip-existing" in errors
     assert shell(*command)[0] == EXIT_INCOMPLETE
     code, printed, _ = shell(*command, "--skip-existing")
     assert code == 0
