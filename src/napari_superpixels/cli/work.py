@@ -142,13 +142,20 @@ def run_all(
     ------
     IncompleteRunError
         If some of several failed.
+    Cancelled
+        If it was interrupted.
     """
     failed = []
     for image, out in jobs:
         try:
             tell({"image": image} | work(image, out), quiet=quiet, as_json=as_json)
-        except Cancelled:
-            raise
+        except (Cancelled, KeyboardInterrupt):
+            if len(jobs) == 1:
+                raise
+            raise Cancelled(
+                "Interrupted; what is done is kept: go on with the same command and "
+                "--skip-existing."
+            ) from None
         except (SuperpixelsError, OSError) as error:
             failed.append(image)
             if as_json:
