@@ -67,14 +67,16 @@ def hash_of_array(array: NDArray[Any]) -> str:
     """Return the hash of an array in memory.
 
     All bytes are read of arrays up to `WHOLE_BYTES`: equal hashes mean equal pixels, in any
-    process. Of larger ones, and of files mapped into memory, evenly spread samples are read, and
+    process (and equal pixels in the same order in memory have equal hashes). Of larger ones, and of files mapped into memory, evenly spread samples are read, and
     the place counts as well (the address; in a mapped file the file's size and time, and the offset
     in it): arrays that are alive at the same time never share a hash, but a change of a few pixels
     in place may go unnoticed. Axes along which one value is repeated (stride 0) cost nothing.
     """
     repeated = [n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides)]
-    facts = (list(array.shape), str(array.dtype), repeated)
-    array = array[tuple(slice(0, 1) if once else slice(None) for once in repeated)]
+    facts = [list(array.shape), str(array.dtype), repeated]
+    array = array[tuple(slice(0, 1) if once else slice(None) for once in repeated)].squeeze()
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    facts, array = [*facts, order], array.transpose(order)  # read in the order in memory: fast
     mapped = _mapped_file(array)
     if array.nbytes <= (MAPPED_BYTES if mapped else WHOLE_BYTES):
         digest = hashlib.sha256()
