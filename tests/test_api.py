@@ -114,3 +114,10 @@ def test_a_single_pixel_is_a_superpixel():
 def test_a_step_in_micrometers_shorter_than_two_pixels():
     with pytest.raises(InputError, match=r"0\.1 um, but a pixel is 0\.5 um .* at least 1 um"):
         intent.step_in_pixels(0.1, Axis("y", 9, 0.5, "micrometer"), Axis("x", 9, 0.5, "micrometer"))
+
+
+@pytest.mark.parametrize(("unit", "spacing"), [("centimeter", 1e-4), ("inch", 1 / 25_400)])
+def test_every_unit_of_our_readers_has_a_length(unit, spacing):
+    axes = [Axis(name, 9, spacing, unit) for name in "yx"]
+    assert intent.step_in_pixels(8, *axes) == 8
+    assert {"angstrom", "picometer"} <= set(intent.UNIT_UM)

@@ -128,6 +128,30 @@ def test_a_killed_run_is_resumed_from_the_shell(shell, slide, tmp_path):
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("kind", ["collection", "group of one array"])
+def test_an_image_inside_a_group_is_resumed(shell, tmp_path, kind):
+    image = np.random.default_rng(3).integers(0, 255, (96, 128), dtype=np.uint8)
+    group = zarr.open_group(tmp_path / "coll.zarr", mode="w")
+    zarr.create_array(tmp_path / "coll.zarr" / "0", data=image, chunks=(32, 32))
+    if kind == "collection":
+        group.attrs["ome"] = {"version": "0.5", "bioformats2raw.layout": 3}
+    out = tmp_path / "out.zarr"
+    command = [sys.executable, "-c", KILLED, tmp_path / "coll.zarr", out]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert shell("resume", out)[0] == 0
+
+
+def test_a_zarr_whose_pixels_were_rewritten_is_not_resumed(shell, tmp_path):
+    image = np.random.default_rng(3).integers(0, 255, (96, 128), dtype=np.uint8)
+    array = zarr.create_array(tmp_path / "a.zarr", data=image, chunks=(32, 32))
+    out = tmp_path / "out.zarr"
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a.zarr", out], check=False)
+    array[...] = 255 - image
+    code, _, errors = shell("resume", out)
+    assert code == EXIT_BAD_INPUT
+    assert "the image has changed" in errors
+
+
 def test_a_changed_image_is_not_resumed(shell, slide, tmp_path):
     out = tmp_path / "out.zarr"
     subprocess.run([sys.executable, "-c", KILLED, slide, out], check=False)

@@ -5,8 +5,10 @@ import dask.array as da
 import numpy as np
 import pytest
 
+from napari_superpixels import api
 from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.measure import measure
+from napari_superpixels.engine.plan import make_plan
 from napari_superpixels.testing.fake import Fake
 from napari_superpixels.testing.scheduler import refuse_to_compute
 
@@ -112,3 +114,24 @@ def test_the_plan_survives_a_pickle(image, fake_plan):
     plan = fake_plan(image, window=32)
     again = pickle.loads(pickle.dumps(plan))
     np.testing.assert_array_equal(lazy_labels(again).compute(), lazy_labels(plan).compute())
+
+
+@pytest.mark.parametrize("lazy_image", [False, True])
+def test_a_dask_mask_is_never_computed_inside_a_compute(image, lazy_image):
+    mask = np.random.default_rng(2).random(image.shape[1:]) > 0.3
+    pixels = da.from_array(image, chunks=(1, 50, 50)) if lazy_image else image
+    given = [(pixels, da.from_array(mask, chunks=40)), (image, mask)]
+    method = Fake(measured=True)
+    one, two = (
+        lazy_labels(make_plan(api.open(i, axes="cyx", mask=m), method, window=40)) for i, m in given
+    )
+    computes = []
+
+    def counting(graph, keys, **options):
+        computes.append(1)
+        return dask.get(graph, keys, **options)
+
+    with dask.config.set(scheduler=counting):
+        labels = one.compute()
+    assert len(computes) == 1
+    np.testing.assert_array_equal(labels, two.compute())

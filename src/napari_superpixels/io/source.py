@@ -163,7 +163,7 @@ class Source:
         """
         boxes = self.layout.boxes({}, self.reader.chunks)
         place = self.layout.letters.index(self.layout.channel) if self.layout.channel else 0
-        samples = sum(box[place].stop - box[place].start for box in boxes)
+        samples: int = sum(box[place].stop - box[place].start for box in boxes)
         return samples * self.reader.dtype.itemsize
 
     @property
