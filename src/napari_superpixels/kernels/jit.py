@@ -38,7 +38,7 @@ def kernel(**options: Any) -> Callable[[F], F]:
     return compiled
 
 
-class SourcesCache(caching.FunctionCache):  # type: ignore[misc]
+class SourcesCache(caching.FunctionCache):
     """Numba's cache on disk, emptied when any source changes that a kernel may be made from.
 
     Numba itself looks at the file of the outer function only, although what that calls from other
