@@ -1,12 +1,17 @@
 import numpy as np
+import pytest
 
 from napari_superpixels import api
 from napari_superpixels.engine.measure import (
     READ_BUDGET_BYTES,
     measure,
+    percentiles,
     places_to_measure,
     sample_places,
+    summarise,
 )
+
+PINNED_PLACES = [(1, 110, 22), (0, 543, 266), (4, 330, 66), (3, 118, 310)]
 
 
 def test_a_small_image_is_measured_exactly():
@@ -48,6 +53,40 @@ def test_large_images_are_sampled_within_the_budget_and_evenly():
 
 
 def test_places_depend_on_the_shape_alone():
-    assert list(sample_places((900, 700), 5, 20)) == list(sample_places((900, 700), 5, 20))
+    found = [(plane, *box.start) for plane, box in sample_places((900, 700), 5, 4)]
+    assert found == PINNED_PLACES
     planes = {plane for plane, _ in sample_places((900, 700), 5, 60)}
     assert planes == set(range(5))
+
+
+@pytest.mark.parametrize("channels", [300, 2000])
+def test_the_budget_holds_for_very_many_channels(channels):
+    image = np.broadcast_to(np.float32(3), (channels, 5000, 5000))
+    places = places_to_measure(api.open(image, axes="cyx"))
+    read = sum(np.prod(box.shape) * 4 * channels for _, box in places)
+    assert 0.9 * READ_BUDGET_BYTES < read <= READ_BUDGET_BYTES
+    assert len(places) >= 4
+
+
+@pytest.mark.parametrize(
+    ("dtype", "ends"),
+    [("i1", (-128, 127)), ("i2", (-32768, 32767)), ("i4", (-(2**31), 2**31 - 1))],
+)
+def test_percentiles_of_small_types_do_not_wrap_around(dtype, ends):
+    values = np.array([ends], dtype)
+    expected = np.percentile(values.astype(np.float64), [1, 99], axis=1)
+    np.testing.assert_array_equal(percentiles(values), expected)
+
+
+def test_percentiles_of_half_floats_stay_finite_and_fine():
+    values = np.array([[-60_000, 60_000], [1, 1.001]], np.float16)
+    expected = np.percentile(values.astype(np.float64), [1, 99], axis=1)
+    np.testing.assert_array_equal(percentiles(values), expected)
+    assert summarise([(values[:, None], None)]).low == tuple(expected[0])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "u2", "f8"])
+@pytest.mark.parametrize("size", [1, 2, 51, 10_007])
+def test_percentiles_are_those_of_numpy(dtype, size):
+    values = (np.random.default_rng(size).random((3, size)) * 250).astype(dtype)
+    np.testing.assert_array_equal(percentiles(values), np.percentile(values, [1, 99], axis=1))

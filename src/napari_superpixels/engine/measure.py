@@ -6,6 +6,7 @@ spread, without a random generator whose stream could change between library ver
 """
 
 from collections.abc import Iterable, Iterator
+from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +18,19 @@ from napari_superpixels.tiling import Box
 READ_BUDGET_BYTES = 64_000_000
 """How much of an image is read to measure it."""
 SAMPLE_EDGE_PX = 256
-"""Edge of one sampled block."""
+"""Edge of one sampled block, where the budget holds enough of them."""
+FEWEST_BLOCKS = 4
+"""Of images with very many channels, blocks are so small that the budget holds that many."""
 RATIOS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
 """Additive recurrence in three dimensions (plane, y, x): powers of the root of x^4 = x + 1."""
 PERCENTILES = (1.0, 99.0)
 
 
-def sample_places(shape: tuple[int, int], planes: int, count: int) -> Iterator[tuple[int, Box]]:
+def sample_places(
+    shape: tuple[int, int], planes: int, count: int, edge_px: int = SAMPLE_EDGE_PX
+) -> Iterator[tuple[int, Box]]:
     """Yield `count` places (plane, box of pixels); the same for the same arguments."""
-    edges = tuple(min(SAMPLE_EDGE_PX, size) for size in shape)
+    edges = tuple(min(edge_px, size) for size in shape)
     for number in range(1, count + 1):
         plane, y, x = (0.5 + number * ratio for ratio in RATIOS)
         starts = (
@@ -42,8 +47,10 @@ def places_to_measure(source: Source) -> list[tuple[int, Box]]:
     pixel_bytes = source.channels * source.dtype.itemsize
     if planes * shape[0] * shape[1] * pixel_bytes <= READ_BUDGET_BYTES:
         return [(plane, Box.whole(shape)) for plane in range(planes)]
-    block = min(SAMPLE_EDGE_PX, shape[0]) * min(SAMPLE_EDGE_PX, shape[1]) * pixel_bytes
-    return list(sample_places(shape, planes, max(1, READ_BUDGET_BYTES // block)))
+    largest = isqrt(READ_BUDGET_BYTES // (FEWEST_BLOCKS * pixel_bytes))
+    edge = max(1, min(SAMPLE_EDGE_PX, largest))
+    block = min(edge, shape[0]) * min(edge, shape[1]) * pixel_bytes
+    return list(sample_places(shape, planes, max(1, READ_BUDGET_BYTES // block), edge))
 
 
 def measure(source: Source) -> Statistics:
@@ -73,13 +80,32 @@ def summarise(
         values = np.zeros((len(values), 1), values.dtype)
     if values.dtype == bool:
         values = values.view(np.uint8)
-    low, high = np.percentile(values, PERCENTILES, axis=1)
-    joint = np.percentile(values, PERCENTILES)
+    low, high = percentiles(values)
+    joint = percentiles(values.reshape(1, -1))
     return Statistics(
         low=tuple(map(float, low)),
         high=tuple(map(float, high)),
         minimum=tuple(map(float, values.min(axis=1))),
         maximum=tuple(map(float, values.max(axis=1))),
-        joint_low=float(joint[0]),
-        joint_high=float(joint[1]),
+        joint_low=float(joint[0, 0]),
+        joint_high=float(joint[1, 0]),
     )
+
+
+def percentiles(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return the `PERCENTILES` of each row, linear between neighbours, shape (2, rows).
+
+    Unlike `np.percentile` this takes differences in float64, where those of small types would wrap
+    around or overflow, and without a copy of all samples in float64.
+    """
+    places = np.array(PERCENTILES) / 100 * (values.shape[1] - 1)
+    below = np.floor(places).astype(np.intp)
+    above = np.minimum(below + 1, values.shape[1] - 1)
+    ranks = np.unique([below, above])
+    ordered = np.partition(values, ranks, axis=1)
+    first, second = (ordered[:, k].T.astype(np.float64) for k in (below, above))
+    part = (places - below)[:, None]
+    # From the nearer neighbour, as numpy does, so that equal neighbours give themselves.
+    near = np.where(part < 0.5, first, second)
+    found: NDArray[np.float64] = near + (second - first) * np.where(part < 0.5, part, part - 1)
+    return found

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import njit
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core import caching
 
 F = TypeVar("F", bound=Callable[..., Any])
+_numba: Any = caching
 
 
 def kernel(**options: Any) -> Callable[[F], F]:
@@ -31,26 +32,26 @@ def kernel(**options: Any) -> Callable[[F], F]:
         made: F = njit(nogil=True, **options)(function)
         with suppress(RuntimeError):
             # What `Dispatcher.enable_caching` does, with another cache.
-            made._cache = SourcesCache(function)  # type: ignore[attr-defined]
+            made.__dict__["_cache"] = SourcesCache(function)
         return made
 
     return compiled
 
 
-class SourcesCache(FunctionCache):  # type: ignore[misc]
+class SourcesCache(caching.FunctionCache):
     """Numba's cache on disk, emptied when any source changes that a kernel may be made from.
 
     Numba itself looks at the file of the outer function only, although what that calls from other
-    files is compiled into it; and before it compared contents, it compared times, which installers may keep.
+    files is compiled into it; older versions compare that file's time, which installers may keep.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)  # type: ignore[no-untyped-call]
-        stamp = (
-            self._impl.locator.get_source_stamp(),
-            sources_digest(Path(getfile(function)).parent),
+        own = self._impl.locator.get_source_stamp()
+        stamp = own, sources_digest(Path(getfile(function)).parent)
+        self._cache_file = _numba.IndexDataCacheFile(
+            self.cache_path, self._impl.filename_base, stamp
         )
-        self._cache_file = IndexDataCacheFile(self.cache_path, self._impl.filename_base, stamp)
 
 
 @lru_cache

@@ -14,9 +14,9 @@ pixel adds to the centres of all its candidates, with the softmax of -||F - S||^
   centre is the mean of integers rounded half up; without any weight a cell keeps its centre.
 - A cell is chosen, last, by the least distance alone, as in `slic`.
 
-Sums cannot overflow: a weight is at most 2^16, a feature or position below 2^12, and at most
-9 * 64 * 64 < 2^16 pixels add to a cell of 64 pixels a side; so a sum stays under 2^44 of int64's
-2^63, and far larger cells would do.
+Sums cannot overflow: a weight is at most 2^16, a feature or position is below 2^12 in size, and
+only the pixels of 3 x 3 cells add to a cell, at most 9 * `cells.LARGEST_CELL` = 126,000 < 2^17 of
+them (a cell of 118 pixels a side has 13,924). So sums stay below 2^45 of int64's 2^63.
 """
 
 from collections.abc import Callable
