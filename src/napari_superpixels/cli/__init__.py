@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -218,14 +219,30 @@ def info(
         typer.echo(f"{name:<12} {value}")
 
 
+TOLD_OTHERWISE = ("tifffile", "napari_superpixels.io.opening")
+"""Loggers of broken files and of guesses, which the shell tells in its own sentences."""
+
+
+@contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    """Switch some loggers off for a while."""
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.disabled for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.disabled = True
+        yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
+
+
 def main() -> None:
     """Run the shell command; every user error is one sentence and an exit code."""
-    # What tifffile logs of a broken file stands in our own sentence already; asyncio would tell
-    # at length of the tasks that zarr leaves when a disk is full.
-    for name in ("tifffile", "asyncio"):
-        logging.getLogger(name).disabled = True
+    # Up to the process's end: asyncio tells of each task that zarr leaves when a disk is full.
+    logging.getLogger("asyncio").disabled = True
     try:
-        with _terminable():
+        with _terminable(), _silent(*TOLD_OTHERWISE):
             code = app(standalone_mode=False)
     except Cancelled as error:
         _fail(str(error), EXIT_CANCELLED)
@@ -292,4 +309,6 @@ def _readable(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _fail(sentence: str, code: int) -> None:
     typer.echo(f"Error: {sentence}", err=True)
+    # The coroutines that zarr leaves on a full disk would complain after our sentence.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
     sys.exit(code)
