@@ -200,6 +200,19 @@ def test_the_projected_memory_is_an_upper_bound(rgb, dtype, threads):
     assert peak - codes.nbytes <= model.bytes_for((700, 600))
 
 
+def test_the_projected_memory_holds_for_any_number_of_threads():
+    """A hundred rows of cells, so that each of the threads has its own band to connect."""
+    method, pixels = Slic(step=16, iterations=2), picture((2560, 160), dtype="uint8")
+    model, tile = model_of(method, pixels, True), whole(pixels, 16)
+    model(tile, threads=64, pulse=beat)
+    for threads in (8, 64):
+        tracemalloc.start()
+        codes = model(tile, threads=threads, pulse=beat)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak - codes.nbytes <= model.bytes_for((2560, 160))
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_pulse_that_raises_ends_the_work(threads):
     class StopNowError(Exception):
