@@ -270,11 +270,6 @@ class Source:
         return chosen
 
 
-def describe(source: Source) -> dict[str, Any]:
-    """Return what would be read from a source, as plain values that JSON can express."""
-    return source.describe()
-
-
 def _as_numbers(samples: NDArray[Any]) -> NDArray[Any]:
     """Return bool as 0 and 1, and other samples in native byte order."""
     if samples.dtype == np.bool_:
