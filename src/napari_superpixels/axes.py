@@ -4,7 +4,7 @@ Axes are always in the order ``t c z y x``. An image has ``y`` and ``x`` and may
 a *plane* is one (t, z) position, and superpixels are two-dimensional per plane.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Self
 
@@ -93,14 +93,6 @@ class Axes:
     def planes(self) -> int:
         """Number of (t, z) planes."""
         return prod(self.leading_shape)
-
-    def without(self, name: str) -> "Axes":
-        """Return these axes without one."""
-        return Axes(tuple(axis for axis in self.items if axis.name != name))
-
-    def with_size(self, name: str, size: int) -> "Axes":
-        """Return these axes with another number of samples along one of them."""
-        return Axes(tuple(replace(a, size=size) if a.name == name else a for a in self.items))
 
     def plane_index(self, plane: int) -> tuple[int, ...]:
         """Return the positions along t and z of a plane number (t is the slowest digit)."""

@@ -3,7 +3,7 @@
 import ast
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -90,15 +90,3 @@ def test_what_is_public_has_a_docstring(path: Path) -> None:
 def test_the_manifest_at_the_top_is_the_one_in_the_package() -> None:
     inside = PACKAGE / "napari.yaml"
     assert (ROOT / "napari.yaml").resolve() == inside.resolve()
-
-
-def _count_lines(folder: str) -> int:
-    files = (ROOT / folder).rglob("*.py")
-    return sum(1 for path in files for line in path.read_text("utf-8").splitlines() if line.strip())
-
-
-def test_tests_keep_up_with_the_source(record_property: Callable[[str, object], None]) -> None:
-    """Measured, not judged: the ratio of test lines to source lines goes into the report."""
-    ratio = _count_lines("tests") / _count_lines("src")
-    record_property("test_to_source_ratio", round(ratio, 2))
-    assert ratio > 0

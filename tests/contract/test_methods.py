@@ -2,7 +2,7 @@ import numpy as np
 
 from napari_superpixels import Slic, SsnPix
 from napari_superpixels.models.registry import METHODS, method_class
-from napari_superpixels.testing.contract import MethodContract, noise
+from napari_superpixels.testing.contract import MethodContract, hashed_noise, noise
 
 
 class TestSlic(MethodContract):
@@ -11,12 +11,16 @@ class TestSlic(MethodContract):
         Slic(step=7, iterations=3, compactness=2.0),
         Slic(step=16, iterations=1),
     )
-    sensitive = (Slic(step=4, iterations=1, compactness=9.6), noise((72, 72, 3), 0), 8)
+    sensitive = ((Slic(step=4, iterations=1, compactness=9.6), noise((72, 72, 3), 0), 8),)
 
 
 class TestSsnPix(MethodContract):
     methods = (SsnPix(step=4, iterations=2), SsnPix(step=9, iterations=3, compactness=20.0))
-    sensitive = (SsnPix(step=4, iterations=1, compactness=9.6), noise((72, 72, 3), 0), 8)
+    sensitive = (
+        (SsnPix(step=4, iterations=1, compactness=9.6), noise((72, 72, 3), 0), 8),
+        # Found by search: about one in 1000 such images differs with two associations.
+        (SsnPix(step=3, iterations=2, compactness=3.0), hashed_noise(704, 60), 15),
+    )
 
 
 def test_every_registered_method_passes_the_contract():

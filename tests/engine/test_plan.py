@@ -103,3 +103,5 @@ def test_projected_memory_grows_with_everything():
 def test_uint64_only_where_ids_need_it():
     plan = make_plan(api.open(np.zeros((8, 8), np.uint8)), Fake(step=2))
     assert plan.dtype == np.uint32
+    huge = np.broadcast_to(np.uint8(0), (140_000, 140_000))  # 70,000 x 70,000 cells
+    assert make_plan(api.open(huge), Fake(step=2)).dtype == np.uint64

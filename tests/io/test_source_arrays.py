@@ -8,7 +8,7 @@ import xarray as xr
 import zarr
 
 from napari_superpixels.errors import InputError, SourceError
-from napari_superpixels.io import describe, open_source
+from napari_superpixels.io import open_source
 from napari_superpixels.tiling import Box
 
 
@@ -318,7 +318,7 @@ def test_identity_of_the_largest_arrays_is_sampled_but_never_shared(monkeypatch,
 def test_description_is_plain(rgb):
     import json
 
-    told = describe(open_source(rgb, mask=np.ones((40, 57))))
+    told = open_source(rgb, mask=np.ones((40, 57))).describe()
     assert json.loads(json.dumps(told)) == told
     assert told["levels"] == [[40, 57]]
     assert told["masked"]

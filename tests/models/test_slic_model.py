@@ -1,6 +1,7 @@
 """The method slic: its settings, its features, and tiles that agree with the whole image."""
 
 import pickle
+import time
 import tracemalloc
 
 import numpy as np
@@ -198,6 +199,23 @@ def test_the_projected_memory_is_an_upper_bound(rgb, dtype, threads):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak - codes.nbytes <= model.bytes_for((700, 600))
+
+
+def test_the_projected_memory_holds_for_any_number_of_threads():
+    """A hundred rows of cells, so that each of the threads has its own band to connect."""
+    method, pixels = Slic(step=16, iterations=2), picture((2560, 160), dtype="uint8")
+    model, tile = model_of(method, pixels, True), whole(pixels, 16)
+
+    def wait():
+        time.sleep(0.01)  # so that the threads, which pulse too, hold their memory together
+
+    model(tile, threads=64, pulse=wait)
+    for threads in (64,):
+        tracemalloc.start()
+        codes = model(tile, threads=threads, pulse=wait)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak - codes.nbytes <= model.bytes_for((2560, 160))
 
 
 @pytest.mark.parametrize("threads", [1, 2])

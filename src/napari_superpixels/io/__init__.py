@@ -3,7 +3,7 @@
 from napari_superpixels.io._handles import CACHE_BYTES, close_handles
 from napari_superpixels.io._reader import GeoReference
 from napari_superpixels.io.opening import open_source, with_mask
-from napari_superpixels.io.source import Block, Source, describe
+from napari_superpixels.io.source import Block, Source
 
 __all__ = [
     "CACHE_BYTES",
@@ -11,7 +11,6 @@ __all__ = [
     "GeoReference",
     "Source",
     "close_handles",
-    "describe",
     "open_source",
     "with_mask",
 ]

@@ -21,8 +21,6 @@ GEO_TAGS = (34735, 42112, 42113)
 """GeoKeyDirectory, GDAL_METADATA, GDAL_NODATA."""
 
 RGB, PALETTE, YCBCR = 2, 3, 6
-ALPHA_KINDS = (1, 2)
-"""ExtraSamples values for associated and unassociated alpha."""
 
 
 def find_tiff(path: Path, level: int) -> StoredImage:

@@ -289,11 +289,6 @@ class Source:
         return chosen
 
 
-def describe(source: Source) -> dict[str, Any]:
-    """Return what would be read from a source, as plain values that JSON can express."""
-    return source.describe()
-
-
 def _as_plain(nodata: float | None) -> float | str | None:
     """Return a number that JSON can hold, or "nan", "inf" or "-inf"."""
     return nodata if nodata is None or isfinite(nodata) else str(float(nodata))

@@ -30,8 +30,9 @@ def kernel(**options: Any) -> Callable[[F], F]:
 
     def compiled(function: F) -> F:
         made: F = njit(nogil=True, **options)(function)
-        with suppress(RuntimeError):
-            # What `Dispatcher.enable_caching` does, with another cache.
+        # What `Dispatcher.enable_caching` does, with another cache. Where there is no place for
+        # one, or a numba to come has moved these parts, kernels are compiled in each process.
+        with suppress(RuntimeError, AttributeError, TypeError):
             made.__dict__["_cache"] = SourcesCache(function)
         return made
 

@@ -35,8 +35,8 @@ MIN_STEP = 2
 MAX_STEP = isqrt(LARGEST_CELL)
 """Larger cells would overflow sums; a coarser level of the image serves them better anyway."""
 
-THREADS = 2
-"""Threads that the memory of a tile is estimated for."""
+MOST_THREADS = 8
+"""Threads that a tile uses at most, so that its memory has a bound whatever the machine."""
 
 
 def _whole_number(value: Any) -> bool:
@@ -182,8 +182,9 @@ class ClusterModel:
 
     def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
         """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
-        with banded(threads, pulse) as bands:
-            return self._assign(tile, threads, bands)
+        used = min(threads, MOST_THREADS)
+        with banded(used, pulse) as bands:
+            return self._assign(tile, used, bands)
 
     def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
         frame = self._frame((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
@@ -229,7 +230,9 @@ class ClusterModel:
         frame = self._frame(shape, step)
         centres = frame.lattice.cells_per_plane * 4 * (2 * self.channels + 5)
         # Sums once more, and those of bands, which reach one row of cells beyond on either side.
-        overlap = 2 * BANDS_A_THREAD * THREADS * frame.lattice.cells[1]
+        overlap = 2 * BANDS_A_THREAD * MOST_THREADS * frame.lattice.cells[1]
         sums = (2 * frame.lattice.cells_per_plane + overlap) * 8 * (self.channels + 3)
-        connectivity = 2 * shape[0] * shape[1] + connectivity_bytes(shape, step, threads=THREADS)
+        connectivity = 2 * shape[0] * shape[1] + connectivity_bytes(
+            shape, step, threads=MOST_THREADS
+        )
         return frame.bytes + centres + sums + connectivity

@@ -31,6 +31,15 @@ def noise(shape: tuple[int, ...], seed: int = 0, high: int = 255) -> NDArray[np.
     return np.random.default_rng(seed).integers(0, high, shape, dtype=np.uint8)
 
 
+def hashed_noise(seed: int, side: int) -> NDArray[np.uint8]:
+    """Return white noise, shape (side, side, 3), from a hash: the same with any numpy."""
+    value = np.arange(3 * side * side, dtype=np.uint32) + np.uint32(seed * 0x9E3779B1 % 2**32)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        value = (value ^ (value >> np.uint32(shift))) * np.uint32(factor)
+    planes = (value >> np.uint32(24)).astype(np.uint8).reshape(3, side, side)
+    return np.moveaxis(planes, 0, -1)
+
+
 def labels_of(image: Any, method: Method, *, mask: Any = None, **options: Any) -> NDArray[Any]:
     """Label an image; by default in one window."""
     source = api.open(image, mask=mask)
@@ -43,7 +52,7 @@ class MethodContract:
 
     methods: ClassVar[tuple[Method, ...]] = ()
     """Settings to test; small steps and few iterations keep it fast."""
-    sensitive: ClassVar[tuple[Method, NDArray[Any], int]]
+    sensitive: ClassVar[tuple[tuple[Method, NDArray[Any], int], ...]] = ()
     """Settings, an image and a window for which a halo two cells short gives other labels."""
 
     def test_windows_do_not_show(self) -> None:
@@ -56,16 +65,19 @@ class MethodContract:
 
     def test_a_short_halo_shows(self) -> None:
         """The declared halo is needed: two cells less give other labels somewhere."""
-        method, image, window = self.sensitive
-        whole = labels_of(image, method, window=4096)
-        np.testing.assert_array_equal(labels_of(image, method, window=window), whole)
-        source = api.open(image)
-        cut = cast("Method", ShortHalo(method, missing=2))
-        short = make_plan(source, cut, window=window)
-        full = api.plan(source, method, window=window)
-        assert short.halo == full.halo - 2 - OWNER_RING
-        short = _with_statistics(short, full)
-        assert (np.asarray(lazy_labels(short).compute()) != whole).any()
+        assert self.sensitive, (
+            "without a case, no comparison of windows is known to be able to fail"
+        )
+        for method, image, window in self.sensitive:
+            whole = labels_of(image, method, window=4096)
+            np.testing.assert_array_equal(labels_of(image, method, window=window), whole)
+            source = api.open(image)
+            cut = cast("Method", ShortHalo(method, missing=2))
+            short = make_plan(source, cut, window=window)
+            full = api.plan(source, method, window=window)
+            assert short.halo == full.halo - 2 - OWNER_RING
+            short = _with_statistics(short, full)
+            assert (np.asarray(lazy_labels(short).compute()) != whole).any()
 
     def test_a_copy_that_starts_at_another_cell_agrees(self) -> None:
         """Away from the cut, labels of a crop are those of the image with shifted ids."""
