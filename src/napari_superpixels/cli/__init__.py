@@ -1,5 +1,6 @@
 """The shell: ``napari-superpixels run | resume | export | plan | info``."""
 
+import atexit
 import errno
 import json
 import logging
@@ -309,6 +310,11 @@ def _readable(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _fail(sentence: str, code: int) -> None:
     typer.echo(f"Error: {sentence}", err=True)
-    # The coroutines that zarr leaves on a full disk would complain after our sentence.
-    warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
+    atexit.register(_hush)
     sys.exit(code)
+
+
+def _hush() -> None:
+    """End without more words: tasks that zarr leaves on a full disk would complain as they go."""
+    warnings.simplefilter("ignore")
+    sys.unraisablehook = lambda _: None
