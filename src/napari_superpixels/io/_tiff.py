@@ -80,8 +80,14 @@ def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: Chosen, level: in
         rgb="s" in letters and page.photometric in (RGB, YCBCR),
         alpha=samples in (2, 4) and tuple(page.extrasamples)[-1:] in ((1,), (2,)),
         location=stamp.path,
-        guesses=chosen.notes,
-        notes=(*spacing_notes, *_page_notes(page), *lost, *reader.truncation(series)),
+        guesses=() if chosen.certain else chosen.notes,
+        notes=(
+            *(chosen.notes if chosen.certain else ()),
+            *spacing_notes,
+            *_page_notes(page),
+            *lost,
+            *reader.truncation(series),
+        ),
     )
 
 

@@ -23,6 +23,8 @@ class Chosen:
     series: tifffile.TiffPageSeries
     index: int
     notes: tuple[str, ...]
+    certain: bool = False
+    """Whether no other one can have been meant, as on a slide, whose others are side images."""
 
 
 def choose(tiff: tifffile.TiffFile) -> Chosen:
@@ -44,7 +46,8 @@ def choose(tiff: tifffile.TiffFile) -> Chosen:
         return Chosen(chosen, index, ())
     name = repr(chosen.name) if chosen.name else f"number {index}"
     rank = "largest" if equals == 1 else f"first of the {equals} of equal size"
-    return Chosen(chosen, index, (f"of {count} images in the file the {rank}, {name}, is read",))
+    note = f"of {count} images in the file the {rank}, {name}, is read"
+    return Chosen(chosen, index, (note,), certain=equals == 1 and _is_slide(tiff))
 
 
 def series_of(tiff: tifffile.TiffFile, index: int) -> tifffile.TiffPageSeries:
