@@ -93,6 +93,15 @@ def test_bad_use_is_one_sentence_and_leaves_nothing(shell, slide, tmp_path, argu
     assert set(tmp_path.iterdir()) == before
 
 
+def test_images_whose_names_hold_dots_have_outputs_of_their_own(shell, slide, tmp_path):
+    names = ["scan.001", "scan.002"]
+    for name in names:
+        (tmp_path / f"{name}.tif").write_bytes(slide.read_bytes())
+    images = [tmp_path / f"{name}.tif" for name in names]
+    assert shell("run", *images, tmp_path / "outs", "--iterations", 1)[0] == 0
+    assert {path.name for path in (tmp_path / "outs").iterdir()} == {f"{n}.zarr" for n in names}
+
+
 def test_an_existing_output_is_refused(shell, slide, tmp_path):
     out = tmp_path / "out.zarr"
     assert shell("run", slide, out, "--iterations", 1)[0] == 0

@@ -19,6 +19,11 @@ def test_a_plan_is_frozen_and_reads_as_a_table(image, fake_plan):
         assert part in text
 
 
+def test_a_name_with_brackets_is_shown_as_it_is(tmp_path):
+    np.save(tmp_path / "x[red].npy", np.zeros((40, 50), np.uint8))
+    assert "x[red]" in str(make_plan(api.open(tmp_path / "x[red].npy"), Fake()))
+
+
 def test_equal_plans_have_equal_hashes_and_anything_else_changes_them(image, fake_plan):
     plan = fake_plan(image, window=32)
     assert plan.hash == fake_plan(image, window=32).hash

@@ -67,7 +67,9 @@ def _check_out(out: Path) -> None:
 
 
 def _in_folder(images: list[str], folder: Path) -> list[tuple[str, Path]]:
-    names = [Path(image).name.split(".")[0] for image in images]
+    from napari_superpixels.io import stem_of
+
+    names = [stem_of(image) for image in images]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from napari_superpixels.engine.cost import default_workers
 
@@ -17,7 +18,7 @@ def plan_table(plan: "Plan") -> str:
     """Return the table of a plan."""
     table = Table(box=SIMPLE, show_header=False, pad_edge=False)
     for name, value in plan_rows(plan):
-        table.add_row(name, value)
+        table.add_row(name, Text(value))  # as it is: names may hold brackets
     text = StringIO()
     Console(file=text, width=100).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()).strip("\n")

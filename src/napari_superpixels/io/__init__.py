@@ -1,5 +1,6 @@
 """Images in: a lazy, picklable `Source` of blocks from files and arrays. Labels out."""
 
+from napari_superpixels.io._formats import stem_of
 from napari_superpixels.io._handles import CACHE_BYTES, close_handles
 from napari_superpixels.io._reader import GeoReference
 from napari_superpixels.io.opening import open_source, with_mask
@@ -12,5 +13,6 @@ __all__ = [
     "Source",
     "close_handles",
     "open_source",
+    "stem_of",
     "with_mask",
 ]

@@ -70,6 +70,7 @@ def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: Chosen, level: in
     facts = (list(shapes), str(series.dtype), chosen.index, level)
     page = series.keyframe
     samples = series.shape[letters.index("s")] if "s" in letters else 1
+    certain, guesses = (chosen.notes, ()) if chosen.certain else ((), chosen.notes)
     return StoredImage(
         format=_format(tiff),
         reader=reader,
@@ -80,9 +81,9 @@ def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: Chosen, level: in
         rgb="s" in letters and page.photometric in (RGB, YCBCR),
         alpha=samples in (2, 4) and tuple(page.extrasamples)[-1:] in ((1,), (2,)),
         location=stamp.path,
-        guesses=() if chosen.certain else chosen.notes,
+        guesses=guesses,
         notes=(
-            *(chosen.notes if chosen.certain else ()),
+            *certain,
             *spacing_notes,
             *_page_notes(page),
             *lost,
