@@ -5,6 +5,7 @@ when they are whole; the list of labels is extended last. Of a writer that dies 
 """
 
 import shutil
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ CHUNK_PX = 512
 """Edge of a chunk on disk."""
 MODE_PX = 2048
 """Longest edge of what is read at once to make a piece of a coarser level."""
+REMOVALS, REMOVAL_PAUSE_SECONDS = 20, 0.1
+"""How often, and how far apart, a folder is removed that may still be written to."""
 
 
 def write_into(labels: Path, image: Path | None, name: str) -> Path:
@@ -89,7 +92,16 @@ def write_into(labels: Path, image: Path | None, name: str) -> Path:
             f"whether it is read-only or the disk is full, and write them again"
         ) from None
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that zarr may still write to: one failed chunk leaves others under way."""
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(REMOVAL_PAUSE_SECONDS)
+        if not folder.exists():
+            return
 
 
 def _write(labels: LabelOutput, image: ImageGroup, path: Path, name: str) -> None:
