@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -150,12 +149,12 @@ except nsp.SuperpixelsError as error:
 
 @pytest.mark.parametrize("method", ["slic", "ssn_pix"])
 def test_one_large_window_stops_soon_after_a_cancel(method, tmp_path):
-    command = [sys.executable, "-c", CANCELLED, method, str(tmp_path / "out.zarr")]
-    begin = time.perf_counter()
+    out = tmp_path / "out.zarr"
+    command = [sys.executable, "-c", CANCELLED, method, str(out)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ)
-    # On a busy machine time proves little; a cancel that waits for the whole window does worse.
-    assert not (tmp_path / "out.zarr").exists(), done.stderr
-    assert float(done.stdout) < (time.perf_counter() - begin) / 2
+    assert float(done.stdout) >= 0, "it prints how long the cancel took"
+    assert not out.exists(), done.stderr
+    assert not RunState(partial_path(out)).done(), "the one window was stopped, not finished"
 
 
 def test_two_runs_race_for_a_published_output(large, tmp_path):
