@@ -425,3 +425,9 @@ def test_a_source_is_shown_in_one_line(rgb, make):
     assert "\n" not in shown + repr(source.reader)
     assert len(shown) < 120
     assert all(part in shown for part in ("cyx (3, 40, 57)", "uint8", "RGB", source.format))
+
+
+def test_a_box_of_an_npy_file_is_charged_for_itself_alone(tmp_path):
+    np.save(tmp_path / "image.npy", np.zeros((300, 400, 3), np.uint8))
+    given = open_source(np.load(tmp_path / "image.npy", mmap_mode="r"))
+    assert open_source(tmp_path / "image.npy").chunk_shape == given.chunk_shape == (1, 1)
