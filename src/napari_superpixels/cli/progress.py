@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from napari_superpixels.engine.events import Event, RunStarted, TileDone, TileFailed
+from napari_superpixels.engine.tally import Tally, duration
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,43 +45,35 @@ class PlainLines:
     ) -> None:
         self._tell = tell
         self._clock = clock
-        self._tiles = self._done = self._earlier = self._pixels = 0
-        self._begin = self._told = clock()
+        self._tally = Tally(clock)
+        self._told = clock()
 
     def __call__(self, event: Event) -> None:
         """Listen to an event."""
+        self._tally(event)
         if isinstance(event, RunStarted):
             self._start(event)
         elif isinstance(event, TileDone):
-            self._count(event)
+            self._count()
         elif isinstance(event, TileFailed):
             self._tell(failure_line(event))
 
     def _start(self, event: RunStarted) -> None:
-        self._tiles, self._done, self._earlier, self._pixels = (
-            event.tiles,
-            event.done,
-            event.done,
-            0,
-        )
-        self._begin = self._told = self._clock()
+        self._told = self._clock()
         known = f", {event.done} of them done" if event.done else ""
         count = "1 super-tile" if event.tiles == 1 else f"{event.tiles} super-tiles"
         self._tell(f"Working on {count}{known}; a first use takes some seconds more, to compile.")
 
-    def _count(self, event: TileDone) -> None:
-        self._done += 1
-        # Coarser levels hold the same pixels again.
-        self._pixels += event.pixels if event.tile.startswith("0/") else 0
+    def _count(self) -> None:
         now = self._clock()
         if now - self._told < PLAIN_SECONDS:
             return
         self._told = now
-        seconds = now - self._begin
-        left = seconds / (self._done - self._earlier) * (self._tiles - self._done)
+        progress = self._tally.progress
         self._tell(
-            f"{self._done} of {self._tiles} super-tiles, {self._pixels / 1e6 / seconds:.1f} Mpx/s, "
-            f"about {_duration(left)} left"
+            f"{progress.done} of {progress.tiles} super-tiles, "
+            f"{(progress.pixels_per_second or 0.0) / 1e6:.1f} Mpx/s, "
+            f"about {duration(progress.seconds_left or 0.0)} left"
         )
 
 
@@ -92,13 +85,6 @@ def failure_line(event: TileFailed) -> str:
 
 def _complain(line: str) -> None:
     typer.echo(line, err=True)
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if minutes < 2:
-        return f"{seconds:.0f} s"
-    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from napari_superpixels.kernels.features import (
 from napari_superpixels.kernels.lab import rgb_to_lab
 from napari_superpixels.kernels.slic import SlicResult
 from napari_superpixels.models.protocol import NODATA_CODE, Codes, ImageFacts, Tile
+from napari_superpixels.models.settings import About
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
@@ -34,6 +35,24 @@ SSN_COMPACTNESS = 2.5 / 0.26
 MIN_STEP = 2
 MAX_STEP = isqrt(LARGEST_CELL)
 """Larger cells would overflow sums; a coarser level of the image serves them better anyway."""
+
+STEP = About(
+    text="Size of a cell, and so about that of a superpixel.",
+    unit="px",
+    low=MIN_STEP,
+    high=MAX_STEP,
+)
+COMPACTNESS = About(
+    text="Distance in colour that weighs as much as one cell of distance: larger is rounder.",
+    unit="Lab units",
+    low=0.1,
+    high=MAX_COMPACTNESS,
+)
+ITERATIONS = About(
+    text="How often pixels are assigned anew; more is slower and settles the borders.",
+    low=1,
+    high=100,
+)
 
 MOST_THREADS = 8
 """Threads that a tile uses at most, so that its memory has a bound whatever the machine."""

@@ -7,6 +7,7 @@ from napari_superpixels.kernels.features import Quanta
 from napari_superpixels.kernels.slic import cluster
 from napari_superpixels.models import clustering
 from napari_superpixels.models.protocol import ImageFacts
+from napari_superpixels.models.settings import setting
 from napari_superpixels.models.statistics import Statistics
 
 DEFAULT_COMPACTNESS = 12.5
@@ -29,11 +30,11 @@ class Slic:
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
 
-    step: int = 16
+    step: int = setting(16, clustering.STEP)
     """Size of a cell, in pixels."""
-    compactness: float = DEFAULT_COMPACTNESS
+    compactness: float = setting(DEFAULT_COMPACTNESS, clustering.COMPACTNESS)
     """Distance in colour that weighs as much as one cell of distance, in Lab units."""
-    iterations: int = 10
+    iterations: int = setting(10, clustering.ITERATIONS)
     """Number of associations (one fewer updates of the centres lie between them)."""
 
     def __post_init__(self) -> None:

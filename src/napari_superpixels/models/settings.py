@@ -1,0 +1,52 @@
+"""What is known of a setting beside its default: forms, tooltips and help read it from here."""
+
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+_KEY = "napari_superpixels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What a person must know of a setting to choose it."""
+
+    text: str
+    """What it does, as one sentence."""
+    unit: str = ""
+    """Its unit, e.g. ``"px"``; empty for a plain number."""
+    low: float | None = None
+    """The smallest value that is offered."""
+    high: float | None = None
+    """The largest value that is offered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting of a method."""
+
+    name: str
+    """What the settings' dataclass calls it."""
+    default: Any
+    """Its value when nothing is said."""
+    about: About
+    """What is known of it."""
+
+
+def setting(default: T, about: About) -> T:
+    """Declare a field of a frozen dataclass of settings, with what is known of it."""
+    declared: T = field(default=default, metadata={_KEY: about})
+    return declared
+
+
+def settings_of(kind: type[Any]) -> Iterator[Setting]:
+    """Yield the settings of a method in the order in which they are declared.
+
+    A field that was declared without `setting` is told by its name alone.
+    """
+    for one in fields(kind):
+        if one.default is MISSING:
+            continue
+        about = one.metadata.get(_KEY, About(text=f"{one.name}."))
+        yield Setting(name=one.name, default=one.default, about=about)
