@@ -1,0 +1,193 @@
+"""The fields of the widget: what can be chosen, from the layers and methods that are there."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, LineEdit, Select
+
+from napari.layers import Image, Labels, Layer, Shapes
+
+from napari_superpixels.engine.device import devices
+from napari_superpixels.errors import InputError
+from napari_superpixels.models.registry import METHODS
+from napari_superpixels.napari_ui.layer_facts import is_preview, level_label
+from napari_superpixels.napari_ui.tooltips import TOOLTIPS
+from napari_superpixels.napari_ui.outputs import Output, proposed_name
+from napari_superpixels.napari_ui.parameters import Field, Parameters, step_field
+from napari_superpixels.napari_ui.remembered import Remembered
+from napari_superpixels.napari_ui.wording import step_text
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+WHOLE, VIEW = "whole image", "what the view shows"
+NO_MASK = "none"
+UNITS = [("px", "px"), ("µm", "um")]
+
+
+class Form:
+    """The fields, and what they say.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers are offered.
+    remembered
+        What the fields begin with.
+    folder
+        Where outputs go, if nothing else is remembered.
+    """
+
+    def __init__(
+        self, viewer: "napari.viewer.Viewer", remembered: Remembered, folder: Path
+    ) -> None:
+        self._viewer = viewer
+        self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}
+        self.images = Select(name="images", choices=self._images)
+        self.level = ComboBox(name="level", choices=self._levels)
+        self.method = ComboBox(name="method", choices=list(METHODS))
+        self.step = step_field()
+        um = remembered.step_um
+        self.step_um = FloatSpinBox(name="step_um", value=um, min=0.001, max=1e6, step=0.5)
+        self.unit = ComboBox(name="unit", choices=UNITS)
+        self.mask = ComboBox(name="mask", choices=self._masks)
+        self.region = ComboBox(name="region", choices=self._regions)
+        self.device = ComboBox(name="device", choices=[(d.label, d.name) for d in devices()])
+        self.folder = FileEdit(name="folder", mode="d", value=remembered.folder or folder)
+        self.output = LineEdit(name="output")
+        self.boundaries = CheckBox(name="boundaries", text="", value=remembered.boundaries)
+        for field in self.fields:
+            field.tooltip = TOOLTIPS.get(field.name, field.tooltip)
+        self._begin_with(remembered)
+        self.parameters = self._parameters()
+        self._proposed = ""
+        self.propose_name()
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """All fields but the method's own parameters, in the order of the form."""
+        return (
+            self.images, self.level, self.method, self.step, self.step_um, self.unit, self.mask,
+            self.region, self.boundaries, self.folder, self.output, self.device,
+        )  # fmt: skip
+
+    def change_method(self) -> None:
+        """Make the fields of the method that is chosen now; the values of the other are kept."""
+        self._by_method[self.parameters.method] = self.parameters.values()
+        self.parameters = self._parameters()
+
+    def propose_name(self) -> None:
+        """Write a name for the output from image, method and step, unless the user wrote one."""
+        typed = self.name_is_typed
+        names = [layer.name for layer in self.layers[:1]]
+        proposal = proposed_name(*names, self.method.value, self.step_text) if names else ""
+        self._proposed = proposal
+        if not typed:
+            self.output.value = proposal
+
+    @property
+    def name_is_typed(self) -> bool:
+        """Whether the user wrote the name of the output."""
+        return self.output.value not in ("", self._proposed)
+
+    @property
+    def layers(self) -> list[Image]:
+        """The image layers that are chosen.
+
+        With none chosen, the one that is active in the viewer or the only one there is.
+        """
+        chosen = list(self.images.value or [])
+        if chosen:
+            return chosen
+        active = self._viewer.layers.selection.active
+        images = self._images()
+        return [layer for layer in images if layer == active or len(images) == 1][:1]
+
+    def image_layers(self) -> list[Image]:
+        """Return the image layers that are chosen.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        layers = self.layers
+        if not layers:
+            there = "choose one under Images" if self._images() else "open an image first"
+            raise InputError(f"No image layer is chosen; {there}.")
+        return layers
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings of the method: its step in pixels or micrometers, and its own."""
+        step = {"step_um": self.step_um.value} if self.in_um else {"step": self.step.value}
+        return step | self.parameters.values()
+
+    @property
+    def in_um(self) -> bool:
+        """Whether the step is in micrometers."""
+        return bool(self.unit.value == "um")
+
+    @property
+    def step_text(self) -> str:
+        """The step with its unit."""
+        return step_text(self.settings())
+
+    def wanted_output(self) -> Output:
+        """Return where the user wants the output."""
+        name = self.output.value or self._proposed
+        return Output(Path(self.folder.value).expanduser(), name, self.name_is_typed)
+
+    def remembered(self) -> Remembered:
+        """Return what is to be kept for the next widget."""
+        settings = self._by_method | {self.parameters.method: self.parameters.values()}
+        return Remembered(
+            method=self.method.value,
+            step_px=self.step.value,
+            step_um=self.step_um.value,
+            unit=self.unit.value,
+            settings=settings,
+            boundaries=self.boundaries.value,
+            folder=str(self.folder.value),
+        )
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the layers that are there now."""
+        for field in (self.images, self.level, self.mask, self.region):
+            field.reset_choices()
+        self.propose_name()
+
+    def _begin_with(self, remembered: Remembered) -> None:
+        """Choose what was chosen last, as far as it is offered."""
+        if remembered.method in METHODS:
+            self.method.value = remembered.method
+        if self.step.min <= remembered.step_px <= self.step.max:
+            self.step.value = remembered.step_px
+        if remembered.unit in dict(UNITS).values():
+            self.unit.value = remembered.unit
+
+    def _parameters(self) -> Parameters:
+        kept: Mapping[str, Any] = self._by_method.get(self.method.value, {})
+        return Parameters(self.method.value, kept)
+
+    def _of_kind(self, *kinds: type[Layer]) -> list[Any]:
+        return [layer for layer in self._viewer.layers if isinstance(layer, kinds)]
+
+    def _images(self, *_: Any) -> list[Image]:
+        return self._of_kind(Image)
+
+    def _levels(self, *_: Any) -> list[tuple[str, int]]:
+        layers = self.layers
+        if not layers:
+            return [("0", 0)]
+        return [
+            (level_label(layers[0], level), level) for level in range(len(layers[0].level_shapes))
+        ]
+
+    def _masks(self, *_: Any) -> list[tuple[str, Any]]:
+        fit = [layer for layer in self._of_kind(Labels, Shapes) if not is_preview(layer)]
+        return [(NO_MASK, None), *((layer.name, layer) for layer in fit)]
+
+    def _regions(self, *_: Any) -> list[tuple[str, Any]]:
+        shapes = [(f"rectangle of {layer.name}", layer) for layer in self._of_kind(Shapes)]
+        return [(WHOLE, WHOLE), (VIEW, VIEW), *shapes]

@@ -1,0 +1,155 @@
+"""How the form lies on the panel: labels on the left in one column, rarer fields folded away."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from magicgui.widgets.bases import Widget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from napari_superpixels.napari_ui.form import Form
+from napari_superpixels.napari_ui.parameters import Parameters, label_of, parameters_of
+from napari_superpixels.napari_ui.tooltips import TOOLTIPS
+
+LABEL_PX = 78
+"""Width of the column of labels."""
+IMAGES_PX = 66
+"""Height of the list of images: three of them, then it scrolls."""
+
+
+class Panel:
+    """The panel, made of the form's fields, and what else is on it.
+
+    Parameters
+    ----------
+    form
+        The fields.
+    native
+        The widget to lay them out on.
+    """
+
+    def __init__(self, form: Form, native: QWidget) -> None:
+        self.buttons = {name: _button(name) for name in ("preview", "run", "cancel", "copy")}
+        self.buttons["preview"].setCheckable(True)
+        self.bar = _bar()
+        self.status = _status()
+        self._parameters = QFormLayout()
+        form.images.native.setMaximumHeight(IMAGES_PX)
+        body = native.layout()
+        for part in self._parts(form):
+            body.addWidget(part)
+        self.show_parameters(form.parameters)
+        self.show_unit(in_um=form.in_um, form=form)
+        native.setMinimumWidth(260)
+
+    def show_parameters(self, parameters: Parameters) -> None:
+        """Replace the fields of a method by those of another."""
+        while self._parameters.rowCount():
+            self._parameters.removeRow(0)
+        for setting, field in zip(
+            parameters_of(parameters.method), parameters.fields, strict=True
+        ):
+            _add_row(self._parameters, label_of(setting), field.native, field.tooltip)
+
+    def show_unit(self, *, in_um: bool, form: Form) -> None:
+        """Show the field of the step that counts."""
+        form.step.native.setVisible(not in_um)
+        form.step_um.native.setVisible(in_um)
+
+    def _parts(self, form: Form) -> list[QWidget]:
+        step = _side_by_side(form.step.native, form.step_um.native, form.unit.native)
+        return [
+            _rows([("Images", form.images), ("Level", form.level), ("Method", form.method)]),
+            _rows([("Step", step)]),
+            _holding(self._parameters),
+            _rows([("Boundaries", form.boundaries)]),
+            _folded("Where", [("Mask", form.mask), ("Region", form.region)]),
+            _folded("Output", [
+                ("Folder", form.folder), ("Name", form.output), ("Device", form.device)
+            ]),
+            _side_by_side(self.buttons["preview"], self.buttons["run"], self.buttons["cancel"]),
+            self.bar,
+            self.status,
+            _side_by_side(self.buttons["copy"]),
+        ]  # fmt: skip
+
+
+def _rows(rows: Sequence[tuple[str, Any]]) -> QWidget:
+    layout = QFormLayout()
+    for text, field in rows:
+        native = field.native if isinstance(field, Widget) else field
+        _add_row(layout, text, native, native.toolTip())
+    return _holding(layout)
+
+
+def _add_row(layout: QFormLayout, text: str, native: QWidget, tooltip: str | None) -> None:
+    label = QLabel(text)
+    label.setFixedWidth(LABEL_PX)
+    label.setToolTip(tooltip or "")
+    native.show()
+    native.setMinimumWidth(0)
+    native.setSizePolicy(QSizePolicy.Policy.Ignored, native.sizePolicy().verticalPolicy())
+    layout.addRow(label, native)
+
+
+def _holding(layout: QFormLayout) -> QWidget:
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setVerticalSpacing(4)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    holder = QWidget()
+    holder.setLayout(layout)
+    return holder
+
+
+def _folded(title: str, rows: Sequence[tuple[str, Any]]) -> QWidget:
+    section = QCollapsible(title)
+    section.setDuration(0)
+    section.layout().setContentsMargins(0, 0, 0, 0)
+    section.addWidget(_rows(rows))
+    section.collapse(animate=False)
+    return section
+
+
+def _side_by_side(*parts: QWidget) -> QWidget:
+    holder = QWidget()
+    layout = QHBoxLayout(holder)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(4)
+    for part in parts:
+        layout.addWidget(part)
+    return holder
+
+
+_TEXTS = {"preview": "Preview", "run": "Run", "cancel": "Cancel", "copy": "Copy as script"}
+
+
+def _button(name: str) -> QPushButton:
+    button = QPushButton(_TEXTS[name])
+    button.setToolTip(TOOLTIPS[name])
+    return button
+
+
+def _bar() -> QProgressBar:
+    bar = QProgressBar()
+    bar.setTextVisible(False)
+    bar.setMaximumHeight(8)
+    bar.hide()
+    return bar
+
+
+def _status() -> QLabel:
+    status = QLabel()
+    status.setWordWrap(True)
+    status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return status

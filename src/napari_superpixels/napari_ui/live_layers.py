@@ -1,0 +1,199 @@
+"""A live view as layers of a viewer: kept fresh, never editable, gone together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QTimer
+
+from napari_superpixels.napari_ui.background import show
+from napari_superpixels.napari_ui.layer_facts import PREVIEW
+from napari_superpixels.napari_ui.mailbox import Mailbox
+from napari_superpixels.napari_ui.placement import Placement
+from napari_superpixels.napari_ui.wording import preview_sentence
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+
+    from napari_superpixels.engine.live import LiveView
+
+REFRESH_MS = 100
+"""How often new tiles are fetched onto the screen, at most."""
+BORDER = (1.0, 0.9, 0.1, 1.0)
+"""Colour of boundaries, red, green, blue, alpha: a yellow that is seen on most images."""
+SUFFIX = "(preview)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """What a preview shows."""
+
+    view: "LiveView"
+    """The labels."""
+    mailbox: Mailbox
+    """Where its worker leaves word."""
+    placement: Placement
+    """Where level 0 of the view lies."""
+    name: str
+    """Image, method and step."""
+    colours: Any
+    """A colormap in which neighbours differ."""
+
+
+class LiveLayers:
+    """The layers of a preview; the labels, and their boundaries when asked for.
+
+    Parameters
+    ----------
+    viewer
+        Where they are added.
+    shown
+        What they show first; `replace` shows something else in the same layers.
+    boundaries
+        Whether borders are shown too.
+    tell
+        Told a sentence on what is on screen, whenever it may have changed.
+    ended
+        Told when somebody else removed the labels.
+    """
+
+    def __init__(
+        self,
+        viewer: "napari.viewer.Viewer",
+        shown: Shown,
+        *,
+        boundaries: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._viewer, self._shown, self._tell, self._ended = viewer, shown, tell, ended
+        self._closed = False
+        self.labels = self._add_labels()
+        self._borders: napari.layers.Labels | None = None
+        self.show_boundaries(wanted=boundaries)
+        self._timer = QTimer()
+        self._timer.setInterval(REFRESH_MS)
+        self._timer.timeout.connect(self._tick)
+        self._timer.start()
+        # The bound method is held by a function, and that by the viewer's list of layers: so these
+        # layers are looked after for as long as they are there, whether or not anybody else cares.
+        self._watch = partial(LiveLayers._removed, self)
+        viewer.layers.events.removed.connect(self._watch)
+
+    @property
+    def layers(self) -> "tuple[napari.layers.Labels, ...]":
+        """The layers that are there."""
+        if self._closed:
+            return ()
+        return (self.labels,) if self._borders is None else (self.labels, self._borders)
+
+    def fits(self, shown: Shown) -> bool:
+        """Return whether something can be shown in the same layers: its axes are as many."""
+        return not self._closed and self.labels.ndim == shown.view.labels[0].ndim
+
+    def freeze(self) -> None:
+        """Compute no more tiles: what is shown is out of date, and something else is on its way."""
+        self._shown.view.close()
+
+    def replace(self, shown: Shown) -> None:
+        """Show something else; what the user did to the layers stays."""
+        self._shown.view.close()
+        self._shown = shown
+        self._put(self.labels, shown.view.labels, _labels_name(shown))
+        self.labels.colormap = shown.colours
+        if self._borders is not None:
+            self._put(self._borders, shown.view.boundaries, _borders_name(shown))
+        self._tick()
+
+    def show_boundaries(self, *, wanted: bool) -> None:
+        """Add the layer of boundaries, or remove it."""
+        if wanted and self._borders is None:
+            self._borders = self._add_borders()
+            self.labels.events.visible.connect(self._follow)
+        elif not wanted and self._borders is not None:
+            borders, self._borders = self._borders, None
+            self.labels.events.visible.disconnect(self._follow)
+            _remove(self._viewer, borders)
+
+    def close(self) -> None:
+        """Stop what computes the layers and remove them; may be called again."""
+        layers = self.layers
+        self.stop()
+        for layer in layers:
+            _remove(self._viewer, layer)
+
+    def stop(self) -> None:
+        """Stop what computes the layers and look after them no more; may be called again."""
+        if self._closed:
+            return
+        self._closed = True
+        self._shown.view.close()
+        self._timer.stop()
+        self._viewer.layers.events.removed.disconnect(self._watch)
+
+    def _removed(self, event: Any) -> None:
+        if event.value == self.labels:
+            self.close()
+            self._ended()
+        elif self._borders is not None and event.value == self._borders:
+            self._borders = None
+
+    def _tick(self) -> None:
+        if self._shown.mailbox.fetch_change():
+            for layer in self.layers:
+                layer.refresh(extent=False, thumbnail=False)
+        if error := self._shown.mailbox.fetch_error():
+            show(error)
+        view = self._shown.view
+        self._tell(preview_sentence(view.labels[self.labels.data_level].kind, view.status()))
+
+    def _follow(self) -> None:
+        if self._borders is not None:
+            self._borders.visible = self.labels.visible
+
+    def _put(self, layer: "napari.layers.Labels", levels: Any, name: str) -> None:
+        layer.data = list(levels)
+        layer.name = name
+        for attribute, value in self._shown.placement.as_layer_kwargs().items():
+            setattr(layer, attribute, value)
+
+    def _add_labels(self) -> "napari.layers.Labels":
+        shown = self._shown
+        return self._add(shown.view.labels, _labels_name(shown), shown.colours, opacity=0.5)
+
+    def _add_borders(self) -> "napari.layers.Labels":
+        from napari.utils.colormaps import DirectLabelColormap
+
+        colours = DirectLabelColormap(color_dict={None: (0.0,) * 4, 0: (0.0,) * 4, 1: BORDER})
+        view = self._shown.view
+        borders = self._add(view.boundaries, _borders_name(self._shown), colours, opacity=0.9)
+        borders.visible = self.labels.visible
+        return borders
+
+    def _add(
+        self, levels: Any, name: str, colours: Any, *, opacity: float
+    ) -> "napari.layers.Labels":
+        return self._viewer.add_labels(
+            list(levels),
+            multiscale=True,
+            name=name,
+            colormap=colours,
+            opacity=opacity,
+            metadata=dict(PREVIEW),
+            **self._shown.placement.as_layer_kwargs(),
+        )
+
+
+def _labels_name(shown: Shown) -> str:
+    return f"{shown.name} {SUFFIX}"
+
+
+def _borders_name(shown: Shown) -> str:
+    return f"{shown.name} boundaries {SUFFIX}"
+
+
+def _remove(viewer: "napari.viewer.Viewer", layer: "napari.layers.Labels") -> None:
+    if layer in viewer.layers:
+        viewer.layers.remove(layer)

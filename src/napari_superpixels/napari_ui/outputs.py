@@ -1,0 +1,97 @@
+"""Where a run writes: a name from what is run, unique by itself, or the unfinished one of the plan."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.errors import InputError, OutputError
+
+if TYPE_CHECKING:
+    from napari_superpixels.engine.plan import Plan
+
+SUFFIX = ".zarr"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the user asked for."""
+
+    folder: Path
+    """Where outputs go."""
+    name: str
+    """Name of the output."""
+    typed: bool
+    """Whether the user wrote the name; else it is made unique."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run writes."""
+
+    path: Path
+    """The OME-Zarr."""
+    resume: bool
+    """Whether to go on with the unfinished output that lies there."""
+
+
+def proposed_name(image: str, method: str, step: str) -> str:
+    """Return a file name from image, method and step, e.g. ``"cells slic 16px.zarr"``."""
+    return re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", f"{image} {method} {step}").strip(" .") + SUFFIX
+
+
+def place_for(output: Output, plan: "Plan") -> Place:
+    """Return where a plan is to be written, and whether to go on with what lies there.
+
+    Parameters
+    ----------
+    output
+        What the user asked for. A proposed name that is in use is followed by a number.
+    plan
+        What will run; an unfinished output of the same plan is gone on with.
+
+    Raises
+    ------
+    InputError
+        If the name is none.
+    OutputError
+        If the folder does not exist.
+    """
+    if not output.folder.is_dir():
+        raise OutputError(f"The folder {output.folder} does not exist; make it, or choose another.")
+    name = output.name.strip()
+    if not name or Path(name).name != name or name in (".", ".."):
+        raise InputError(f"The output is called {output.name!r}; give a name such as cells.zarr.")
+    first = output.folder / (name if Path(name).suffix else name + SUFFIX)
+    if output.typed:
+        return Place(first, resume=RunState(partial_path(first)).manifest_path.exists())
+    return next(place for path in _numbered(first) if (place := _free(path, plan)))
+
+
+def _numbered(first: Path) -> Iterator[Path]:
+    yield first
+    for number in count(2):
+        yield first.with_name(f"{first.stem} {number}{first.suffix}")
+
+
+def _free(path: Path, plan: "Plan") -> Place | None:
+    """Return the place if nothing, or an unfinished output of the plan, lies there."""
+    if path.exists():
+        return None
+    if not partial_path(path).exists():
+        return Place(path, resume=False)
+    return Place(path, resume=True) if _begun(path, plan) else None
+
+
+def _begun(path: Path, plan: "Plan") -> bool:
+    """Return whether an unfinished output of the plan lies at a path."""
+    state = RunState(partial_path(path))
+    if not state.manifest_path.exists():
+        return False
+    try:
+        return bool(state.read_manifest().get("hash") == plan.hash)
+    except OutputError:
+        return False

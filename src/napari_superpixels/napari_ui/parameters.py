@@ -1,0 +1,125 @@
+"""The parameters of a method as form fields, made from what its settings say of themselves."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from magicgui.widgets import CheckBox, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets.bases import ValueWidget
+
+from napari_superpixels.models.registry import method_class
+from napari_superpixels.models.settings import About, Setting, settings_of
+
+LARGEST = 1_000_000
+"""What a field allows where the setting names no upper bound."""
+OF_THE_FORM = frozenset({"step"})
+"""Settings that the form shows itself, because they belong to every method."""
+
+Field = ValueWidget[Any]
+
+
+def tooltip(about: About) -> str:
+    """Return the text, the unit and the bounds of a setting, as one short paragraph."""
+    bounds = [f"{bound:g}" for bound in (about.low, about.high) if bound is not None]
+    facts = [text for text in (about.unit, " to ".join(bounds) if len(bounds) == 2 else "") if text]
+    return f"{about.text} ({', '.join(facts)})" if facts else about.text
+
+
+def label_of(setting: Setting) -> str:
+    """Return what a field is called on the form, e.g. ``"min size (px)"``."""
+    return setting.name.replace("_", " ")
+
+
+def parameters_of(method: str) -> list[Setting]:
+    """Return the settings that are a method's own."""
+    return [one for one in settings_of(method_class(method)) if one.name not in OF_THE_FORM]
+
+
+def field_of(setting: Setting, value: Any = None) -> Field:
+    """Return a form field for a setting; a value that it does not allow is replaced by the default.
+
+    Raises
+    ------
+    NotImplementedError
+        If the setting is neither a number, nor a yes or no, nor a text.
+    """
+    make, kind = _MAKERS.get(type(setting.default), (None, None))
+    if make is None:
+        raise NotImplementedError(f"no field for {setting.name} of type {type(setting.default)}")
+    field = make(setting)
+    field.name, field.tooltip = setting.name, tooltip(setting.about)
+    if isinstance(value, kind) and _within(value, setting.about):
+        field.value = value
+    return field
+
+
+class Parameters:
+    """The fields of a method's own settings.
+
+    Parameters
+    ----------
+    method
+        Its name.
+    values
+        Values to begin with, by name; the defaults for those that are missing.
+    """
+
+    def __init__(self, method: str, values: Mapping[str, Any]) -> None:
+        settings = parameters_of(method)
+        self.method = method
+        self.fields = tuple(field_of(one, values.get(one.name)) for one in settings)
+        self._defaults = {one.name: field_of(one).value for one in settings}
+
+    def values(self) -> dict[str, Any]:
+        """Return the values that are not the default.
+
+        A field shows few digits: what stands for the default is left out, so that the method takes
+        it with all of them, as it does from Python and the shell.
+        """
+        values = {field.name: field.value for field in self.fields}
+        return {name: value for name, value in values.items() if value != self._defaults[name]}
+
+
+def step_field(method: str = "slic") -> SpinBox:
+    """Return the field of the step in pixels."""
+    setting = next(one for one in settings_of(method_class(method)) if one.name == "step")
+    field: SpinBox = field_of(setting)
+    return field
+
+
+def _within(value: Any, about: About) -> bool:
+    low = about.low is None or value >= about.low
+    return low and (about.high is None or value <= about.high)
+
+
+def _limits(setting: Setting) -> dict[str, Any]:
+    about, kind = setting.about, type(setting.default)
+    low = -LARGEST if about.low is None else about.low
+    return {
+        "value": setting.default,
+        "min": kind(low),
+        "max": kind(LARGEST if about.high is None else about.high),
+    }
+
+
+def _whole(setting: Setting) -> Field:
+    return SpinBox(**_limits(setting))
+
+
+def _real(setting: Setting) -> Field:
+    return FloatSpinBox(**_limits(setting), step=0.5)
+
+
+def _switch(setting: Setting) -> Field:
+    return CheckBox(value=setting.default, text="")
+
+
+def _text(setting: Setting) -> Field:
+    return LineEdit(value=setting.default)
+
+
+_MAKERS: Mapping[type, tuple[Callable[[Setting], Field], Any]] = {
+    bool: (_switch, bool),
+    int: (_whole, int),
+    float: (_real, int | float),
+    str: (_text, str),
+}

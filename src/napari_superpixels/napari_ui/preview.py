@@ -1,0 +1,141 @@
+"""The preview of one widget: planned off the main thread, replaced when a parameter changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_superpixels.engine.live import LiveView
+from napari_superpixels.napari_ui.background import Job, show
+from napari_superpixels.napari_ui.colours import superpixel_colours
+from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown
+from napari_superpixels.napari_ui.mailbox import Mailbox
+from napari_superpixels.napari_ui.resolve import Request, resolve
+
+if TYPE_CHECKING:
+    import napari.layers
+    import napari.viewer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wish:
+    """What a user wants to see."""
+
+    request: Request
+    """What to compute."""
+    name: str
+    """Image, method and step."""
+    boundaries: bool
+    """Whether borders are shown too."""
+    cache_bytes: int
+    """Memory that tiles may be kept in."""
+
+
+def open_view(wish: Wish) -> Shown:
+    """Plan what is wanted and begin to look at it; reads the image, so never on the main thread."""
+    plan, mailbox = resolve(wish.request), Mailbox()
+    view = LiveView(
+        plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
+    )
+    image = wish.request.images[0]
+    placement = image.placement.at_level(image.factors(wish.request.level))
+    colours = superpixel_colours(plan.lattice.cells, plan.lattice.planes)
+    return Shown(view, mailbox, placement, wish.name, colours)
+
+
+class Preview:
+    """At most one set of live layers, which shows what was wished for last.
+
+    Parameters
+    ----------
+    viewer
+        Where it is shown.
+    tell
+        Told a sentence on what is on screen.
+    ended
+        Told when a preview ends, also where a person removed its layer.
+    """
+
+    def __init__(
+        self,
+        viewer: "napari.viewer.Viewer",
+        tell: Callable[[str], None],
+        ended: Callable[[], None],
+    ) -> None:
+        self._viewer, self._tell, self._ended = viewer, tell, ended
+        self._job: Job[Shown] | None = None
+        self._live: LiveLayers | None = None
+        self._wish: Wish | None = None
+
+    @property
+    def on(self) -> bool:
+        """Whether something is shown, or about to be."""
+        return self._wish is not None
+
+    @property
+    def layers(self) -> "tuple[napari.layers.Labels, ...]":
+        """The layers that are there."""
+        return self._live.layers if self._live else ()
+
+    def show(self, wish: Wish) -> None:
+        """Show something, in the layers that are there if there are any."""
+        self._drop_job()
+        self._wish = wish
+        if self._live is not None:
+            self._live.freeze()
+        self._tell("Preview: planning.")
+        self._job = Job(lambda: open_view(wish), self._arrived, self._refused)
+
+    def hide(self) -> None:
+        """Make the layers invisible."""
+        for layer in self.layers:
+            layer.visible = False
+
+    def close(self) -> None:
+        """Stop what computes the layers and remove them; may be called again."""
+        self._drop_job()
+        self._wish = None
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+
+    def stop(self) -> None:
+        """Stop what computes the layers: the viewer goes, and they with it."""
+        self._drop_job()
+        if self._live is not None:
+            self._live.stop()
+
+    def _drop_job(self) -> None:
+        if self._job is not None:
+            self._job.drop(late=_close)
+            self._job = None
+
+    def _arrived(self, shown: Shown) -> None:
+        assert self._wish is not None, "a stopped preview is told nothing"
+        self._job = None
+        if self._live is not None and self._live.fits(shown):
+            self._live.show_boundaries(wanted=self._wish.boundaries)
+            self._live.replace(shown)
+            return
+        self._begin(shown, boundaries=self._wish.boundaries)
+
+    def _begin(self, shown: Shown, *, boundaries: bool) -> None:
+        if self._live is not None:
+            self._live.close()
+        self._live = LiveLayers(
+            self._viewer, shown, boundaries=boundaries, tell=self._tell, ended=self._gone
+        )
+
+    def _refused(self, error: BaseException) -> None:
+        """Tell why nothing can be shown; what is shown of before would be out of date."""
+        self.close()
+        show(error)
+        self._ended()
+
+    def _gone(self) -> None:
+        self._live = self._wish = None
+        self._drop_job()
+        self._ended()
+
+
+def _close(shown: Shown) -> None:
+    shown.view.close()

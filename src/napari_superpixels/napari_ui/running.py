@@ -1,0 +1,197 @@
+"""A run: planned, asked for where it is long, computed and opened off the main thread."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from napari.utils import progress as ActivityBar  # noqa: N812 - a class, whatever its name
+from napari.utils.notifications import show_info
+from qtpy.QtCore import QTimer
+
+from napari_superpixels import api
+from napari_superpixels.engine.plan import Plan
+from napari_superpixels.engine.records import partial_path
+from napari_superpixels.engine.tally import Progress, Tally
+from napari_superpixels.errors import Cancelled
+from napari_superpixels.napari_ui.background import Job, show
+from napari_superpixels.napari_ui.finished import finished_layers
+from napari_superpixels.napari_ui.outputs import Output, Place, place_for
+from napari_superpixels.napari_ui.resolve import Request, resolve
+
+if TYPE_CHECKING:
+    import napari.types
+
+LONG_PX = 200_000_000
+"""Pixels from which on a click on Run shows what would be done and asks first."""
+POLL_MS = 100
+"""How often the progress is looked at."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Errand:
+    """What a user wants to run."""
+
+    request: Request
+    """What to compute."""
+    output: Output
+    """Where to write it."""
+    name: str
+    """Image, method and step."""
+    ask: bool
+    """Whether to ask before a long run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished:
+    """A run that came to its end."""
+
+    plan: Plan
+    """What was computed."""
+    path: Path
+    """Where it lies."""
+    layers: "list[napari.types.LayerData]"
+    """What to add to the viewer."""
+
+
+class Answer(Protocol):
+    """Told whether to go on."""
+
+    def __call__(self, *, go_on: bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listeners:
+    """Who is told of a run, all on the main thread."""
+
+    moved: Callable[[Progress, int], None]
+    """How far it is, and the step in pixels."""
+    asked: "Callable[[Plan, Answer], None]"
+    """Shows a plan, and passes on what the user answers."""
+    finished: Callable[[Errand, Finished], None]
+    """The outcome."""
+    ended: Callable[[], None]
+    """That nothing runs any more, whatever the outcome."""
+
+
+class Run:
+    """One run, from the click to the layer.
+
+    Parameters
+    ----------
+    errand
+        What to run.
+    listeners
+        Who is told.
+    """
+
+    def __init__(self, errand: Errand, listeners: Listeners) -> None:
+        self.errand, self._listeners = errand, listeners
+        self._cancel = threading.Event()
+        self._tally = Tally()
+        self._plan: Plan | None = None
+        self._place: Place | None = None
+        self._reason = ""
+        self._asking = False
+        self._bar: ActivityBar | None = None
+        self._timer = QTimer()
+        self._timer.setInterval(POLL_MS)
+        self._timer.timeout.connect(self._look)
+        self._job: Job[Any] = Job(partial(resolve, errand.request), self._planned, self._failed)
+        listeners.moved(Progress(), 1)
+
+    def cancel(self, reason: str = "The run was cancelled") -> None:
+        """Stop; the user is told why, and how to go on."""
+        self._reason = reason
+        self._cancel.set()
+        if self._asking:
+            self._failed(Cancelled(reason))
+
+    def abandon(self) -> None:
+        """Stop, and tell nobody: who would be told is about to go."""
+        self._cancel.set()
+        self._job.drop()
+        self._close()
+
+    def _planned(self, plan: Plan) -> None:
+        self._plan = plan
+        if self._cancel.is_set():
+            self._failed(Cancelled(""))
+        elif self.errand.ask and pixels_of(plan) > LONG_PX:
+            self._asking = True
+            self._listeners.asked(plan, self._answered)
+        else:
+            self._start()
+
+    def _answered(self, *, go_on: bool) -> None:
+        if not self._asking:  # cancelled in between
+            return
+        self._asking = False
+        if go_on:
+            self._start()
+        else:
+            self._end()
+
+    def _start(self) -> None:
+        assert self._plan is not None, "planned first"
+        self._job = Job(partial(self._work, self._plan), self._finished, self._failed)
+        self._bar = ActivityBar(total=0, desc=f"Superpixels of {self.errand.name}")
+        self._timer.start()
+
+    def _work(self, plan: Plan) -> Finished:
+        """Compute and open the output; the only method that is not called on the main thread."""
+        self._place = place = place_for(self.errand.output, plan)
+        result = api.run(
+            plan, place.path, listener=self._tally, cancel=self._cancel, resume=place.resume
+        )
+        return Finished(plan, result.path, finished_layers(result.path))
+
+    def _look(self) -> None:
+        assert self._plan is not None, "planned first"
+        progress = self._tally.progress
+        if self._bar is not None and progress.tiles:
+            self._bar.total = progress.tiles
+            self._bar.update(progress.done - self._bar.n)
+        self._listeners.moved(progress, self._plan.method.step)
+
+    def _finished(self, finished: Finished) -> None:
+        self._close()
+        self._listeners.finished(self.errand, finished)
+        self._end()
+
+    def _failed(self, error: BaseException) -> None:
+        self._asking = False
+        self._close()
+        if isinstance(error, Cancelled):
+            show_info(cancelled_sentence(self._reason, self._place))
+        else:
+            show(error)
+        self._end()
+
+    def _end(self) -> None:
+        self._close()
+        self._listeners.ended()
+
+    def _close(self) -> None:
+        self._timer.stop()
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def pixels_of(plan: Plan) -> int:
+    """Return how many pixels a plan writes at its finest level."""
+    return prod(plan.pixels.shape) * len(plan.planes)
+
+
+def cancelled_sentence(reason: str, place: Place | None) -> str:
+    """Return where what is done lies, and how to go on."""
+    if place is None or not partial_path(place.path).exists():
+        return f"{reason} before anything was done; press Run to begin anew."
+    return (
+        f"{reason}; what is done lies in {partial_path(place.path)}: press Run with the same "
+        f"settings to go on."
+    )

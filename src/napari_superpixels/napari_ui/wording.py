@@ -1,0 +1,53 @@
+"""The sentences and names that the widget shows; pure text, no Qt."""
+
+from typing import TYPE_CHECKING
+
+from napari_superpixels.engine.tally import Progress, duration
+
+if TYPE_CHECKING:
+    from napari_superpixels.engine.live import LiveStatus
+
+PREPARING = "Preparing kernels, once; this may take some seconds."
+KINDS = {
+    "exact": "Preview: exact, as a run gives it.",
+    "approximate": "Preview: approximate at this zoom; zoom in for exact labels.",
+    "cells": "Preview: only the grid of cells at this zoom; zoom in for superpixels.",
+}
+"""What is shown, by the kind of the level on screen."""
+
+
+def layer_name(image: str, method: str, step: str) -> str:
+    """Return what labels are called, e.g. ``"cells slic 16px"``."""
+    return f"{image} {method} {step}"
+
+
+def step_text(settings: "dict[str, object]") -> str:
+    """Return the step of settings with its unit, e.g. ``"16px"`` or ``"8um"``."""
+    if "step_um" in settings:
+        return f"{settings['step_um']:g}um"
+    return f"{settings['step']}px"
+
+
+def preview_sentence(kind: str, status: "LiveStatus") -> str:
+    """Return what a preview shows at present."""
+    if status.waiting and not status.done:
+        return PREPARING
+    if status.waiting and kind != "cells":
+        tiles = "1 tile" if status.waiting == 1 else f"{status.waiting} tiles"
+        return f"Preview: {tiles} to come."
+    if status.failed:
+        return "Preview: some tiles could not be computed."
+    return KINDS[kind]
+
+
+def run_sentence(progress: Progress, step_px: int) -> str:
+    """Return how far a run is, its rate and the time left."""
+    if not progress.tiles:
+        return "Run: planning."
+    rate, left = progress.pixels_per_second, progress.seconds_left
+    words = [f"{progress.done} of {progress.tiles} super-tiles"]
+    if rate:
+        words.append(f"{rate / 1e6:.1f} Mpx/s, {rate / step_px**2:,.0f} superpixels/s")
+    if left is not None:
+        words.append(f"about {duration(left)} left")
+    return f"Run: {', '.join(words)}." if rate or left is not None else f"Run: {PREPARING}"
