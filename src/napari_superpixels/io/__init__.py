@@ -3,6 +3,7 @@
 from napari_superpixels.io._formats import stem_of
 from napari_superpixels.io._handles import CACHE_BYTES, close_handles
 from napari_superpixels.io._reader import GeoReference
+from napari_superpixels.io.levels import at_resolution, open_level, with_levels
 from napari_superpixels.io.opening import open_source, with_mask
 from napari_superpixels.io.source import Block, Source
 
@@ -11,8 +12,11 @@ __all__ = [
     "Block",
     "GeoReference",
     "Source",
+    "at_resolution",
     "close_handles",
+    "open_level",
     "open_source",
     "stem_of",
+    "with_levels",
     "with_mask",
 ]

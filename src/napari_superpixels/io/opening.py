@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
 from os import PathLike
 from typing import Any
@@ -88,7 +89,7 @@ def open_source(
         guesses.append(THREE_CHANNELS)
     layout = Layout(letters, channel, picks + ((colours,) if alpha else ()))
     source = Source(
-        axes=_axes(stored, letters, channel, len(picks)),
+        axes=axes_of(stored, letters, channel, len(picks)),
         dtype=_dtype_read(stored.reader.dtype),
         rgb=is_rgb,
         nodata=stored.nodata,
@@ -107,6 +108,8 @@ def open_source(
         layout=layout,
         reader=stored.reader,
         masks=stored.masks,
+        own_masks=len(stored.masks),
+        levels=partial(find_image, stored.location) if len(stored.levels) > 1 else None,
     )
     _tell(source, (*stored.guesses, *guesses))
     source = source if mask is None else with_mask(source, mask)
@@ -276,7 +279,8 @@ def _check_channels(channels: Sequence[int] | None, count: int) -> tuple[int, ..
     return picks
 
 
-def _axes(stored: StoredImage, letters: str, channel: str | None, count: int) -> Axes:
+def axes_of(stored: StoredImage, letters: str, channel: str | None, count: int) -> Axes:
+    """Return the axes of an image whose stored axes have these letters, with so many channels."""
     items = []
     for name in AXIS_ORDER:
         known = stored.calibration.get(name, Calibration())

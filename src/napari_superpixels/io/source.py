@@ -10,6 +10,7 @@
 (3, 10, 50)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, isnan
 from typing import Any
@@ -19,11 +20,14 @@ from numpy.typing import NDArray
 
 from napari_superpixels.axes import LEADING, Axes
 from napari_superpixels.io._memory import DaskReader
-from napari_superpixels.io._reader import GeoReference, Reader, Slices
+from napari_superpixels.io._reader import GeoReference, Reader, Slices, StoredImage
 from napari_superpixels.tiling import Box
 
 Valid = NDArray[np.bool_] | None
 """Which pixels hold data, shape (Y, X); None where all do."""
+
+Levels = Callable[[int], StoredImage]
+"""Gives a level of an image by its number, 0 is the finest; picklable where the image is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,11 @@ class Source:
     """The pixels as stored."""
     masks: tuple[Reader, ...]
     """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
+    own_masks: int = 0
+    """How many of them are stored with the image, at every level; others came with the choice of
+    this one."""
+    levels: Levels | None = None
+    """Where other levels come from; None where there are none."""
     opened: dict[str, Any] | None = None
     """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
 
