@@ -11,7 +11,6 @@ process; figures are medians, and only ratios within one run mean something.
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np

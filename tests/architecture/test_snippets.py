@@ -1,7 +1,7 @@
 """The README, the documentation and the examples do what they say.
 
-Each page runs as one session in an empty folder where `examples/` and `src/` are links. Python blocks share
-their names from top to bottom; of shell blocks the lines that call `napari-superpixels` run.
+Each page runs as one session in an empty folder where `examples/` and `src/` are links. Python
+blocks share their names from top to bottom; of shell blocks the lines that call the command run.
 A block that cannot run anywhere (another machine's paths, a cluster) is fenced as `text`.
 """
 
