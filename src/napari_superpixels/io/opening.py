@@ -110,6 +110,7 @@ def open_source(
         masks=stored.masks,
         own_masks=len(stored.masks),
         levels=partial(find_image, stored.location) if len(stored.levels) > 1 else None,
+        channel_names=_channel_names(stored, picks),
     )
     _tell(source, (*stored.guesses, *guesses))
     source = source if mask is None else with_mask(source, mask)
@@ -126,6 +127,11 @@ def _tell(source: Source, guesses: tuple[str, ...]) -> None:
             logging.WARNING if note in guesses and source.layout.letters != "yx" else logging.INFO
         )
         LOGGER.log(level, "%s: %s", source.name, note)
+
+
+def _channel_names(stored: StoredImage, picks: tuple[int, ...]) -> tuple[str, ...]:
+    names = dict(enumerate(stored.channel_names))
+    return tuple(names.get(pick, "") for pick in picks)
 
 
 def _check_level(level: Any) -> int:

@@ -137,6 +137,8 @@ class Source:
     this one."""
     levels: Levels | None = None
     """Where other levels come from; None where there are none."""
+    channel_names: tuple[str, ...] = ()
+    """What the file calls the channels that `read` returns, "" where it says nothing."""
     opened: dict[str, Any] | None = None
     """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
 
