@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_superpixels.errors import SuperpixelsError
     from napari_superpixels.models.slic import Slic
     from napari_superpixels.models.ssn_pix import SsnPix
+    from napari_superpixels.napari_ui.show import show
 
 __version__ = "0.1.0.dev0"
 
@@ -35,11 +36,17 @@ __all__ = [
     "resume",
     "run",
     "sample_path",
+    "show",
     "superpixels",
     "write_into",
 ]
 
-_HOMES = {"Slic": "models.slic", "SsnPix": "models.ssn_pix", "SuperpixelsError": "errors"}
+_HOMES = {
+    "Slic": "models.slic",
+    "SsnPix": "models.ssn_pix",
+    "SuperpixelsError": "errors",
+    "show": "napari_ui.show",
+}
 """Modules of the public names that are not functions of `api`."""
 
 

@@ -92,7 +92,9 @@ def sentence_of(error: BaseException) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}; look whether it can be written there and the disk has room."
+        return (
+            f"{where}{error.strerror}; look whether it can be written there and the disk has room."
+        )
     if isinstance(error, MemoryError):
         return "There is not enough memory for this; close other images, or choose a coarser level."
     log.error("An error that nobody foresaw", exc_info=error)

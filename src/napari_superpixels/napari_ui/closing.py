@@ -24,9 +24,7 @@ class Closing(QObject):
         What to call instead when the panel is deleted, and the window with it.
     """
 
-    def __init__(
-        self, panel: QWidget, then: Callable[[], None], gone: Callable[[], None]
-    ) -> None:
+    def __init__(self, panel: QWidget, then: Callable[[], None], gone: Callable[[], None]) -> None:
         super().__init__()
         self._panel, self._then, self._gone = panel, then, gone
         self._docked = panel.parent() is not None

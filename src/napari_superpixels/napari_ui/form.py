@@ -1,5 +1,6 @@
 """The fields of the widget: what can be chosen, from the layers and methods that are there."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from napari_superpixels.napari_ui.layer_facts import is_preview, level_label
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 from napari_superpixels.napari_ui.outputs import Output, proposed_name
 from napari_superpixels.napari_ui.parameters import Field, Parameters, step_field
+from napari_superpixels.napari_ui.plugin_settings import PluginSettings
 from napari_superpixels.napari_ui.remembered import Remembered
 from napari_superpixels.napari_ui.wording import step_text
 
@@ -35,14 +37,15 @@ class Form:
         Whose layers are offered.
     remembered
         What the fields begin with.
-    folder
-        Where outputs go, if nothing else is remembered.
+    settings
+        What the preferences say.
     """
 
     def __init__(
-        self, viewer: "napari.viewer.Viewer", remembered: Remembered, folder: Path
+        self, viewer: "napari.viewer.Viewer", remembered: Remembered, settings: PluginSettings
     ) -> None:
         self._viewer = viewer
+        self._folder_is_set = bool(remembered.folder or settings.folder)
         self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}
         self.images = Select(name="images", choices=self._images)
         self.level = ComboBox(name="level", choices=self._levels)
@@ -54,15 +57,15 @@ class Form:
         self.mask = ComboBox(name="mask", choices=self._masks)
         self.region = ComboBox(name="region", choices=self._regions)
         self.device = ComboBox(name="device", choices=[(d.label, d.name) for d in devices()])
-        self.folder = FileEdit(name="folder", mode="d", value=remembered.folder or folder)
+        self.folder = FileEdit(name="folder", mode="d", value=settings.folder or Path.home())
         self.output = LineEdit(name="output")
         self.boundaries = CheckBox(name="boundaries", text="", value=remembered.boundaries)
         for field in self.fields:
             field.tooltip = TOOLTIPS.get(field.name, field.tooltip)
-        self._begin_with(remembered)
+        self._begin_with(remembered, settings)
         self.parameters = self._parameters()
-        self._proposed = ""
-        self.propose_name()
+        self._proposed, self._proposed_folder = "", self.folder.value
+        self.propose()
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -72,19 +75,26 @@ class Form:
             self.region, self.boundaries, self.folder, self.output, self.device,
         )  # fmt: skip
 
+    @property
+    def looks(self) -> tuple[Field, ...]:
+        """Those of them that labels depend on."""
+        others = (self.folder, self.output, self.device, self.boundaries)
+        return tuple(field for field in self.fields if field not in others)
+
     def change_method(self) -> None:
         """Make the fields of the method that is chosen now; the values of the other are kept."""
         self._by_method[self.parameters.method] = self.parameters.values()
         self.parameters = self._parameters()
 
-    def propose_name(self) -> None:
-        """Write a name for the output from image, method and step, unless the user wrote one."""
-        typed = self.name_is_typed
-        names = [layer.name for layer in self.layers[:1]]
-        proposal = proposed_name(*names, self.method.value, self.step_text) if names else ""
-        self._proposed = proposal
+    def propose(self) -> None:
+        """Propose a name and a folder for the output, unless the user chose them."""
+        typed, layers = self.name_is_typed, self.layers
+        self._proposed = ""
+        if layers:
+            self._proposed = proposed_name(layers[0].name, self.method.value, self.step_text)
+            self._propose_folder(layers[0].source.path)
         if not typed:
-            self.output.value = proposal
+            self.output.value = self._proposed
 
     @property
     def name_is_typed(self) -> bool:
@@ -148,23 +158,40 @@ class Form:
             unit=self.unit.value,
             settings=settings,
             boundaries=self.boundaries.value,
-            folder=str(self.folder.value),
+            folder=str(self.folder.value) if self.folder_is_chosen else "",
         )
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that are there now."""
         for field in (self.images, self.level, self.mask, self.region):
             field.reset_choices()
-        self.propose_name()
+        self.propose()
 
-    def _begin_with(self, remembered: Remembered) -> None:
+    def _begin_with(self, remembered: Remembered, settings: PluginSettings) -> None:
         """Choose what was chosen last, as far as it is offered."""
+        if settings.device in {device.name for device in devices()}:
+            self.device.value = settings.device
+        if remembered.folder:
+            self.folder.value = remembered.folder
         if remembered.method in METHODS:
             self.method.value = remembered.method
         if self.step.min <= remembered.step_px <= self.step.max:
             self.step.value = remembered.step_px
         if remembered.unit in dict(UNITS).values():
             self.unit.value = remembered.unit
+
+    @property
+    def folder_is_chosen(self) -> bool:
+        """Whether the user, now or before, or the preferences say where outputs go."""
+        return self._folder_is_set or self.folder.value != self._proposed_folder
+
+    def _propose_folder(self, image: str | None) -> None:
+        """Propose the folder of the image, where it can be written to."""
+        if image is None or self.folder_is_chosen:
+            return
+        beside = Path(image).absolute().parent
+        if os.access(beside, os.W_OK):
+            self._proposed_folder = self.folder.value = beside
 
     def _parameters(self) -> Parameters:
         kept: Mapping[str, Any] = self._by_method.get(self.method.value, {})

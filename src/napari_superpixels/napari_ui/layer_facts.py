@@ -29,7 +29,7 @@ def pixel_um(layer: "napari.layers.Image", level: int = 0) -> float | None:
 
 
 def level_label(layer: "napari.layers.Image", level: int) -> str:
-    """Return what a level is called, e.g. ``"0: 2967 x 2220 px, 0.5 µm"`` (width by height)."""
+    """Return what a level is called, e.g. ``"0: 2220 x 2967, 0.499 µm"``: width and height."""
     height, width = (int(size) for size in layer.level_shapes[level][-2:])
     length = pixel_um(layer, level)
-    return f"{level}: {width} x {height} px" + (f", {length:.3g} µm" if length else "")
+    return f"{level}: {width} x {height}" + (f", {length:.3g} µm" if length else "")

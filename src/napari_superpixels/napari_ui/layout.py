@@ -5,6 +5,7 @@ from typing import Any
 
 from magicgui.widgets.bases import Widget
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
@@ -15,16 +16,20 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
+from superqt import QCollapsible, QElidingLabel
 
+from napari_superpixels.engine.tally import Progress
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.parameters import Parameters, label_of, parameters_of
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 
-LABEL_PX = 78
+LABEL_PX = 84
 """Width of the column of labels."""
 IMAGES_PX = 66
 """Height of the list of images: three of them, then it scrolls."""
+
+STATUS_LINES = 3
+"""Lines that are kept free for sentences, so that buttons stay where they are."""
 
 
 class Panel:
@@ -41,6 +46,7 @@ class Panel:
     def __init__(self, form: Form, native: QWidget) -> None:
         self.buttons = {name: _button(name) for name in ("preview", "run", "cancel", "copy")}
         self.buttons["preview"].setCheckable(True)
+        self.buttons["cancel"].setEnabled(False)
         self.bar = _bar()
         self.status = _status()
         self._parameters = QFormLayout()
@@ -48,6 +54,9 @@ class Panel:
         body = native.layout()
         for part in self._parts(form):
             body.addWidget(part)
+        body.addStretch(1)
+        form.boundaries.native.setText("")
+        form.folder.choose_btn.text = "..."
         self.show_parameters(form.parameters)
         self.show_unit(in_um=form.in_um, form=form)
         native.setMinimumWidth(260)
@@ -56,15 +65,39 @@ class Panel:
         """Replace the fields of a method by those of another."""
         while self._parameters.rowCount():
             self._parameters.removeRow(0)
-        for setting, field in zip(
-            parameters_of(parameters.method), parameters.fields, strict=True
-        ):
+        for setting, field in zip(parameters_of(parameters.method), parameters.fields, strict=True):
             _add_row(self._parameters, label_of(setting), field.native, field.tooltip)
 
     def show_unit(self, *, in_um: bool, form: Form) -> None:
         """Show the field of the step that counts."""
         form.step.native.setVisible(not in_um)
         form.step_um.native.setVisible(in_um)
+
+    def tell(self, sentence: str) -> None:
+        """Show one sentence, of what was said last."""
+        self.status.setText(sentence)
+
+    def tell_preview(self, sentence: str) -> None:
+        """Show a sentence on the preview, unless a run is told of."""
+        if self.bar.isHidden():
+            self.tell(sentence)
+
+    def show_preview(self, *, on: bool) -> None:
+        """Show whether a preview is on."""
+        self.buttons["preview"].setChecked(on)
+
+    def show_run(self, *, on: bool) -> None:
+        """Show whether a run is on: one at a time."""
+        self.buttons["run"].setEnabled(not on)
+        self.buttons["run"].setText("Running" if on else "Run")
+        self.buttons["cancel"].setEnabled(on)
+        self.bar.setVisible(on)
+
+    def show_progress(self, progress: Progress, sentence: str) -> None:
+        """Show how far a run is."""
+        self.bar.setMaximum(progress.tiles)  # 0 makes the bar a busy one
+        self.bar.setValue(progress.done)
+        self.tell(sentence)
 
     def _parts(self, form: Form) -> list[QWidget]:
         step = _side_by_side(form.step.native, form.step_um.native, form.unit.native)
@@ -78,9 +111,9 @@ class Panel:
                 ("Folder", form.folder), ("Name", form.output), ("Device", form.device)
             ]),
             _side_by_side(self.buttons["preview"], self.buttons["run"], self.buttons["cancel"]),
+            _side_by_side(self.buttons["copy"]),
             self.bar,
             self.status,
-            _side_by_side(self.buttons["copy"]),
         ]  # fmt: skip
 
 
@@ -93,7 +126,7 @@ def _rows(rows: Sequence[tuple[str, Any]]) -> QWidget:
 
 
 def _add_row(layout: QFormLayout, text: str, native: QWidget, tooltip: str | None) -> None:
-    label = QLabel(text)
+    label = QElidingLabel(text)
     label.setFixedWidth(LABEL_PX)
     label.setToolTip(tooltip or "")
     native.show()
@@ -103,20 +136,26 @@ def _add_row(layout: QFormLayout, text: str, native: QWidget, tooltip: str | Non
 
 
 def _holding(layout: QFormLayout) -> QWidget:
+    """Return a widget with a layout, no higher than its rows."""
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setVerticalSpacing(4)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     holder = QWidget()
     holder.setLayout(layout)
+    holder.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
     return holder
 
 
 def _folded(title: str, rows: Sequence[tuple[str, Any]]) -> QWidget:
-    section = QCollapsible(title)
+    # Its icons are black on napari's dark theme, so the triangle is part of the text.
+    section = QCollapsible(expandedIcon=QIcon(), collapsedIcon=QIcon())
     section.setDuration(0)
     section.layout().setContentsMargins(0, 0, 0, 0)
+    section.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 2px")
     section.addWidget(_rows(rows))
-    section.collapse(animate=False)
+    section.content().layout().setContentsMargins(0, 0, 0, 0)
+    section.toggled.connect(lambda open_: section.setText(f"{'▾' if open_ else '▸'} {title}"))
+    section.setText(f"▸ {title}")
     return section
 
 
@@ -151,5 +190,7 @@ def _status() -> QLabel:
     status = QLabel()
     status.setWordWrap(True)
     status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    status.setAlignment(Qt.AlignmentFlag.AlignTop)
+    status.setMinimumHeight(STATUS_LINES * status.fontMetrics().lineSpacing())
+    status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
     return status

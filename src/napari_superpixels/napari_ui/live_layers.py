@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QTimer
 
 from napari_superpixels.napari_ui.background import show
@@ -69,7 +71,7 @@ class LiveLayers:
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._viewer, self._shown, self._tell, self._ended = viewer, shown, tell, ended
-        self._closed = False
+        self._closed, self._said = False, ""
         self.labels = self._add_labels()
         self._borders: napari.layers.Labels | None = None
         self.show_boundaries(wanted=boundaries)
@@ -146,8 +148,16 @@ class LiveLayers:
                 layer.refresh(extent=False, thumbnail=False)
         if error := self._shown.mailbox.fetch_error():
             show(error)
-        view = self._shown.view
-        self._tell(preview_sentence(view.labels[self.labels.data_level].kind, view.status()))
+        if self.labels.visible:
+            view = self._shown.view
+            kind = view.labels[self.labels.data_level].kind
+            self._say(preview_sentence(kind, view.status()))
+
+    def _say(self, sentence: str) -> None:
+        """Tell a sentence, once: what others say in the meantime is not covered."""
+        if sentence != self._said:
+            self._said = sentence
+            self._tell(sentence)
 
     def _follow(self) -> None:
         if self._borders is not None:
@@ -156,17 +166,15 @@ class LiveLayers:
     def _put(self, layer: "napari.layers.Labels", levels: Any, name: str) -> None:
         layer.data = list(levels)
         layer.name = name
-        for attribute, value in self._shown.placement.as_layer_kwargs().items():
-            setattr(layer, attribute, value)
+        place(layer, self._shown.placement)
 
     def _add_labels(self) -> "napari.layers.Labels":
         shown = self._shown
         return self._add(shown.view.labels, _labels_name(shown), shown.colours, opacity=0.5)
 
     def _add_borders(self) -> "napari.layers.Labels":
-        from napari.utils.colormaps import DirectLabelColormap
-
-        colours = DirectLabelColormap(color_dict={None: (0.0,) * 4, 0: (0.0,) * 4, 1: BORDER})
+        # A cycle of one: for a direct colormap napari has numba compile for seconds, at once.
+        colours = CyclicLabelColormap(colors=np.array([(0.0,) * 4, BORDER]), name="boundaries")
         view = self._shown.view
         borders = self._add(view.boundaries, _borders_name(self._shown), colours, opacity=0.9)
         borders.visible = self.labels.visible
@@ -184,6 +192,22 @@ class LiveLayers:
             metadata=dict(PREVIEW),
             **self._shown.placement.as_layer_kwargs(),
         )
+
+
+def place(layer: "napari.layers.Layer", placement: Placement) -> None:
+    """Move a layer to a place; each attribute that is set draws it anew, so only what differs is."""
+    for name, value in placement.as_layer_kwargs().items():
+        if not _same(getattr(layer, name), value):
+            setattr(layer, name, value)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two attributes are equal: arrays, tuples of units or of names, or transforms."""
+    one, other = getattr(one, "affine_matrix", one), getattr(other, "affine_matrix", other)
+    try:
+        return bool(np.array_equal(np.asarray(one, float), np.asarray(other, float)))
+    except (TypeError, ValueError):
+        return [str(part) for part in one] == [str(part) for part in other]
 
 
 def _labels_name(shown: Shown) -> str:

@@ -25,8 +25,8 @@ def tooltip(about: About) -> str:
 
 
 def label_of(setting: Setting) -> str:
-    """Return what a field is called on the form, e.g. ``"min size (px)"``."""
-    return setting.name.replace("_", " ")
+    """Return what a field is called on the form, e.g. ``"Min size"``."""
+    return setting.name.replace("_", " ").capitalize()
 
 
 def parameters_of(method: str) -> list[Setting]:

@@ -10,6 +10,7 @@ from napari_superpixels.napari_ui.colours import superpixel_colours
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown
 from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.resolve import Request, resolve
+from napari_superpixels.napari_ui.wanted import place_of
 
 if TYPE_CHECKING:
     import napari.layers
@@ -24,8 +25,6 @@ class Wish:
     """What to compute."""
     name: str
     """Image, method and step."""
-    boundaries: bool
-    """Whether borders are shown too."""
     cache_bytes: int
     """Memory that tiles may be kept in."""
 
@@ -36,10 +35,8 @@ def open_view(wish: Wish) -> Shown:
     view = LiveView(
         plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
     )
-    image = wish.request.images[0]
-    placement = image.placement.at_level(image.factors(wish.request.level))
     colours = superpixel_colours(plan.lattice.cells, plan.lattice.planes)
-    return Shown(view, mailbox, placement, wish.name, colours)
+    return Shown(view, mailbox, place_of(wish.request), wish.name, colours)
 
 
 class Preview:
@@ -65,6 +62,7 @@ class Preview:
         self._job: Job[Shown] | None = None
         self._live: LiveLayers | None = None
         self._wish: Wish | None = None
+        self._boundaries = False
 
     @property
     def on(self) -> bool:
@@ -84,6 +82,12 @@ class Preview:
             self._live.freeze()
         self._tell("Preview: planning.")
         self._job = Job(lambda: open_view(wish), self._arrived, self._refused)
+
+    def show_boundaries(self, *, wanted: bool) -> None:
+        """Show borders too, or no more; also of previews to come."""
+        self._boundaries = wanted
+        if self._live is not None:
+            self._live.show_boundaries(wanted=wanted)
 
     def hide(self) -> None:
         """Make the layers invisible."""
@@ -110,19 +114,14 @@ class Preview:
             self._job = None
 
     def _arrived(self, shown: Shown) -> None:
-        assert self._wish is not None, "a stopped preview is told nothing"
         self._job = None
         if self._live is not None and self._live.fits(shown):
-            self._live.show_boundaries(wanted=self._wish.boundaries)
             self._live.replace(shown)
             return
-        self._begin(shown, boundaries=self._wish.boundaries)
-
-    def _begin(self, shown: Shown, *, boundaries: bool) -> None:
         if self._live is not None:
             self._live.close()
         self._live = LiveLayers(
-            self._viewer, shown, boundaries=boundaries, tell=self._tell, ended=self._gone
+            self._viewer, shown, boundaries=self._boundaries, tell=self._tell, ended=self._gone
         )
 
     def _refused(self, error: BaseException) -> None:

@@ -13,17 +13,17 @@ from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 
 from napari_superpixels import api
+from napari_superpixels.engine.events import Report
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import partial_path
 from napari_superpixels.engine.tally import Progress, Tally
 from napari_superpixels.errors import Cancelled
 from napari_superpixels.napari_ui.background import Job, show
-from napari_superpixels.napari_ui.finished import finished_layers
+from napari_superpixels.napari_ui.finished import finished_layer
 from napari_superpixels.napari_ui.outputs import Output, Place, place_for
+from napari_superpixels.napari_ui.reader import LayerData
 from napari_superpixels.napari_ui.resolve import Request, resolve
-
-if TYPE_CHECKING:
-    import napari.types
+from napari_superpixels.napari_ui.wanted import origin_of, place_of
 
 LONG_PX = 200_000_000
 """Pixels from which on a click on Run shows what would be done and asks first."""
@@ -53,7 +53,9 @@ class Finished:
     """What was computed."""
     path: Path
     """Where it lies."""
-    layers: "list[napari.types.LayerData]"
+    report: Report
+    """What was done."""
+    layer: LayerData
     """What to add to the viewer."""
 
 
@@ -147,7 +149,8 @@ class Run:
         result = api.run(
             plan, place.path, listener=self._tally, cancel=self._cancel, resume=place.resume
         )
-        return Finished(plan, result.path, finished_layers(result.path))
+        layer = placed(finished_layer(result.path), self.errand, plan)
+        return Finished(plan, result.path, result.report, layer)
 
     def _look(self) -> None:
         assert self._plan is not None, "planned first"
@@ -180,6 +183,13 @@ class Run:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def placed(layer: LayerData, errand: Errand, plan: Plan) -> LayerData:
+    """Return a finished layer that lies on the image layer it was made from, named as the errand."""
+    data, keywords, kind = layer
+    where = place_of(errand.request, origin_of(plan)).as_layer_kwargs()
+    return data, keywords | where | {"name": errand.name}, kind
 
 
 def pixels_of(plan: Plan) -> int:

@@ -1,11 +1,9 @@
 """The dock widget *Superpixels*: what a person chooses becomes a request, and labels appear.
 
-Nothing is decided or computed here. The `Form` holds the fields, the `Panel` lays them out,
-`Preview` and `Run` do the work off the main thread; this class passes word between them.
+Nothing is decided or computed here. `Form` holds the fields, `Panel` lays them out, `Preview` and
+`Run` do the work off the main thread; this class passes word between them.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
@@ -13,25 +11,27 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QGuiApplication
 
-from napari_superpixels.engine.tally import Progress
-from napari_superpixels.errors import SuperpixelsError
+from napari_superpixels.errors import InputError, SuperpixelsError
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.asking import ask
 from napari_superpixels.napari_ui.closing import Closing
-from napari_superpixels.napari_ui.form import VIEW, WHOLE, Form
+from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.layout import Panel
 from napari_superpixels.napari_ui.parameters import Parameters
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.preview import Preview, Wish
 from napari_superpixels.napari_ui.running import Errand, Finished, Listeners, Run
-from napari_superpixels.napari_ui.warming import warm_up
+from napari_superpixels.napari_ui.script import script_for
 from napari_superpixels.napari_ui.wanted import request_of
-from napari_superpixels.napari_ui.wording import layer_name, run_sentence
+from napari_superpixels.napari_ui.warming import warm_up
+from napari_superpixels.napari_ui.wording import PREPARING, layer_name, run_sentence
 
 if TYPE_CHECKING:
+    import napari.layers
     import napari.viewer
 
     from napari_superpixels.engine.plan import Plan
+    from napari_superpixels.engine.tally import Progress
     from napari_superpixels.napari_ui.running import Answer
 
 SETTLE_MS = 150
@@ -41,30 +41,262 @@ SETTLE_MS = 150
 class SuperpixelsWidget(Container):  # type: ignore[misc, type-arg]
     """Superpixels of image layers: looked at, and written to disk.
 
-    The fields are attributes, e.g. ``widget.step.value = 32`` or
-    ``widget.parameters["compactness"].value = 20``.
+    The fields are attributes with a ``value``: ``images`` (a list of layers), ``level``,
+    ``method``, ``step`` (pixels), ``step_um`` (micrometers), ``unit`` (``"px"`` or ``"um"``),
+    ``mask``, ``region``, ``boundaries``, ``folder``, ``output``, ``device``; ``parameter(name)``
+    is a method's own.
 
     Parameters
     ----------
     viewer
         The viewer whose layers are offered, and where labels appear.
+
+    Examples
+    --------
+    >>> dock, widget = viewer.window.add_plugin_dock_widget("napari-superpixels")  # doctest: +SKIP
+    >>> widget.step.value = 32  # doctest: +SKIP
+    >>> widget.preview()  # doctest: +SKIP
     """
 
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         settings = plugin_settings()
-        self._folder = remembered.settings_folder()
-        kept = remembered.load(self._folder)
-        self.form = Form(viewer, kept, settings)
+        self._settings_folder = remembered.settings_folder()
+        self.form = Form(viewer, remembered.load(self._settings_folder), settings)
         super().__init__(widgets=self.form.fields, labels=False)
         self._viewer, self._cache_bytes = viewer, settings.cache_bytes
         self._panel = Panel(self.form, self.native)
         self._preview = Preview(viewer, self._tell_preview, self._preview_ended)
+        self._preview.show_boundaries(wanted=self.form.boundaries.value)
         self._run: Run | None = None
-        self._watched: list[Any] = []
+        self._seen: list[Any] = []  # image layers of the preview
+        self._run_of: list[Any] = []  # image layers of the run
+        self._warm, self._sentence = False, ""
         self._settled = QTimer()
+        self._connect()
+        self._closing = Closing(self.native, self._close_work, self._stop_work)
+        self._panel.tell(PREPARING)
+        self._warming = warm_up(self.form.method.value, self._ready)
+
+    @property
+    def previewing(self) -> bool:
+        """Whether a preview is shown, or about to be."""
+        return self._preview.on
+
+    @property
+    def running(self) -> bool:
+        """Whether a run is on, from the click to its last word."""
+        return self._run is not None
+
+    def parameter(self, name: str) -> Any:
+        """Return the field of a method's own parameter, e.g. ``parameter("compactness")``.
+
+        Raises
+        ------
+        InputError
+            If the method has none of that name.
+        """
+        fields = {field.name: field for field in self.form.parameters.fields}
+        if name not in fields:
+            raise InputError(
+                f"{self.form.method.value} has no parameter {name!r}; its parameters are "
+                f"{', '.join(fields)}."
+            )
+        return fields[name]
+
+    def preview(self) -> None:
+        """Show superpixels where one looks, with what is chosen now and whenever it changes."""
+        self._settled.stop()
+        try:
+            wish, layers = self._wish(), self.form.image_layers()
+        except SuperpixelsError as error:
+            self.stop_preview()
+            show_error(str(error))
+            return
+        self._seen = layers
+        self._panel.show_preview(on=True)
+        self._preview.show(wish)
+
+    def stop_preview(self) -> None:
+        """Remove the preview."""
+        self._preview.close()
+        self._preview_ended()
+
+    def run(self, *, ask_first: bool = False) -> None:
+        """Compute what is chosen and write it; returns at once, see `running`.
+
+        Parameters
+        ----------
+        ask_first
+            Whether to show the plan and ask before a long run, as the button does.
+        """
+        if self._run is not None:
+            show_info("A run is on already; wait for it, or cancel it.")
+            return
+        try:
+            errand, layers = self._errand(ask_first=ask_first), self.form.image_layers()
+        except SuperpixelsError as error:
+            show_error(str(error))
+            return
+        self._run_of = layers
+        self._panel.show_run(on=True)
+        self._run = Run(errand, self._listeners())
+
+    def cancel(self) -> None:
+        """Stop the run; what is done is kept."""
+        if self._run is not None:
+            self._panel.tell("Cancelling.")
+            self._run.cancel()
+
+    def copy_script(self) -> str:
+        """Copy a Python script that does what Run does to the clipboard, and return it."""
+        try:
+            errand = self._errand(ask_first=False)
+            output = errand.output
+            text = script_for(errand.request, out=str(output.folder / output.name), kind="run")
+        except SuperpixelsError as error:
+            show_error(str(error))
+            return ""
+        QGuiApplication.clipboard().setText(text)
+        self._panel.tell("The script is on the clipboard.")
+        return text
+
+    def reset_choices(self, *_: Any) -> None:
+        """Offer the layers that are there now."""
+        self.form.reset_choices()
+
+    def _connect(self) -> None:
+        form, buttons = self.form, self._panel.buttons
+        buttons["preview"].clicked.connect(self._preview_clicked)
+        buttons["run"].clicked.connect(self._run_clicked)
+        buttons["cancel"].clicked.connect(self.cancel)
+        buttons["copy"].clicked.connect(self.copy_script)
+        for field in form.looks:
+            field.changed.connect(self._changed)
+        form.folder.changed.connect(self._remember)
+        form.boundaries.changed.connect(self._boundaries_changed)
+        form.method.changed.connect(self._method_changed)
+        form.images.changed.connect(form.level.reset_choices)
+        self._watch_parameters(form.parameters)
         self._settled.setSingleShot(True)
         self._settled.setInterval(SETTLE_MS)
-        self._connect()
-        self._closing = Closing(self.native, self.close_work, self._stop_work)
-        self._warming = warm_up(partial(self._tell, ""))
-        self._tell(PREPARING)
+        self._settled.timeout.connect(self._settle)
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.connect(self.reset_choices)
+        events.removed.connect(self._layer_removed)
+
+    def _watch_parameters(self, parameters: Parameters) -> None:
+        for field in parameters.fields:
+            field.changed.connect(self._changed)
+
+    def _method_changed(self, _: Any = None) -> None:
+        self.form.change_method()
+        self._panel.show_parameters(self.form.parameters)
+        self._watch_parameters(self.form.parameters)
+
+    def _changed(self, _: Any = None) -> None:
+        self._panel.show_unit(in_um=self.form.in_um, form=self.form)
+        self._settled.start()
+
+    def _boundaries_changed(self, wanted: bool) -> None:  # noqa: FBT001 - of magicgui
+        self._preview.show_boundaries(wanted=wanted)
+        self._remember()
+
+    def _settle(self) -> None:
+        """Act on a change when no other has followed for a moment."""
+        self.form.propose()
+        self._remember()
+        if self._preview.on:
+            self.preview()
+
+    def _remember(self, _: Any = None) -> None:
+        remembered.save(self._settings_folder, self.form.remembered())
+
+    def _preview_clicked(self, checked: bool) -> None:  # noqa: FBT001 - of Qt
+        if checked:
+            self.preview()
+        else:
+            self.stop_preview()
+
+    def _run_clicked(self) -> None:
+        self.run(ask_first=True)
+
+    def _tell_preview(self, sentence: str) -> None:
+        self._sentence = sentence
+        self._panel.tell_preview(sentence if self._warm else PREPARING)
+
+    def _ready(self) -> None:
+        """Say that kernels are there."""
+        self._warm = True
+        self._tell_preview(self._sentence)
+
+    def _wish(self) -> Wish:
+        request = request_of(self.form, self._viewer, preview=True)
+        return Wish(request, self._name(), self._cache_bytes)
+
+    def _errand(self, *, ask_first: bool) -> Errand:
+        request = request_of(self.form, self._viewer, preview=False)
+        self.form.propose()
+        return Errand(request, self.form.wanted_output(), self._name(), ask_first)
+
+    def _name(self) -> str:
+        form = self.form
+        return layer_name(form.image_layers()[0].name, form.method.value, form.step_text)
+
+    def _preview_ended(self) -> None:
+        self._seen = []
+        self._panel.show_preview(on=False)
+        self._tell_preview("")
+
+    def _listeners(self) -> Listeners:
+        return Listeners(
+            moved=self._run_moved,
+            asked=self._run_asked,
+            finished=self._run_finished,
+            ended=self._run_ended,
+        )
+
+    def _run_moved(self, progress: "Progress", step: int) -> None:
+        self._panel.show_progress(progress, run_sentence(progress, step))
+
+    def _run_asked(self, plan: "Plan", answer: "Answer") -> None:
+        self._panel.tell("Run: waiting for an answer.")
+        ask(self.native, plan, answer)
+
+    def _run_finished(self, errand: Errand, finished: Finished) -> None:
+        data, keywords, _ = finished.layer
+        self._preview.hide()
+        self._viewer.add_labels(data, **keywords)
+        report = finished.report
+        self._panel.tell(f"Run: {report.superpixels:,} superpixels in {finished.path.name}.")
+
+    def _run_ended(self) -> None:
+        self._run, self._run_of = None, []
+        self._panel.show_run(on=False)
+
+    def _layer_removed(self, event: Any) -> None:
+        if any(event.value == layer for layer in self._seen):
+            self.stop_preview()
+        if self._run is not None and any(event.value == layer for layer in self._run_of):
+            self._run.cancel(f"The layer {event.value.name} was removed and its run cancelled")
+
+    def _close_work(self) -> None:
+        """Stop everything and remove the preview: the panel is closed."""
+        self._disconnect()
+        self._preview.close()
+
+    def _stop_work(self) -> None:
+        """Stop everything: the window is gone."""
+        self._disconnect()
+        self._preview.stop()
+
+    def _disconnect(self) -> None:
+        self._settled.stop()
+        self._warming.drop()
+        if self._run is not None:
+            self._run.abandon()
+            self._run = None
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.disconnect(self.reset_choices)
+        events.removed.disconnect(self._layer_removed)

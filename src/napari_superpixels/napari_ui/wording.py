@@ -11,6 +11,7 @@ PREPARING = "Preparing kernels, once; this may take some seconds."
 KINDS = {
     "exact": "Preview: exact, as a run gives it.",
     "approximate": "Preview: approximate at this zoom; zoom in for exact labels.",
+    "blank": "Preview: nothing at this zoom; zoom in for superpixels.",
     "cells": "Preview: only the grid of cells at this zoom; zoom in for superpixels.",
 }
 """What is shown, by the kind of the level on screen."""
@@ -30,8 +31,6 @@ def step_text(settings: "dict[str, object]") -> str:
 
 def preview_sentence(kind: str, status: "LiveStatus") -> str:
     """Return what a preview shows at present."""
-    if status.waiting and not status.done:
-        return PREPARING
     if status.waiting and kind != "cells":
         tiles = "1 tile" if status.waiting == 1 else f"{status.waiting} tiles"
         return f"Preview: {tiles} to come."
@@ -50,4 +49,4 @@ def run_sentence(progress: Progress, step_px: int) -> str:
         words.append(f"{rate / 1e6:.1f} Mpx/s, {rate / step_px**2:,.0f} superpixels/s")
     if left is not None:
         words.append(f"about {duration(left)} left")
-    return f"Run: {', '.join(words)}." if rate or left is not None else f"Run: {PREPARING}"
+    return f"Run: {', '.join(words)}."
