@@ -7,6 +7,7 @@ from napari_superpixels.engine.live_levels import label_levels
 from napari_superpixels.engine.live_view import (
     CACHE_BYTES,
     LiveStatus,
+    LiveTiles,
     TileView,
     log_error,
     nothing,
@@ -17,7 +18,7 @@ from napari_superpixels.errors import InputError
 __all__ = ["CACHE_BYTES", "LiveLevel", "LiveStatus", "LiveView"]
 
 
-class LiveView:
+class LiveView(LiveTiles):
     """The labels of a plan that appear where they are looked at; asking never blocks.
 
     One thread makes the tiles of all views of a process: those that were asked for last first, and
@@ -69,15 +70,3 @@ class LiveView:
             LiveLevel(self._view, number, leading) for number in range(len(levels))
         )
         """1 where the right or the lower neighbour has another label; uint8, of the same tiles."""
-
-    def status(self) -> LiveStatus:
-        """Return how far it is."""
-        return self._view.status()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is to be made; whether that came true in time (seconds)."""
-        return self._view.wait(timeout)
-
-    def close(self) -> None:
-        """Forget all tiles and requests; the tile in work is cancelled. May be called again."""
-        self._view.close()

@@ -10,7 +10,7 @@ from napari_superpixels.engine.cost import default_workers
 from napari_superpixels.engine.live_tiles import BOUNDARY, CODE_BITS, NO_LABEL, Kind, TileGrid
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.tile import Pulse, assign, read_box, with_ring
-from napari_superpixels.io import at_resolution, open_level
+from napari_superpixels.io import Source, at_resolution, open_level
 from napari_superpixels.kernels.ids import OWN, Labels
 from napari_superpixels.labels.boundaries import find_boundaries
 from napari_superpixels.tiling import (
@@ -50,6 +50,8 @@ class LabelLevel:
     """The level of the source that is read."""
     step: Pair
     """Size of a cell along y and x, in pixels that are read."""
+    has_tiles: bool
+    """Whether tiles are made; else the cells are all there is."""
 
     @property
     def planes(self) -> tuple[int, ...]:
@@ -118,9 +120,18 @@ class LabelLevel:
 
     def make(self, plane: int, box: Box, pulse: Pulse) -> NDArray[np.uint8]:
         """Return the bytes of a tile's box."""
-        plan, pixels = self._read_plan, self._pixels
+        if self.kind == "cells":
+            return self._cells_with_data(plane, box)
+        # A pixel more below and to the right, for the boundaries.
         ringed = Box(tuple(Interval(side.start, side.stop + 1) for side in box)).clip(self.extent)
-        window = self._window(box)
+        codes = self._codes(plane, box, ringed, pulse)
+        edges = find_boundaries(self.labels(codes, plane, ringed))
+        bytes_ = codes | edges * BOUNDARY
+        return np.ascontiguousarray(bytes_[: len(box[0]), : len(box[1])])
+
+    def _codes(self, plane: int, box: Box, ringed: Box, pulse: Pulse) -> NDArray[np.uint8]:
+        """Let the method assign the cells that a box touches; return the codes of a larger box."""
+        plan, window = self._read_plan, self._window(box)
         block = plan.source.read(plane, read_box(plan, window))
         pulse()
         wanted = with_ring(window, plan.lattice)
@@ -128,16 +139,16 @@ class LabelLevel:
         pulse()
         start = plan.lattice.to_pixels(wanted).start
         rows, columns = (
-            lookup(side) - first for lookup, side, first in zip(pixels, ringed, start, strict=True)
+            lookup(side) - first
+            for lookup, side, first in zip(self._pixels, ringed, start, strict=True)
         )
-        seen = np.minimum(codes, NO_LABEL).take(rows, axis=0).take(columns, axis=1)
-        bytes_ = self._with_boundaries(seen, plane, ringed)
-        return np.ascontiguousarray(bytes_[: len(box[0]), : len(box[1])])
+        return np.minimum(codes, NO_LABEL).take(rows, axis=0).take(columns, axis=1)
 
-    def _with_boundaries(self, codes: NDArray[np.uint8], plane: int, box: Box) -> NDArray[np.uint8]:
-        edges = find_boundaries(self.labels(codes, plane, box))
-        bytes_: NDArray[np.uint8] = codes | edges * BOUNDARY
-        return bytes_
+    def _cells_with_data(self, plane: int, box: Box) -> NDArray[np.uint8]:
+        """Return the bytes of cells, without those of pixels that hold no data."""
+        valid = self._seen_source.read(plane, box).valid
+        cells = np.asarray(self.blank(box))
+        return cells if valid is None else np.where(valid, cells, NO_LABEL)
 
     def _window(self, box: Box) -> Window:
         """Return the cells that a tile covers, and those that are read for it."""
@@ -177,6 +188,13 @@ class LabelLevel:
         )
         return replace(self.plan, source=at_resolution(level, (y, x)), lattice=read)
 
+    @cached_property
+    def _seen_source(self) -> Source:
+        """The source in pixels of this level."""
+        level = open_level(self.plan.source, self.base)
+        y, x = map(Nearest.between, level.axes.plane_shape, self.shape)
+        return at_resolution(level, (y, x))
+
     def _lookups(self, sizes: tuple[int, ...], parts: Pair) -> tuple[Nearest, Nearest]:
         """Look from pixels of this level at a grid that has `parts` samples a cell."""
         fine = self.plan.lattice
@@ -191,14 +209,21 @@ class LabelLevel:
 
 def label_levels(plan: Plan) -> tuple[LabelLevel, ...]:
     """Return the levels of a live view of a plan, the finest first; nothing is read."""
-    shapes = _level_shapes(plan)
-    finest, coarser = shapes[0], shapes[1:]
+    finest, *coarser = view_shapes(plan.source.level_shapes[plan.source.level :])
     step = plan.lattice.step
-    levels = [LabelLevel(plan, "exact", finest, plan.source.level, (step[0], step[1]))]
-    for shape in coarser:
-        levels.append(_coarse_level(plan, shape))
-    coarsest = replace(levels[-1], kind="cells")
-    return (*levels[:-1], coarsest)
+    exact = LabelLevel(plan, "exact", finest, plan.source.level, (step[0], step[1]), has_tiles=True)
+    levels = [exact, *(_coarse_level(plan, shape) for shape in coarser)]
+    # The coarsest is a thumbnail that viewers take once and for all: it must be there at once.
+    return (*levels[:-1], replace(levels[-1], kind="cells", has_tiles=False))
+
+
+def view_shapes(shapes: tuple[Pair, ...]) -> list[Pair]:
+    """Return the shapes of some levels, then halves until one is short enough; at least two."""
+    shown = list(shapes)
+    while len(shown) < 2 or max(shown[-1]) > COARSEST_PX:
+        y, x = shown[-1]
+        shown.append((-(-y // 2), -(-x // 2)))
+    return shown
 
 
 def tile_cells(step: int) -> int:
@@ -207,25 +232,16 @@ def tile_cells(step: int) -> int:
     return max(1, longest // step)
 
 
-def _level_shapes(plan: Plan) -> list[Pair]:
-    """The source's own levels, then halves, until one is short enough; at least two."""
-    source = plan.source
-    shapes = list(source.level_shapes[source.level :])
-    while len(shapes) < 2 or max(shapes[-1]) > COARSEST_PX:
-        y, x = shapes[-1]
-        shapes.append((-(-y // 2), -(-x // 2)))
-    return shapes
-
-
 def _coarse_level(plan: Plan, shape: Pair) -> LabelLevel:
     fine, source = plan.lattice, plan.source
     factors = [n / m for n, m in zip(fine.shape, shape, strict=True)]
     y, x = (round(step / factor) for step, factor in zip(fine.step, factors, strict=True))
     base = _base_level(source.level_shapes, source.level, shape)
     skipped = max(n / m for n, m in zip(source.level_shapes[base], shape, strict=True))
-    good = min(y, x) >= SHORTEST_CELL_PX and skipped <= MOST_SKIPPED
-    kind: Kind = "approximate" if good else "cells"
-    return LabelLevel(plan, kind, shape, base, (max(1, y), max(1, x)))
+    cheap = skipped <= MOST_SKIPPED
+    kind: Kind = "approximate" if cheap and min(y, x) >= SHORTEST_CELL_PX else "cells"
+    tiles = cheap and (kind == "approximate" or source.may_lack_data)
+    return LabelLevel(plan, kind, shape, base, (max(1, y), max(1, x)), has_tiles=tiles)
 
 
 def _base_level(shapes: tuple[Pair, ...], finest: int, shape: Pair) -> int:

@@ -90,8 +90,13 @@ class TileLevel(Protocol):
         """The planes that are shown."""
         ...
 
+    @property
+    def has_tiles(self) -> bool:
+        """Whether tiles are made at all; else `blank` is all there is."""
+        ...
+
     def blank(self, box: Box) -> NDArray[np.uint8] | np.uint8:
-        """Return the bytes of a box inside the extent of which no tile is there yet."""
+        """Return the bytes of a box inside the extent of which no tile is there."""
         ...
 
     def make(self, plane: int, box: Box, pulse: Pulse) -> NDArray[np.uint8]:

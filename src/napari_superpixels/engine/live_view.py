@@ -150,12 +150,12 @@ class TileView:
             return LiveStatus(state.done, waiting, len(state.failed), mean, state.closed)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until nothing is to be made; whether that came true in time (seconds)."""
+        """Wait until nothing is to be made; whether that came true in time."""
         with self._changed:
             return self._changed.wait_for(lambda: self._state.idle, timeout)
 
     def close(self) -> None:
-        """Forget all tiles and requests; the tile in work is cancelled. Once is enough."""
+        """Forget all tiles and requests; the tile in work is cancelled."""
         with self._changed:
             state = self._state
             state.closed = True
@@ -171,7 +171,7 @@ class TileView:
     ) -> dict[int, list[tuple[Box, NDArray[np.uint8]]]]:
         """Return the tiles that are there, by plane, and ask for the others."""
         made_by = self.levels[level]
-        if made_by.kind in ("cells", "blank"):
+        if not made_by.has_tiles:
             return {}
         ranges = made_by.grid.touching(box)
         wanted = from_the_middle(level, planes, ranges, self._capacities[level])
@@ -270,3 +270,21 @@ class TileView:
             state.failed.add(job.key)
             state.requests.made(job.key)
         return (lambda: self._on_error(error)) if first else nothing
+
+
+class LiveTiles:
+    """What all live views offer beside their levels."""
+
+    _view: TileView
+
+    def status(self) -> LiveStatus:
+        """Return how far it is."""
+        return self._view.status()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until nothing is to be made; whether that came true in time (seconds)."""
+        return self._view.wait(timeout)
+
+    def close(self) -> None:
+        """Forget all tiles and requests; the tile in work is cancelled. May be called again."""
+        self._view.close()

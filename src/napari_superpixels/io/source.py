@@ -161,6 +161,13 @@ class Source:
         return len(self.layout.picks) > self.channels
 
     @property
+    def may_lack_data(self) -> bool:
+        """Whether some pixels may hold no data."""
+        return (
+            self.nodata is not None or self.has_alpha or bool(self.masks) or self.dtype.kind == "f"
+        )
+
+    @property
     def chunk_shape(self) -> tuple[int, int]:
         """Sizes along y and x of the blocks that are cheap to read."""
         chunks, letters = self.reader.chunks, self.layout.letters
