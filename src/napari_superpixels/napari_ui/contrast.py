@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from napari_superpixels.io import Source
 from napari_superpixels.tiling import Box, Interval
 
-PERCENTILES = (0.5, 99.5)
+PERCENTILES = (1, 99)
 """Of the samples: what lies outside is shown black or white."""
 
 PLANES, BLOCKS, EDGE = 3, 4, 256

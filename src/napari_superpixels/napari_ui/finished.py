@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from napari_superpixels.errors import SourceError
 from napari_superpixels.io.label_output import LabelOutput, open_labels
 from napari_superpixels.napari_ui.colours import superpixel_colours
+from napari_superpixels.napari_ui.reader import LayerData
 from napari_superpixels.napari_ui.world import layer_place
 
 MOST_FEATURES = 100_000
 """Cells up to which the means become the layer's features: napari keeps them as a table."""
 
 
-def finished_layer(path: Path) -> tuple[Any, dict[str, Any], str]:
+def finished_layer(path: Path) -> LayerData:
     """Return the layer of a finished label image; any thread may call it.
 
     Parameters
@@ -36,19 +37,27 @@ def finished_layer(path: Path) -> tuple[Any, dict[str, Any], str]:
         If it is missing, unfinished or broken.
     """
     labels = open_labels(path)
+    data = list(labels.levels) if len(labels.levels) > 1 else labels.levels[0]
+    try:
+        return data, _keywords(labels), "labels"
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise SourceError(
+            f"The provenance of {path} is broken ({error!r}); restore it, or run again"
+        ) from None
+
+
+def _keywords(labels: LabelOutput) -> dict[str, Any]:
     facts = labels.provenance
     rows, columns = facts["lattice"]["cells"]
-    keywords = {
+    return {
         **layer_place(labels.axes),
         "name": layer_name(facts),
         "visible": True,
         "multiscale": len(labels.levels) > 1,
         "colormap": superpixel_colours((rows, columns), facts["lattice"]["planes"]),
-        "metadata": {"napari_superpixels": {"provenance": facts, "path": str(path)}},
+        "metadata": {"napari_superpixels": {"provenance": facts, "path": str(labels.path)}},
         "features": cell_features(labels),
     }
-    data = list(labels.levels) if len(labels.levels) > 1 else labels.levels[0]
-    return data, keywords, "labels"
 
 
 def layer_name(provenance: dict[str, Any]) -> str:

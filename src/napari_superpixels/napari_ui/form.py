@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, LineEdit, Select
-
 from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_superpixels.engine.device import devices
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import METHODS
 from napari_superpixels.napari_ui.layer_facts import is_preview, level_label
-from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 from napari_superpixels.napari_ui.outputs import Output, proposed_name
 from napari_superpixels.napari_ui.parameters import Field, Parameters, step_field
 from napari_superpixels.napari_ui.plugin_settings import PluginSettings
 from napari_superpixels.napari_ui.remembered import Remembered
+from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 from napari_superpixels.napari_ui.wording import step_text
 
 if TYPE_CHECKING:

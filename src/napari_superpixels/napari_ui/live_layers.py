@@ -195,7 +195,7 @@ class LiveLayers:
 
 
 def place(layer: "napari.layers.Layer", placement: Placement) -> None:
-    """Move a layer to a place; each attribute that is set draws it anew, so only what differs is."""
+    """Move a layer to a place; what is set draws it anew, so only what differs is set."""
     for name, value in placement.as_layer_kwargs().items():
         if not _same(getattr(layer, name), value):
             setattr(layer, name, value)

@@ -1,4 +1,4 @@
-"""Where a run writes: a name from what is run, unique by itself, or the unfinished one of the plan."""
+"""Where a run writes: a name of its own, or the unfinished output of the same plan."""
 
 import re
 from collections.abc import Iterator

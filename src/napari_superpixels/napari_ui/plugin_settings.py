@@ -1,4 +1,4 @@
-"""The plugin's page in napari's preferences (napari 0.9 and newer), with defaults where there is none."""
+"""The plugin's page in napari's preferences, and defaults where napari (before 0.9) has none."""
 
 from dataclasses import dataclass
 from typing import Any

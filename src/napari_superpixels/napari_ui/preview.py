@@ -9,8 +9,8 @@ from napari_superpixels.napari_ui.background import Job, show
 from napari_superpixels.napari_ui.colours import superpixel_colours
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown
 from napari_superpixels.napari_ui.mailbox import Mailbox
-from napari_superpixels.napari_ui.resolve import Request, resolve
-from napari_superpixels.napari_ui.wanted import place_of
+from napari_superpixels.napari_ui.resolve import Request
+from napari_superpixels.napari_ui.wanted import place_of, plan_of
 
 if TYPE_CHECKING:
     import napari.layers
@@ -31,7 +31,7 @@ class Wish:
 
 def open_view(wish: Wish) -> Shown:
     """Plan what is wanted and begin to look at it; reads the image, so never on the main thread."""
-    plan, mailbox = resolve(wish.request), Mailbox()
+    plan, mailbox = plan_of(wish.request), Mailbox()
     view = LiveView(
         plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
     )

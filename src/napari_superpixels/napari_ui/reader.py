@@ -16,10 +16,13 @@ reader does as well is left to it:
 
 import os
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any
 
 LayerData = tuple[Any, dict[str, Any], str]
+"""Data, keyword arguments and type of a layer, as napari takes them from readers."""
+
 ReadFunction = Callable[[str | list[str]], list[Any]]
 
 ENDINGS = (".svs", ".ndpi", ".scn", ".tif", ".tiff", ".btf", ".tf8")
@@ -52,18 +55,28 @@ def read(path: str | list[str]) -> list[LayerData]:
     SuperpixelsError
         If it cannot be read; one sentence that says why and what to do.
     """
-    assert isinstance(path, str), "stacks have a reader of their own"
-    from napari_superpixels.io.label_output import is_label_output
+    assert isinstance(path, str), "stacks are read by napari"
+    return _read_zarr(Path(path)) if os.path.isdir(path) else _read_file(path)
 
-    if is_label_output(Path(path)):
-        from napari_superpixels.napari_ui.finished import finished_layer
 
-        return [finished_layer(Path(path))]
+def _read_file(path: str) -> list[LayerData]:
     from napari_superpixels.io import open_source
     from napari_superpixels.napari_ui.image_layers import layers_of
 
     source = open_source(path)
     return read_as_napari(path) if is_plain(source) else layers_of(source)
+
+
+def _read_zarr(path: Path) -> list[LayerData]:
+    from napari_superpixels.io.label_output import is_label_output
+    from napari_superpixels.napari_ui.finished import finished_layer
+    from napari_superpixels.napari_ui.image_layers import image_layers
+
+    if is_label_output(path):
+        return [finished_layer(path)]
+    _check_finished(path)
+    inside = [folder for folder in labels_inside(path) if is_label_output(folder)]
+    return [*image_layers(path), *map(finished_layer, inside)]
 
 
 def read_as_napari(path: str | list[str]) -> list[Any]:
@@ -74,12 +87,16 @@ def read_as_napari(path: str | list[str]) -> list[Any]:
     return npe2.read(paths, stack=not isinstance(path, str), plugin_name="napari")
 
 
+def labels_inside(image: Path) -> list[Path]:
+    """Return the groups of labels that lie in an OME-Zarr image."""
+    folder = image / "labels"
+    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
 def is_plain(source: Any) -> bool:
     """Whether an image is a small TIFF that says nothing but its pixels."""
     axes = source.axes.items
-    size = source.dtype.itemsize * source.channels * source.axes.planes
-    for edge in source.axes.plane_shape:
-        size *= edge
+    size = source.dtype.itemsize * prod(source.axes.shape)
     return (
         source.format in ("TIFF", "BigTIFF")
         and size <= SMALL_BYTES
@@ -88,6 +105,16 @@ def is_plain(source: Any) -> bool:
         and not source.has_alpha
         and all(axis.spacing == 1 and axis.unit is None for axis in axes)
     )
+
+
+def _check_finished(path: Path) -> None:
+    from napari_superpixels.errors import SourceError
+
+    if path.suffix == ".partial" and (path / ".run").is_dir():
+        raise SourceError(
+            f"{path} is an unfinished run; end it with napari-superpixels resume "
+            f"{path.with_suffix('')} and open that"
+        )
 
 
 def _is_zarr(folder: Path) -> bool:

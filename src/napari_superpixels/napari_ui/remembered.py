@@ -1,4 +1,4 @@
-"""What was chosen last, kept between widgets and starts in a small file beside napari's settings."""
+"""What was chosen last, kept between widgets and starts beside napari's own settings."""
 
 import json
 import logging

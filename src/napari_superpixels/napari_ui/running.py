@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from napari.utils import progress as ActivityBar  # noqa: N812 - a class, whatever its name
 from napari.utils.notifications import show_info
@@ -22,8 +22,8 @@ from napari_superpixels.napari_ui.background import Job, show
 from napari_superpixels.napari_ui.finished import finished_layer
 from napari_superpixels.napari_ui.outputs import Output, Place, place_for
 from napari_superpixels.napari_ui.reader import LayerData
-from napari_superpixels.napari_ui.resolve import Request, resolve
-from napari_superpixels.napari_ui.wanted import origin_of, place_of
+from napari_superpixels.napari_ui.resolve import Request
+from napari_superpixels.napari_ui.wanted import origin_of, place_of, plan_of
 
 LONG_PX = 200_000_000
 """Pixels from which on a click on Run shows what would be done and asks first."""
@@ -102,7 +102,7 @@ class Run:
         self._timer = QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._look)
-        self._job: Job[Any] = Job(partial(resolve, errand.request), self._planned, self._failed)
+        self._job: Job[Any] = Job(partial(plan_of, errand.request), self._planned, self._failed)
         listeners.moved(Progress(), 1)
 
     def cancel(self, reason: str = "The run was cancelled") -> None:
@@ -186,7 +186,7 @@ class Run:
 
 
 def placed(layer: LayerData, errand: Errand, plan: Plan) -> LayerData:
-    """Return a finished layer that lies on the image layer it was made from, named as the errand."""
+    """Return a finished layer, named as the errand, that lies on the layer of its image."""
     data, keywords, kind = layer
     where = place_of(errand.request, origin_of(plan)).as_layer_kwargs()
     return data, keywords | where | {"name": errand.name}, kind

@@ -1,8 +1,6 @@
 """Real images that come with the package, as layers."""
 
-from typing import Any
-
-LayerData = tuple[Any, dict[str, Any], str]
+from napari_superpixels.napari_ui.reader import LayerData
 
 
 def slide() -> list[LayerData]:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from napari.layers import Shapes
 
+from napari_superpixels.engine.warm import warm_up
 from napari_superpixels.errors import InputError
 from napari_superpixels.napari_ui.form import VIEW, WHOLE, Form
 from napari_superpixels.napari_ui.placement import Placement, region_of_shapes, region_of_view
-from napari_superpixels.napari_ui.resolve import Request
+from napari_superpixels.napari_ui.resolve import Request, resolve
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
 
 if TYPE_CHECKING:
@@ -52,6 +53,19 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
         mask=_mask(form.mask.value),
         region=spans,
     )
+
+
+def plan_of(request: Request) -> "Plan":
+    """Return the plan of a request, its kernels ready; reads and compiles, so off the main thread.
+
+    Raises
+    ------
+    SuperpixelsError
+        If it cannot be planned.
+    """
+    plan = resolve(request)
+    warm_up(plan.method, plan.facts)
+    return plan
 
 
 def place_of(request: Request, origin: tuple[int, ...] = ()) -> Placement:

@@ -23,7 +23,7 @@ from napari_superpixels.napari_ui.preview import Preview, Wish
 from napari_superpixels.napari_ui.running import Errand, Finished, Listeners, Run
 from napari_superpixels.napari_ui.script import script_for
 from napari_superpixels.napari_ui.wanted import request_of
-from napari_superpixels.napari_ui.warming import warm_up
+from napari_superpixels.napari_ui.warming import begin_to_warm
 from napari_superpixels.napari_ui.wording import PREPARING, layer_name, run_sentence
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class SuperpixelsWidget(Container):  # type: ignore[misc, type-arg]
         self._connect()
         self._closing = Closing(self.native, self._close_work, self._stop_work)
         self._panel.tell(PREPARING)
-        self._warming = warm_up(self.form.method.value, self._ready)
+        self._warming = begin_to_warm(self.form.method.value, self._ready)
 
     @property
     def previewing(self) -> bool:
