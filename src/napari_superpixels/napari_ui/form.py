@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, LineEdit, Select
 from napari.layers import Image, Labels, Layer, Shapes
 
@@ -13,7 +14,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import METHODS
 from napari_superpixels.napari_ui.layer_facts import is_preview, level_label
 from napari_superpixels.napari_ui.outputs import Output, proposed_name
-from napari_superpixels.napari_ui.parameters import Field, Parameters, step_field
+from napari_superpixels.napari_ui.parameters import Parameters, step_field
 from napari_superpixels.napari_ui.plugin_settings import PluginSettings
 from napari_superpixels.napari_ui.remembered import Remembered
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
@@ -56,7 +57,9 @@ class Form:
         self.mask = ComboBox(name="mask", choices=self._masks)
         self.region = ComboBox(name="region", choices=self._regions)
         self.device = ComboBox(name="device", choices=[(d.label, d.name) for d in devices()])
-        self.folder = FileEdit(name="folder", mode="d", value=settings.folder or Path.home())
+        self.folder = FileEdit(
+            name="folder", mode=FileDialogMode.EXISTING_DIRECTORY, value=_home(settings)
+        )
         self.output = LineEdit(name="output")
         self.boundaries = CheckBox(name="boundaries", text="", value=remembered.boundaries)
         for field in self.fields:
@@ -67,7 +70,7 @@ class Form:
         self.propose()
 
     @property
-    def fields(self) -> tuple[Field, ...]:
+    def fields(self) -> tuple[Any, ...]:
         """All fields but the method's own parameters, in the order of the form."""
         return (
             self.images, self.level, self.method, self.step, self.step_um, self.unit, self.mask,
@@ -75,7 +78,7 @@ class Form:
         )  # fmt: skip
 
     @property
-    def looks(self) -> tuple[Field, ...]:
+    def looks(self) -> tuple[Any, ...]:
         """Those of them that labels depend on."""
         others = (self.folder, self.output, self.device, self.boundaries)
         return tuple(field for field in self.fields if field not in others)
@@ -145,7 +148,7 @@ class Form:
     def wanted_output(self) -> Output:
         """Return where the user wants the output."""
         name = self.output.value or self._proposed
-        return Output(Path(self.folder.value).expanduser(), name, self.name_is_typed)
+        return Output(Path(str(self.folder.value)).expanduser(), name, self.name_is_typed)
 
     def remembered(self) -> Remembered:
         """Return what is to be kept for the next widget."""
@@ -171,7 +174,7 @@ class Form:
         if settings.device in {device.name for device in devices()}:
             self.device.value = settings.device
         if remembered.folder:
-            self.folder.value = remembered.folder
+            self.folder.value = Path(remembered.folder)
         if remembered.method in METHODS:
             self.method.value = remembered.method
         if self.step.min <= remembered.step_px <= self.step.max:
@@ -217,3 +220,8 @@ class Form:
     def _regions(self, *_: Any) -> list[tuple[str, Any]]:
         shapes = [(f"rectangle of {layer.name}", layer) for layer in self._of_kind(Shapes)]
         return [(WHOLE, WHOLE), (VIEW, VIEW), *shapes]
+
+
+def _home(settings: PluginSettings) -> Path:
+    """Return where outputs go before an image says better."""
+    return Path(settings.folder).expanduser() if settings.folder else Path.home()

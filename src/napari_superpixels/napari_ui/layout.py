@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
+    QVBoxLayout,
     QWidget,
 )
 from superqt import QCollapsible, QElidingLabel
@@ -51,6 +52,7 @@ class Panel:
         self._parameters = QFormLayout()
         form.images.native.setMaximumHeight(IMAGES_PX)
         body = native.layout()
+        assert isinstance(body, QVBoxLayout), "a container that is laid out vertically"
         for part in self._parts(form):
             body.addWidget(part)
         body.addStretch(1)
@@ -149,10 +151,11 @@ def _folded(title: str, rows: Sequence[tuple[str, Any]]) -> QWidget:
     # Its icons are black on napari's dark theme, so the triangle is part of the text.
     section = QCollapsible(expandedIcon=QIcon(), collapsedIcon=QIcon())
     section.setDuration(0)
-    section.layout().setContentsMargins(0, 0, 0, 0)
     section.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 2px")
     section.addWidget(_rows(rows))
-    section.content().layout().setContentsMargins(0, 0, 0, 0)
+    for layout in (section.layout(), section.content().layout()):
+        if layout is not None:
+            layout.setContentsMargins(0, 0, 0, 0)
     section.toggled.connect(lambda open_: section.setText(f"{'▾' if open_ else '▸'} {title}"))
     section.setText(f"▸ {title}")
     return section

@@ -1,6 +1,6 @@
 """A live view as layers of a viewer: kept fresh, never editable, gone together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QTimer
 
 from napari_superpixels.napari_ui.background import show
+from napari_superpixels.napari_ui.colours import superpixel_colours
 from napari_superpixels.napari_ui.layer_facts import PREVIEW
 from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.placement import Placement
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_superpixels.engine.live import LiveView
+    from napari_superpixels.engine.plan import Plan
 
 REFRESH_MS = 100
 """How often new tiles are fetched onto the screen, at most."""
@@ -36,8 +38,8 @@ class Shown:
     """The labels."""
     mailbox: Mailbox
     """Where its worker leaves word."""
-    placement: Placement
-    """Where level 0 of the view lies."""
+    place: Mapping[str, Any]
+    """Where level 0 of the view lies: keyword arguments of a layer."""
     name: str
     """Image, method and step."""
     colours: Any
@@ -166,7 +168,7 @@ class LiveLayers:
     def _put(self, layer: "napari.layers.Labels", levels: Any, name: str) -> None:
         layer.data = list(levels)
         layer.name = name
-        place(layer, self._shown.placement)
+        move(layer, self._shown.place)
 
     def _add_labels(self) -> "napari.layers.Labels":
         shown = self._shown
@@ -190,24 +192,22 @@ class LiveLayers:
             colormap=colours,
             opacity=opacity,
             metadata=dict(PREVIEW),
-            **self._shown.placement.as_layer_kwargs(),
+            **self._shown.place,
         )
 
 
-def place(layer: "napari.layers.Layer", placement: Placement) -> None:
+def colours_of(plan: "Plan") -> Any:
+    """Return colours for the labels of a plan; of the whole lattice, as ids are."""
+    rows, columns = plan.lattice.cells
+    return superpixel_colours((rows, columns), plan.lattice.planes)
+
+
+def move(layer: "napari.layers.Layer", place: Mapping[str, Any]) -> None:
     """Move a layer to a place; what is set draws it anew, so only what differs is set."""
-    for name, value in placement.as_layer_kwargs().items():
-        if not _same(getattr(layer, name), value):
+    now = Placement.of(layer).as_layer_kwargs()
+    for name, value in place.items():
+        if not np.array_equal(np.asarray(now[name]), np.asarray(value)):
             setattr(layer, name, value)
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two attributes are equal: arrays, tuples of units or of names, or transforms."""
-    one, other = getattr(one, "affine_matrix", one), getattr(other, "affine_matrix", other)
-    try:
-        return bool(np.array_equal(np.asarray(one, float), np.asarray(other, float)))
-    except (TypeError, ValueError):
-        return [str(part) for part in one] == [str(part) for part in other]
 
 
 def _labels_name(shown: Shown) -> str:

@@ -42,9 +42,10 @@ def field_of(setting: Setting, value: Any = None) -> Field:
     NotImplementedError
         If the setting is neither a number, nor a yes or no, nor a text.
     """
-    make, kind = _MAKERS.get(type(setting.default), (None, None))
-    if make is None:
-        raise NotImplementedError(f"no field for {setting.name} of type {type(setting.default)}")
+    of_type = type(setting.default)
+    if of_type not in _MAKERS:
+        raise NotImplementedError(f"no field for {setting.name} of type {of_type}")
+    make, kind = _MAKERS[of_type]
     field = make(setting)
     field.name, field.tooltip = setting.name, tooltip(setting.about)
     if isinstance(value, kind) and _within(value, setting.about):
@@ -82,7 +83,8 @@ class Parameters:
 def step_field(method: str = "slic") -> SpinBox:
     """Return the field of the step in pixels."""
     setting = next(one for one in settings_of(method_class(method)) if one.name == "step")
-    field: SpinBox = field_of(setting)
+    field = field_of(setting)
+    assert isinstance(field, SpinBox), "a step is a whole number"
     return field
 
 

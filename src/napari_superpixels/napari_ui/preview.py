@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.napari_ui.background import Job, show
-from napari_superpixels.napari_ui.colours import superpixel_colours
-from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown
+from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.resolve import Request
-from napari_superpixels.napari_ui.wanted import place_of, plan_of
+from napari_superpixels.napari_ui.wanted import place_on, plan_of
 
 if TYPE_CHECKING:
     import napari.layers
@@ -35,8 +34,9 @@ def open_view(wish: Wish) -> Shown:
     view = LiveView(
         plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
     )
-    colours = superpixel_colours(plan.lattice.cells, plan.lattice.planes)
-    return Shown(view, mailbox, place_of(wish.request), wish.name, colours)
+    place = place_on(wish.request.images[0], wish.request.level).as_layer_kwargs()
+    colours = colours_of(plan)
+    return Shown(view, mailbox, place, wish.name, colours)
 
 
 class Preview:

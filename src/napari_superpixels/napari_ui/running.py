@@ -21,9 +21,10 @@ from napari_superpixels.errors import Cancelled
 from napari_superpixels.napari_ui.background import Job, show
 from napari_superpixels.napari_ui.finished import finished_layer
 from napari_superpixels.napari_ui.outputs import Output, Place, place_for
+from napari_superpixels.napari_ui.placement import labels_placement
 from napari_superpixels.napari_ui.reader import LayerData
 from napari_superpixels.napari_ui.resolve import Request
-from napari_superpixels.napari_ui.wanted import origin_of, place_of, plan_of
+from napari_superpixels.napari_ui.wanted import plan_of
 
 LONG_PX = 200_000_000
 """Pixels from which on a click on Run shows what would be done and asks first."""
@@ -188,7 +189,7 @@ class Run:
 def placed(layer: LayerData, errand: Errand, plan: Plan) -> LayerData:
     """Return a finished layer, named as the errand, that lies on the layer of its image."""
     data, keywords, kind = layer
-    where = place_of(errand.request, origin_of(plan)).as_layer_kwargs()
+    where = labels_placement(errand.request.images[0], plan).as_layer_kwargs()
     return data, keywords | where | {"name": errand.name}, kind
 
 

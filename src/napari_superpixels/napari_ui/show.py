@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import InputError
-from napari_superpixels.napari_ui.colours import superpixel_colours
-from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown
+from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
-from napari_superpixels.napari_ui.placement import Placement
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
 from napari_superpixels.napari_ui.wanted import place_on
@@ -65,22 +63,19 @@ def show(
         on_change=mailbox.changed,
         on_error=mailbox.failed,
     )
-    placement = _own_place(plan) if image_layer is None else _place_on(image_layer, plan, view)
+    place = (
+        layer_place(plan.source.axes) if image_layer is None else _place_on(image_layer, plan, view)
+    )
     name = layer_name(plan.source.name, plan.method.name, f"{plan.method.step}px")
-    colours = superpixel_colours(plan.lattice.cells, plan.lattice.planes)
-    shown = Shown(view, mailbox, placement, name, colours)
+    colours = colours_of(plan)
+    shown = Shown(view, mailbox, place, name, colours)
     return LiveLayers(viewer, shown, boundaries=boundaries).labels
 
 
-def _own_place(plan: Plan) -> Placement:
-    """Return where the image's own axes put it."""
-    return Placement(**layer_place(plan.source.axes))
-
-
-def _place_on(layer: Any, plan: Plan, view: LiveView) -> Placement:
+def _place_on(layer: Any, plan: Plan, view: LiveView) -> dict[str, Any]:
     if layer.ndim != view.labels[0].ndim:
         raise InputError(
             f"The layer {layer.name} has {layer.ndim} axes, but the labels have "
             f"{view.labels[0].ndim}; give the layer of the plan's own image, or none."
         )
-    return place_on(LayerSnapshot.of(layer), plan.source.level)
+    return place_on(LayerSnapshot.of(layer), plan.source.level).as_layer_kwargs()

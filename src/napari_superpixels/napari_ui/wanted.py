@@ -1,14 +1,13 @@
-"""What the form says as a request, and where the labels of a request lie."""
+"""What the form says as a request, its plan, and where what is shown of it lies."""
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from napari.layers import Shapes
 
 from napari_superpixels.engine.warm import warm_up
-from napari_superpixels.errors import InputError
 from napari_superpixels.napari_ui.form import VIEW, WHOLE, Form
-from napari_superpixels.napari_ui.placement import Placement, region_of_shapes, region_of_view
+from napari_superpixels.napari_ui.placement import Placement
+from napari_superpixels.napari_ui.regions import region_of_shapes, region_of_view
 from napari_superpixels.napari_ui.resolve import Request, resolve
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
 
@@ -68,37 +67,15 @@ def plan_of(request: Request) -> "Plan":
     return plan
 
 
-def place_of(request: Request, origin: tuple[int, ...] = ()) -> Placement:
-    """Return where labels of a request lie in the world.
-
-    Parameters
-    ----------
-    request
-        What was asked for.
-    origin
-        First pixel of the labels along the last axes, in pixels of the request's level.
-    """
-    image = request.images[0]
-    place = place_on(image, request.level)
-    return place.cropped((0,) * (image.ndim - len(origin)) + origin) if any(origin) else place
-
-
 def place_on(image: LayerSnapshot, level: int) -> Placement:
-    """Return where labels of a level of an image layer lie."""
-    shapes = [np.shape(one)[: image.ndim] for one in image.levels]
-    if level >= len(shapes):
-        raise InputError(
-            f"Level {level} is asked for, but the layer {image.name} has {len(shapes)}; "
-            f"give the layer of the same image."
-        )
-    return image.placement.at_level(
-        tuple(fine / coarse for fine, coarse in zip(shapes[0], shapes[level], strict=True))
-    )
+    """Return where labels of a whole level of an image layer lie.
 
-
-def origin_of(plan: "Plan") -> tuple[int, ...]:
-    """Return the first pixel that a plan writes, along (t, z) y and x."""
-    return (*(side.start for side in plan.leading), *plan.pixels.start)
+    Raises
+    ------
+    InputError
+        If the layer has no such level.
+    """
+    return image.placement.at_level(image.factors(level))
 
 
 def _mask(layer: Any) -> Any:

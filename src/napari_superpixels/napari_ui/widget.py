@@ -38,7 +38,7 @@ SETTLE_MS = 150
 """How long nothing must have changed before a preview is planned anew."""
 
 
-class SuperpixelsWidget(Container):  # type: ignore[misc, type-arg]
+class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     """Superpixels of image layers: looked at, and written to disk.
 
     The fields are attributes with a ``value``: ``images`` (a list of layers), ``level``,
@@ -152,11 +152,13 @@ class SuperpixelsWidget(Container):  # type: ignore[misc, type-arg]
         try:
             errand = self._errand(ask_first=False)
             output = errand.output
-            text = script_for(errand.request, out=str(output.folder / output.name), kind="run")
+            text: str = script_for(errand.request, out=str(output.folder / output.name), kind="run")
         except SuperpixelsError as error:
             show_error(str(error))
             return ""
-        QGuiApplication.clipboard().setText(text)
+        clipboard = QGuiApplication.clipboard()
+        if clipboard is not None:
+            clipboard.setText(text)
         self._panel.tell("The script is on the clipboard.")
         return text
 
