@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 class _Courier(QObject):
     """Carries finished jobs to the thread on which it was made."""
 
-    arrived = Signal(object)
+    arrived = Signal(object, object)
 
 
 class Job(Generic[T]):
@@ -63,9 +63,10 @@ class Job(Generic[T]):
         self._then, self._otherwise = late, _unheard
 
     def _arrive(self, future: "Future[T]") -> None:
-        self._courier.arrived.emit(future)
+        # The job goes along, so that it is there when the word is, whether or not anybody keeps it.
+        self._courier.arrived.emit(self, future)
 
-    def _deliver(self, future: "Future[T]") -> None:
+    def _deliver(self, _job: "Job[T]", future: "Future[T]") -> None:
         then, otherwise = self._then, self._otherwise
         self.drop()  # what it would tell may hold widgets
         error = future.exception()

@@ -70,12 +70,27 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._run: Run | None = None
         self._seen: list[Any] = []  # image layers of the preview
         self._run_of: list[Any] = []  # image layers of the run
-        self._warm, self._sentence = False, ""
+        self._warm, self._of_preview = False, ""
         self._settled = QTimer()
         self._connect()
         self._closing = Closing(self.native, self._close_work, self._stop_work)
         self._panel.tell(PREPARING)
         self._warming = begin_to_warm(self.form.method.value, self._ready)
+
+    @property
+    def ready(self) -> bool:
+        """Whether kernels are ready, so that nothing is compiled any more."""
+        return self._warm
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last change was acted on."""
+        return not self._settled.isActive()
+
+    @property
+    def sentence(self) -> str:
+        """What the panel says at present."""
+        return self._panel.status.text()
 
     @property
     def previewing(self) -> bool:
@@ -224,13 +239,13 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self.run(ask_first=True)
 
     def _tell_preview(self, sentence: str) -> None:
-        self._sentence = sentence
+        self._of_preview = sentence
         self._panel.tell_preview(sentence if self._warm else PREPARING)
 
     def _ready(self) -> None:
         """Say that kernels are there."""
         self._warm = True
-        self._tell_preview(self._sentence)
+        self._tell_preview(self._of_preview)
 
     def _wish(self) -> Wish:
         request = request_of(self.form, self._viewer, preview=True)

@@ -1,0 +1,170 @@
+"""Whatever is closed or removed, what works for it stops, and nothing of it stays."""
+
+import gc
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from napari.utils import progress
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication
+
+from napari_superpixels.engine.records import partial_path
+from napari_superpixels.napari_ui import running
+
+STEP = 4
+
+
+@pytest.fixture
+def large(viewer: Any) -> Any:
+    """An image whose run takes some seconds, in many windows."""
+    noise = np.random.default_rng(0).integers(0, 255, (3000, 3000), dtype=np.uint8)
+    return viewer.add_image(noise, name="large")
+
+
+@pytest.fixture
+def begun(panel: Any, large: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A panel with a run that has windows done, and others not."""
+    _small_windows(monkeypatch)
+    panel.step.value = STEP
+    panel.run()
+    until(lambda: panel.sentence.startswith("Run: ") and "super-tiles" in panel.sentence)
+    until(lambda: not panel.sentence.startswith("Run: 0 of"))
+    assert panel.running
+    return panel
+
+
+def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs cut into windows of 256 px, so that there is much to stop between."""
+    from dataclasses import replace
+
+    plan_of = running.plan_of
+
+    def small(request: Any) -> Any:
+        plan = plan_of(request)
+        cells = 256 // plan.method.step
+        return replace(plan, core=(cells, cells), chunk=(cells, cells))
+
+    monkeypatch.setattr(running, "plan_of", small)
+
+
+def _partial(folder: Path) -> Path:
+    return partial_path(folder / f"large slic {STEP}px.zarr")
+
+
+def test_cancel_keeps_what_is_done_and_run_goes_on_with_it(
+    begun: Any, tmp_path: Path, until: Any, told: list[str], viewer: Any
+) -> None:
+    begun.cancel()
+    until(lambda: not begun.running)
+    assert _partial(tmp_path).is_dir()
+    assert len(told) == 1
+    assert str(_partial(tmp_path)) in told[0]
+    assert not progress._all_instances
+    begun.run()
+    until(lambda: not begun.running)
+    assert [path.name for path in tmp_path.iterdir()] == [f"large slic {STEP}px.zarr"]
+    assert f"large slic {STEP}px" in viewer.layers
+
+
+def test_a_second_run_has_to_wait(begun: Any, told: list[str]) -> None:
+    begun.run()
+    assert told == ["A run is on already; wait for it, or cancel it."]
+    assert not begun._panel.buttons["run"].isEnabled()
+
+
+def test_a_run_goes_on_while_something_else_is_previewed(
+    begun: Any, viewer: Any, until: Any
+) -> None:
+    begun.step.value = 16
+    begun.preview()
+    until(lambda: "large slic 16px (preview)" in viewer.layers)
+    assert begun.running
+    until(lambda: not begun.running)
+    assert f"large slic {STEP}px" in viewer.layers
+
+
+def test_the_activity_dock_shows_the_run(begun: Any) -> None:
+    (bar,) = progress._all_instances
+    assert bar.desc.startswith("Superpixels of large")
+    assert bar.total > 100
+
+
+def test_removing_the_image_cancels_its_run_and_says_how_to_go_on(
+    begun: Any, large: Any, viewer: Any, tmp_path: Path, until: Any, told: list[str]
+) -> None:
+    viewer.layers.remove(large)
+    until(lambda: not begun.running)
+    assert len(told) == 1
+    assert "The layer large was removed" in told[0]
+    assert str(_partial(tmp_path)) in told[0]
+    assert "press Run" in told[0]
+
+
+def test_removing_the_image_ends_its_preview(
+    panel: Any, large: Any, viewer: Any, until: Any
+) -> None:
+    panel.preview()
+    until(lambda: len(viewer.layers) == 2)
+    viewer.layers.remove(large)
+    assert len(viewer.layers) == 0
+    assert not panel.previewing
+
+
+def test_closing_the_dock_stops_all_and_leaves_nothing(
+    begun: Any, viewer: Any, until: Any, no_threads: Any, large: Any
+) -> None:
+    begun.preview()
+    until(lambda: len(viewer.layers) == 2)
+    viewer.window.remove_dock_widget(begun.native)
+    assert list(viewer.layers) == [large]
+    assert not progress._all_instances
+    no_threads()
+
+
+def test_a_closed_panel_is_freed(viewer: Any, until: Any, no_threads: Any, picture: Any) -> None:
+    from napari_superpixels.napari_ui.widget import SuperpixelsWidget
+
+    viewer.add_image(picture, name="cells")
+    widget = SuperpixelsWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="freed")
+    widget.preview()
+    until(lambda: len(viewer.layers) == 2)
+    view = weakref.ref(viewer.layers[1].data[0])
+    gone = weakref.ref(widget)
+    viewer.window.remove_dock_widget(widget.native)
+    no_threads()
+    widget.native.deleteLater()
+    del widget
+
+    def collected() -> bool:
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        gc.collect()
+        return gone() is None
+
+    until(collected)
+    assert view() is None
+
+
+@pytest.mark.parametrize("way", ["close", "window"])
+def test_closing_the_window_stops_all(
+    make_napari_viewer: Any, until: Any, tmp_path: Path, picture: Any, way: str, no_threads: Any
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(picture, name="cells")
+    _, panel = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixels")
+    until(lambda: panel.ready)
+    panel.preview()
+    until(lambda: len(viewer.layers) == 2)
+    if way == "close":
+        viewer.close()
+    else:
+        viewer.window.remove_dock_widget  # noqa: B018 - the public face of the window
+        panel.native.window().close()
+    del viewer
+    until(lambda: not panel.previewing)
+    no_threads()
+    assert threading.main_thread().is_alive()
