@@ -34,7 +34,8 @@ class Gate:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the samples."""
-        return np.dtype(self.reader.dtype)
+        dtype: np.dtype[Any] = self.reader.dtype
+        return dtype
 
     @property
     def chunks(self) -> tuple[int, ...]:
