@@ -2,6 +2,7 @@ from itertools import count
 
 import numpy as np
 import pytest
+import rasterio
 import zarr
 
 from napari_superpixels.io import open_source
@@ -44,9 +45,17 @@ def test_nodata_counts_for_nothing(samples):
         assert 5000 < low < high < 20_000
 
 
-@pytest.mark.parametrize("value", [0, 7])
-def test_a_constant_image(stored, value):
-    assert contrast_limits(stored(np.full((40, 40), value, np.uint8))) == [(value, value + 1)]
+@pytest.mark.parametrize(("value", "limits"), [(0, (0, 1)), (7, (0, 7)), (-3, (-3, 1))])
+def test_a_constant_image(stored, value, limits):
+    assert contrast_limits(stored(np.full((40, 40), value, np.int16))) == [limits]
+
+
+def test_a_mask_of_ones_is_not_as_dark_as_its_nodata(tmp_path):
+    facts = {"driver": "GTiff", "height": 20, "width": 30, "count": 1, "dtype": "uint8"}
+    place = rasterio.Affine(10, 0, 1000, 0, -10, 2000)
+    with rasterio.open(tmp_path / "a.tif", "w", nodata=0, transform=place, **facts) as file:
+        file.write(np.eye(20, 30, dtype=np.uint8), 1)
+    assert contrast_limits(open_source(tmp_path / "a.tif")) == [(0, 1)]
 
 
 def test_an_image_without_any_data(stored):
