@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from napari.layers import Layer
 from skimage.io import imread
 
