@@ -65,4 +65,4 @@ def _limits(samples: NDArray[np.float64]) -> tuple[float, float]:
     low, high = (float(value) for value in np.percentile(samples, PERCENTILES))
     if low == high:  # a few bright spots on an even ground
         low, high = float(samples.min()), float(samples.max())
-    return (low, high) if low < high else (low, low + 1)
+    return (low, high) if low < high else (min(low, 0.0), max(high, 1.0))
