@@ -18,17 +18,21 @@ if TYPE_CHECKING:
         write_into,
     )
     from napari_superpixels.errors import SuperpixelsError
+    from napari_superpixels.io.joined import join_channels
+    from napari_superpixels.io.polygons import Polygons
     from napari_superpixels.models.slic import Slic
     from napari_superpixels.models.ssn_pix import SsnPix
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Polygons",
     "Slic",
     "SsnPix",
     "SuperpixelsError",
     "__version__",
     "export_geotiff",
+    "join_channels",
     "open",
     "plan",
     "resume",
@@ -37,7 +41,13 @@ __all__ = [
     "write_into",
 ]
 
-_HOMES = {"Slic": "models.slic", "SsnPix": "models.ssn_pix", "SuperpixelsError": "errors"}
+_HOMES = {
+    "Polygons": "io.polygons",
+    "join_channels": "io.joined",
+    "Slic": "models.slic",
+    "SsnPix": "models.ssn_pix",
+    "SuperpixelsError": "errors",
+}
 """Modules of the public names that are not functions of `api`."""
 
 

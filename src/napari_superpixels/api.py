@@ -14,7 +14,7 @@ True
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,15 @@ if TYPE_CHECKING:
     from napari_superpixels.io.source import Source
     from napari_superpixels.models.protocol import Method
 
-__all__ = ["export_geotiff", "open", "plan", "resume", "run", "superpixels", "write_into"]
+__all__ = [
+    "export_geotiff",
+    "open",
+    "plan",
+    "resume",
+    "run",
+    "superpixels",
+    "write_into",
+]
 
 
 def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
@@ -41,6 +49,7 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     channels: Sequence[int] | None = None,
     mask: Any = None,
     rgb: bool | None = None,
+    calibration: Mapping[str, Sequence[Any]] | None = None,
 ) -> "Source":
     """Open an image of any size; no pixel is read.
 
@@ -48,7 +57,7 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     ----------
     image
         Path of an OME-Zarr, zarr, TIFF, SVS, GeoTIFF, PNG or JPEG; or a numpy, dask, zarr or
-        xarray array.
+        xarray array; or a list of the levels of one image, arrays or paths, the finest first.
     axes
         Names of the axes, e.g. ``"zyx"`` or ``"cyx"`` (``s`` for RGB samples); by default from
         the file, else guessed and logged.
@@ -57,9 +66,14 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     channels
         Which channels to use; all by default.
     mask
-        Array or path, shape (Y, X) of that level: nonzero where the image is to be analysed.
+        Array or path, shape (Y, X) of that level (or of another one): nonzero where the image is
+        to be analysed. Or `Polygons`, in pixels of that level.
     rgb
         Whether three channels are red, green and blue; by default from the file, else guessed.
+    calibration
+        By axis, the distance between samples and its unit, e.g.
+        ``{"y": (0.5, "micrometer"), "x": (0.5, "micrometer")}``; by default from the file. A third
+        number is where the first sample lies.
 
     Returns
     -------
@@ -75,7 +89,8 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     """
     from napari_superpixels.io import Source, open_source
 
-    options = {"axes": axes, "level": level, "channels": channels, "mask": mask, "rgb": rgb}
+    options = {"axes": axes, "level": level, "channels": channels, "mask": mask, "rgb": rgb,
+               "calibration": calibration}  # fmt: skip
     if not isinstance(image, Source):
         return open_source(image, **options)
     for name, value in options.items():
@@ -134,6 +149,7 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     channels: Sequence[int] | None = None,
     mask: Any = None,
     rgb: bool | None = None,
+    calibration: Mapping[str, Sequence[Any]] | None = None,
     region: "Region | None" = None,
     window: int | tuple[int, int] | None = None,
     **settings: Any,
@@ -142,7 +158,7 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
 
     Parameters
     ----------
-    image, axes, level, channels, mask, rgb
+    image, axes, level, channels, mask, rgb, calibration
         As for `open`.
     method, region, window, **settings
         As for `plan`.
@@ -162,7 +178,8 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     from napari_superpixels.engine.geometry import view_window
     from napari_superpixels.engine.lazy import lazy_labels
 
-    source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb)
+    source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb,
+                  calibration=calibration)  # fmt: skip
     if window is None:
         window = view_window(source.axes.plane_shape)
     return lazy_labels(_make_plan(source, method, region, window, settings))
@@ -331,8 +348,10 @@ def resume(
 
 def _plan_again(manifest: dict[str, Any]) -> "Plan":
     """Make the plan of a manifest again."""
+    from napari_superpixels.io import reopen
+
     provenance = manifest["provenance"]
-    source = open(**manifest["opened"])
+    source = reopen(manifest["opened"])
     step = provenance["lattice"]["step_px"]
     spans = zip(provenance["region_cells"], step, source.axes.plane_shape, strict=True)
     region = {

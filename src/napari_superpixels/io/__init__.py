@@ -3,16 +3,24 @@
 from napari_superpixels.io._formats import stem_of
 from napari_superpixels.io._handles import CACHE_BYTES, close_handles
 from napari_superpixels.io._reader import GeoReference
-from napari_superpixels.io.opening import open_source, with_mask
+from napari_superpixels.io.joined import join_channels
+from napari_superpixels.io.masks import with_mask
+from napari_superpixels.io.opening import open_source
+from napari_superpixels.io.polygons import Polygons
+from napari_superpixels.io.reopening import at_level, reopen
 from napari_superpixels.io.source import Block, Source
 
 __all__ = [
     "CACHE_BYTES",
     "Block",
     "GeoReference",
+    "Polygons",
     "Source",
+    "at_level",
     "close_handles",
+    "join_channels",
     "open_source",
+    "reopen",
     "stem_of",
     "with_mask",
 ]

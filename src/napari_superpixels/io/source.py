@@ -10,6 +10,7 @@
 (3, 10, 50)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, isnan
 from typing import Any
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from napari_superpixels.axes import LEADING, Axes
 from napari_superpixels.io._memory import DaskReader
-from napari_superpixels.io._reader import GeoReference, Reader, Slices
+from napari_superpixels.io._reader import Calibration, GeoReference, Reader, Slices
 from napari_superpixels.tiling import Box
 
 Valid = NDArray[np.bool_] | None
@@ -89,6 +90,19 @@ def _as_slice(places: list[int]) -> Any:
     return places
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """What an image was opened from: enough to open another level of it."""
+
+    image: Any
+    """Path, array or list of levels."""
+    axes: str | None
+    channels: tuple[int, ...] | None
+    rgb: bool | None
+    calibration: Mapping[str, Calibration]
+    """What was said about the chosen level, by axis."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Source:
     """An image of any size: what is known of it, and how to read a block.
@@ -126,10 +140,14 @@ class Source:
     """How the stored axes become channels, y and x."""
     reader: Reader
     """The pixels as stored."""
-    masks: tuple[Reader, ...]
-    """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
+    stored_masks: tuple[Reader, ...] = ()
+    """Nonzero where there is data, as stored with the image; shape (Y, X), or with leading axes."""
+    given_masks: tuple[Reader, ...] = ()
+    """The same of what a user gave as masks; there may be axes of one sample before it."""
     opened: dict[str, Any] | None = None
     """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
+    given: Given | None = None
+    """What it was opened from; None where there is no other level to open."""
 
     def __repr__(self) -> str:
         """Return name, format, axes, type and levels in one line."""
@@ -143,6 +161,11 @@ class Source:
     def channels(self) -> int:
         """Number of channels that `read` returns."""
         return self.axes["c"].size
+
+    @property
+    def masks(self) -> tuple[Reader, ...]:
+        """All masks; nonzero where pixels are analysed."""
+        return self.stored_masks + self.given_masks
 
     @property
     def has_alpha(self) -> bool:
@@ -191,9 +214,14 @@ class Source:
         SourceError
             If the pixels cannot be read.
         """
+        return self.block(plane, box, self.samples(plane, box))
+
+    def samples(self, plane: int, box: Box) -> NDArray[Any]:
+        """Read what `block` takes: the channels of a box, and alpha after them if there is one."""
         boxes = self._boxes(plane, box)
         parts = [self._to_cyx(self.reader.read(stored), stored) for stored in boxes]
-        return self.block(plane, box, parts[0] if len(parts) == 1 else np.concatenate(parts))
+        samples: NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return samples
 
     def dask_block(self, plane: int, box: Box) -> Any:
         """Return the samples of a box as a dask array, for a graph of the caller's own.
