@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from napari_superpixels.axes import Axes, Axis
 from napari_superpixels.errors import InputError
 from napari_superpixels.io._identity import hash_of
-from napari_superpixels.io._reader import Reader, Slices
+from napari_superpixels.io._reader import Calibration, Reader, Slices, StoredImage
+from napari_superpixels.io.levels import open_level
 from napari_superpixels.io.masks import with_mask
 from napari_superpixels.io.opening import open_source
 from napari_superpixels.io.source import Layout, Source
@@ -59,6 +60,7 @@ def _join(parts: tuple[Source, ...]) -> Source:
     same_levels = all(part.level_shapes == first.level_shapes for part in parts)
     same_levels &= all(part.level == first.level for part in parts)
     nodata = _shared_nodata(parts)
+    masks = tuple(_validity(parts, nodata))
     return Source(
         axes=_axes_with_channels(first.axes, reader.channels),
         dtype=reader.dtype,
@@ -74,7 +76,9 @@ def _join(parts: tuple[Source, ...]) -> Source:
         format=f"{len(parts)} images as channels",
         layout=Layout(reader.letters, "c", tuple(range(reader.channels))),
         reader=reader,
-        stored_masks=tuple(_validity(parts, nodata)),
+        masks=masks,
+        own_masks=len(masks),
+        levels=JoinedLevels(parts) if same_levels and len(first.level_shapes) > 1 else None,
         opened=_opened(parts),
     )
 
@@ -119,6 +123,26 @@ def _validity(parts: Sequence[Source], nodata: float | None) -> Iterator[Reader]
 def _opened(parts: Sequence[Source]) -> dict[str, Any] | None:
     opened = [part.opened for part in parts]
     return None if None in opened else {"image": {"channels": opened}, "mask": None}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class JoinedLevels:
+    """The levels of joined images, for `Source.levels`."""
+
+    parts: tuple[Source, ...]
+
+    def __call__(self, level: int) -> StoredImage:
+        """Return a level."""
+        parts = tuple(open_level(part, level) for part in self.parts)
+        axes = {axis.name: axis for axis in parts[0].axes.items}
+        return StoredImage(
+            format="channels",
+            reader=JoinedReader(parts),
+            identity=hash_of([part.identity for part in parts]),
+            calibration={n: Calibration(a.spacing, a.unit, a.origin) for n, a in axes.items()},
+            masks=tuple(_validity(parts, _shared_nodata(parts))),
+            georeference=parts[0].georeference,
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -2,21 +2,22 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.io._formats import find_image
 from napari_superpixels.io._identity import hash_of
 from napari_superpixels.io._memory import ArrayReader, DaskReader
-from napari_superpixels.io._reader import Reader, Slices, StoredImage
-from napari_superpixels.io.polygons import Polygons, PolygonsReader
+from napari_superpixels.io._nearest import seen_at
+from napari_superpixels.io._reader import Reader, StoredImage
+from napari_superpixels.io.polygons import Polygons
 from napari_superpixels.io.source import Source
+from napari_superpixels.tiling import Nearest
 
 DASK_MASK_BYTES = 256 * 2**20
 """A dask mask up to this size, at one byte a pixel, is computed when it is given."""
@@ -47,19 +48,10 @@ def with_mask(source: Source, mask: Any) -> Source:
         found = _find_mask(source, mask)
     return replace(
         source,
-        given_masks=(*source.given_masks, _fitted(found.reader, source.axes.plane_shape)),
+        masks=(*source.masks, _fitted(found.reader, source.axes.plane_shape)),
         identity=hash_of(source.identity, found.identity),
         opened=_opened_with(source, mask, found),
     )
-
-
-def mask_at(mask: Reader, shape: tuple[int, int]) -> Reader:
-    """Return a mask for another level of its image, of the shape (Y, X)."""
-    if isinstance(mask, PolygonsReader):
-        return mask.resized(shape)
-    if isinstance(mask, NearestReader):
-        mask = mask.reader
-    return _fitted(mask, shape)
 
 
 def _find_mask(source: Source, mask: Any) -> StoredImage:
@@ -88,7 +80,11 @@ def _check_shape(source: Source, shape: tuple[int, ...]) -> None:
 
 
 def _fitted(reader: Reader, shape: tuple[int, int]) -> Reader:
-    return reader if tuple(reader.shape[-2:]) == shape else NearestReader(reader, shape)
+    own = reader.shape[-2:]
+    if own == shape:
+        return reader
+    y, x = (Nearest.between(n, m) for n, m in zip(own, shape, strict=True))
+    return seen_at(reader, (y, x))
 
 
 def _without_dask(reader: Reader) -> Reader:
@@ -107,50 +103,10 @@ def _without_dask(reader: Reader) -> Reader:
 
 def _opened_with(source: Source, mask: Any, found: StoredImage) -> dict[str, Any] | None:
     """Return how to open the source again with this mask, where all of it lies on disk."""
-    if source.opened is None or source.given_masks:
+    if source.opened is None or len(source.masks) > source.own_masks:
         return None
     if isinstance(mask, Polygons):
         again: Any = mask.as_json()
     else:
         again = os.path.abspath(mask) if isinstance(mask, str | PathLike) else found.location
     return None if again is None else source.opened | {"mask": again}
-
-
-@dataclass(frozen=True, slots=True)
-class NearestReader:
-    """A mask of another pixel size: each pixel of the image takes the mask's pixel at its centre.
-
-    The places are ratios of whole numbers, so that they do not depend on the box.
-    """
-
-    reader: Reader
-    plane_shape: tuple[int, int]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes in pixels of the image."""
-        return (*self.reader.shape[:-2], *self.plane_shape)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the mask's samples."""
-        return self.reader.dtype
-
-    @property
-    def chunks(self) -> tuple[int, ...]:
-        """Single samples."""
-        return (1,) * len(self.shape)
-
-    def read(self, box: Slices) -> NDArray[Any]:
-        """Return a box of samples."""
-        sizes = zip(box[-2:], self.plane_shape, self.reader.shape[-2:])
-        rows, columns = (_nearest(side, size, stored) for side, size, stored in sizes)
-        stored = tuple(slice(int(at[0]), int(at[-1]) + 1) for at in (rows, columns))
-        values = self.reader.read((*box[:-2], *stored))
-        return values[..., (rows - rows[0])[:, None], columns - columns[0]]
-
-
-def _nearest(side: slice, size: int, stored: int) -> NDArray[np.int64]:
-    centres = 2 * np.arange(side.start, side.stop, dtype=np.int64) + 1
-    places: NDArray[np.int64] = centres * stored // (2 * size)
-    return places

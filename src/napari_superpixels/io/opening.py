@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_superpixels.io._identity import hash_of, mask_facts
 from napari_superpixels.io._naming import check_calibration, check_dtype, check_shape, name_axes
 from napari_superpixels.io._reader import Calibration, StoredImage, as_number
 from napari_superpixels.io.masks import with_mask
-from napari_superpixels.io.source import Given, Layout, Source
+from napari_superpixels.io.source import Layout, Levels, Source
 
 LOGGER = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ def open_source(
     _check_axes(axes)
     said = check_calibration(calibration)
     stored = find_image(image, level)
+    stored = replace(stored, calibration={**stored.calibration, **said})
     check_shape(stored.reader.shape, stored.location or "The array")
     check_dtype(stored.reader.dtype, stored.location or "The array")
     letters, guesses = name_axes(stored.letters, stored.reader.shape, stored.reader.dtype, axes)
@@ -95,7 +97,7 @@ def open_source(
         "calibration": {name: list(astuple(one)) for name, one in said.items()} or None,
     }
     source = Source(
-        axes=_axes(stored, said, letters, channel, len(picks)),
+        axes=axes_of(stored, letters, channel, len(picks)),
         dtype=_dtype_read(stored.reader.dtype),
         rgb=is_rgb,
         nodata=stored.nodata,
@@ -113,9 +115,10 @@ def open_source(
         format=stored.format,
         layout=layout,
         reader=stored.reader,
-        stored_masks=stored.masks,
+        masks=stored.masks,
+        own_masks=len(stored.masks),
+        levels=_levels(image, stored),
         opened=_opened(stored, choices),
-        given=_given(image, stored, choices, said),
     )
     _tell(source, (*stored.guesses, *guesses))
     return source if mask is None else with_mask(source, mask)
@@ -160,19 +163,9 @@ def _opened(stored: StoredImage, choices: dict[str, Any]) -> dict[str, Any] | No
     return {"image": image, **choices, "mask": None} if image else None
 
 
-def _given(
-    image: Any, stored: StoredImage, choices: dict[str, Any], said: Mapping[str, Calibration]
-) -> Given | None:
-    """Return what other levels are opened from, if there are any."""
-    if len(stored.levels) < 2:
-        return None
-    return Given(
-        image=stored.location or image,
-        axes=choices["axes"],
-        channels=choices["channels"],
-        rgb=choices["rgb"],
-        calibration=said,
-    )
+def _levels(image: Any, stored: StoredImage) -> Levels | None:
+    """Return where other levels come from, if there are any."""
+    return partial(find_image, stored.location or image) if len(stored.levels) > 1 else None
 
 
 def _channel_axis(letters: str, shape: tuple[int, ...]) -> tuple[str, str | None]:
@@ -240,16 +233,11 @@ def _check_channels(channels: Sequence[int] | None, count: int) -> tuple[int, ..
     return picks
 
 
-def _axes(
-    stored: StoredImage,
-    said: Mapping[str, Calibration],
-    letters: str,
-    channel: str | None,
-    count: int,
-) -> Axes:
-    items, calibration = [], {**stored.calibration, **said}
+def axes_of(stored: StoredImage, letters: str, channel: str | None, count: int) -> Axes:
+    """Return the axes of an image whose stored axes have these letters, with so many channels."""
+    items = []
     for name in AXIS_ORDER:
-        known = calibration.get(name, Calibration())
+        known = stored.calibration.get(name, Calibration())
         if name == "c":
             if channel == "c" or count > 1:
                 items.append(Axis("c", count))

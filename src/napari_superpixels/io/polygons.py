@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_superpixels.errors import InputError
 from napari_superpixels.io._identity import hash_of
 from napari_superpixels.io._reader import Slices, StoredImage
+from napari_superpixels.tiling import Nearest
 
 Vertices = NDArray[np.float64]
 """Corners of one polygon, shape (N, 2): y and x in pixels, whole numbers at pixel centres."""
@@ -104,11 +105,12 @@ class PolygonsReader:
                 inside |= _fill(polygon, rows, columns)
         return inside
 
-    def resized(self, shape: tuple[int, int]) -> "PolygonsReader":
+    def seen(self, lookups: tuple[Nearest, Nearest]) -> "PolygonsReader":
         """Return the same outlines on an image of another pixel size."""
-        factors = np.divide(shape, self.shape)
-        polygons = tuple((polygon + 0.5) * factors - 0.5 for polygon in self.polygons)
-        return PolygonsReader(polygons, shape)
+        strides = np.array([lookup.stride for lookup in lookups])
+        polygons = tuple((polygon + 0.5) / strides - 0.5 for polygon in self.polygons)
+        y, x = (lookup.count for lookup in lookups)
+        return PolygonsReader(polygons, (y, x))
 
 
 def _check_polygon(corners: ArrayLike) -> Vertices:

@@ -10,7 +10,7 @@
 (3, 10, 50)
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite, isnan
 from typing import Any
@@ -20,11 +20,14 @@ from numpy.typing import NDArray
 
 from napari_superpixels.axes import LEADING, Axes
 from napari_superpixels.io._memory import DaskReader
-from napari_superpixels.io._reader import Calibration, GeoReference, Reader, Slices
+from napari_superpixels.io._reader import GeoReference, Reader, Slices, StoredImage
 from napari_superpixels.tiling import Box
 
 Valid = NDArray[np.bool_] | None
 """Which pixels hold data, shape (Y, X); None where all do."""
+
+Levels = Callable[[int], StoredImage]
+"""Gives a level of an image by its number, 0 is the finest; picklable where the image is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +93,6 @@ def _as_slice(places: list[int]) -> Any:
     return places
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Given:
-    """What an image was opened from: enough to open another level of it."""
-
-    image: Any
-    """Path, array or list of levels."""
-    axes: str | None
-    channels: tuple[int, ...] | None
-    rgb: bool | None
-    calibration: Mapping[str, Calibration]
-    """What was said about the chosen level, by axis."""
-
-
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Source:
     """An image of any size: what is known of it, and how to read a block.
@@ -140,14 +130,15 @@ class Source:
     """How the stored axes become channels, y and x."""
     reader: Reader
     """The pixels as stored."""
-    stored_masks: tuple[Reader, ...] = ()
-    """Nonzero where there is data, as stored with the image; shape (Y, X), or with leading axes."""
-    given_masks: tuple[Reader, ...] = ()
-    """The same of what a user gave as masks; there may be axes of one sample before it."""
+    masks: tuple[Reader, ...]
+    """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
+    own_masks: int = 0
+    """How many of them are stored with the image, at every level; others came with the choice of
+    this one."""
+    levels: Levels | None = None
+    """Where other levels come from; None where there are none."""
     opened: dict[str, Any] | None = None
     """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
-    given: Given | None = None
-    """What it was opened from; None where there is no other level to open."""
 
     def __repr__(self) -> str:
         """Return name, format, axes, type and levels in one line."""
@@ -163,14 +154,16 @@ class Source:
         return self.axes["c"].size
 
     @property
-    def masks(self) -> tuple[Reader, ...]:
-        """All masks; nonzero where pixels are analysed."""
-        return self.stored_masks + self.given_masks
-
-    @property
     def has_alpha(self) -> bool:
         """Whether an alpha channel decides which pixels hold data."""
         return len(self.layout.picks) > self.channels
+
+    @property
+    def may_lack_data(self) -> bool:
+        """Whether some pixels may hold no data."""
+        return (
+            self.nodata is not None or self.has_alpha or bool(self.masks) or self.dtype.kind == "f"
+        )
 
     @property
     def chunk_shape(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from inspect import getfile
 from pathlib import Path
 from typing import Any, TypeVar
 
-from numba import njit
+from numba import __version__, njit
 from numba.core import caching
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +37,19 @@ def kernel(**options: Any) -> Callable[[F], F]:
         return made
 
     return compiled
+
+
+def mark_of(function: Callable[..., Any], name: str) -> Path | None:
+    """Return the file beside a kernel's compiled code that may say that `name` is compiled.
+
+    It bears another name once a kernel's source, or numba, has changed. None where compiled code is
+    kept nowhere.
+    """
+    cache = vars(function).get("_cache")
+    if not isinstance(cache, SourcesCache):
+        return None
+    state = sha256(f"{sources_digest(Path(__file__).parent)} {__version__}".encode())
+    return Path(cache.cache_path) / f"{name}-{state.hexdigest()[:16]}.compiled"
 
 
 class SourcesCache(caching.FunctionCache):

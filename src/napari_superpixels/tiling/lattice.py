@@ -28,6 +28,18 @@ def pixels_to_cells(pixels: Interval, step: int) -> Interval:
     return Interval(pixels.start // step, count_cells(pixels.stop, step))
 
 
+def resample_length(size: int, step: int, new_step: int) -> int:
+    """Return how many pixels an axis has when its cells of `step` pixels have `new_step` of them.
+
+    Of the last cell, which may be cut short, there are those whose centre lies inside: at least
+    one, for the number of cells stays.
+    """
+    whole = count_cells(size, step) - 1
+    rest = size - whole * step
+    inside = -(-(2 * new_step * rest - step) // (2 * step))
+    return whole * new_step + min(max(1, inside), new_step)
+
+
 @dataclass(frozen=True, slots=True)
 class Lattice:
     """A regular grid of cells over the planes of an image, of any size from one pixel up."""
@@ -76,3 +88,8 @@ class Lattice:
         """Return the cells that a box of pixels touches."""
         pairs = zip(pixels, self.step, strict=True)
         return Box(tuple(pixels_to_cells(side, step) for side, step in pairs))
+
+    def resampled(self, step: tuple[int, ...]) -> "Lattice":
+        """Return the same cells over an image of another resolution, where they have that size."""
+        sizes = zip(self.shape, self.step, step, strict=True)
+        return Lattice(tuple(resample_length(*each) for each in sizes), step, self.planes)

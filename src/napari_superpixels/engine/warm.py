@@ -1,0 +1,129 @@
+"""Kernels made ready before they are needed: compiled once a machine, loaded once a process.
+
+Compiling takes many seconds and holds Python's lock for up to a fifth of a second at a time, which
+a window would show; so a process of its own does it, and what it made is kept on disk. Loading that
+takes less than a second and never holds the lock for long.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_superpixels.engine.measure import measure
+from napari_superpixels.engine.plan import Plan, make_plan
+from napari_superpixels.engine.tile import assign, label_window_with_table, no_pulse, read_box
+from napari_superpixels.io import open_source
+from napari_superpixels.kernels import ids, jit
+from napari_superpixels.kernels.mode import mode_downsample
+from napari_superpixels.labels.boundaries import find_boundaries
+from napari_superpixels.models.protocol import ImageFacts, Method
+from napari_superpixels.models.registry import make_method
+
+RGB = ImageFacts(channels=3, dtype=np.dtype(np.uint8), rgb=True)
+
+TINY_STEP, TINY_CELLS = 8, 5
+"""Size of the image on which kernels are tried."""
+
+LONGEST_SECONDS = 300.0
+"""How long another process may compile before this one does it after all."""
+
+
+def warm_up(method: Method, facts: ImageFacts = RGB) -> None:
+    """Make the kernels of a method ready, for images of one kind; returns when they are.
+
+    To be called from a thread where the main one must go on. It computes nothing but a tiny image.
+
+    Parameters
+    ----------
+    method
+        Its settings; only what kernels they need matters.
+    facts
+        Type and channels of the images; 8-bit RGB by default.
+    """
+    mark = _mark(method, facts)
+    if mark is not None and not mark.exists():
+        _compile_elsewhere(method, facts)
+    run_once(method, facts)
+
+
+def run_once(method: Method, facts: ImageFacts) -> None:
+    """Run on tiny images all that a view and a run do, with every layout that readers give."""
+    tiny = replace(method, step=TINY_STEP)  # type: ignore[type-var]  # settings are dataclasses
+    for image, axes in _tiny_images(facts):
+        for mask in (None, np.eye(image.shape[axes.index("y")])):
+            source = open_source(image, axes=axes, rgb=facts.rgb, mask=mask)
+            plan = make_plan(source, tiny)
+            _run(replace(plan, statistics=measure(source)) if plan.deferred else plan)
+    mark = _mark(method, facts)
+    if mark is not None:
+        with suppress(OSError):  # then it is tried again, in vain but harmless
+            mark.touch()
+
+
+def _run(plan: Plan) -> None:
+    window = plan.windows[0]
+    block = plan.source.read(0, read_box(plan, window))
+    label_window_with_table(plan, window, 0, block, threads=2)
+    codes = assign(plan, window, window.core, block, threads=1, pulse=no_pulse)
+    step, cells = plan.lattice.step, plan.lattice.cells
+    for dtype in (np.uint32, np.uint64):
+        labels = ids.expand_ids(
+            codes, (0, 0), (step[0], step[1]), (cells[0], cells[1]), 0, np.dtype(dtype)
+        )
+        find_boundaries(labels)
+        mode_downsample(labels, (2, 2))
+
+
+def _tiny_images(facts: ImageFacts) -> Iterator[tuple[NDArray[Any], str]]:
+    """Yield noise with channels first and last, as arrays that may and may not be written to."""
+    size = TINY_STEP * TINY_CELLS
+    noise = np.random.default_rng(0).integers(0, 100, (facts.channels, size, size))
+    first = noise.astype(facts.dtype)
+    last = np.ascontiguousarray(np.moveaxis(first, 0, -1))
+    letters = "s" if facts.rgb else "c"
+    for image, axes in ((first, f"{letters}yx"), (last, f"yx{letters}")):
+        for writeable in (True, False):
+            given = image.copy()
+            given.flags.writeable = writeable
+            yield given, axes
+
+
+def _mark(method: Method, facts: ImageFacts) -> Path | None:
+    colour = "rgb" if facts.rgb else "channels"
+    return jit.mark_of(ids._expand, f"{method.name}-{facts.dtype}-{colour}")
+
+
+def _compile_elsewhere(method: Method, facts: ImageFacts) -> None:
+    """Let another process compile; where that fails, nothing is lost but its time."""
+    arguments = [method.name, facts.dtype.str, str(facts.channels), str(int(facts.rgb))]
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    with suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            [sys.executable, "-m", __name__, *arguments],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=LONGEST_SECONDS,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            check=False,
+        )
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Be the process that compiles: name of the method, type, channels, whether RGB."""
+    name, dtype, channels, rgb = arguments
+    facts = ImageFacts(channels=int(channels), dtype=np.dtype(dtype), rgb=bool(int(rgb)))
+    run_once(make_method(name, {}), facts)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
