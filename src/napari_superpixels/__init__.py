@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_superpixels.io.polygons import Polygons
     from napari_superpixels.models.slic import Slic
     from napari_superpixels.models.ssn_pix import SsnPix
+    from napari_superpixels.samples import sample_path
 
 __version__ = "0.1.0.dev0"
 
@@ -37,6 +38,7 @@ __all__ = [
     "plan",
     "resume",
     "run",
+    "sample_path",
     "superpixels",
     "write_into",
 ]
@@ -44,6 +46,7 @@ __all__ = [
 _HOMES = {
     "Polygons": "io.polygons",
     "join_channels": "io.joined",
+    "sample_path": "samples",
     "Slic": "models.slic",
     "SsnPix": "models.ssn_pix",
     "SuperpixelsError": "errors",

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import InputError, OutputError
+from napari_superpixels.errors import OutputError
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -71,9 +71,8 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     rgb
         Whether three channels are red, green and blue; by default from the file, else guessed.
     calibration
-        By axis, the distance between samples and its unit, e.g.
-        ``{"y": (0.5, "micrometer"), "x": (0.5, "micrometer")}``; by default from the file. A third
-        number is where the first sample lies.
+        By axis, the distance between samples and its unit, e.g. ``{"y": (0.5, "micrometer")}``, and
+        maybe where the first lies; by default from the file.
 
     Returns
     -------
@@ -87,16 +86,17 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     InputError
         If axes, level, channels or mask do not fit it.
     """
-    from napari_superpixels.io import Source, open_source
+    from napari_superpixels.io import open_source
 
-    options = {"axes": axes, "level": level, "channels": channels, "mask": mask, "rgb": rgb,
-               "calibration": calibration}  # fmt: skip
-    if not isinstance(image, Source):
-        return open_source(image, **options)
-    for name, value in options.items():
-        if value is not None and (name != "level" or value != 0):
-            raise InputError(f"The image is open already, so {name} has no place; give it to open.")
-    return image
+    return open_source(
+        image,
+        axes=axes,
+        level=level,
+        channels=channels,
+        mask=mask,
+        rgb=rgb,
+        calibration=calibration,
+    )
 
 
 def plan(

@@ -47,7 +47,7 @@ def join_channels(images: Sequence[Any], *, mask: Any = None) -> Source:
     """
     if not images:
         raise InputError("There is no image to join; give one or more.")
-    parts = tuple(one if isinstance(one, Source) else open_source(one) for one in images)
+    parts = tuple(open_source(image) for image in images)
     joined = parts[0] if len(parts) == 1 else _join(parts)
     return joined if mask is None else with_mask(joined, mask)
 

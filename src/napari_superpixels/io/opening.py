@@ -42,7 +42,7 @@ def open_source(
     image
         A path (OME-Zarr 0.4 or 0.5, zarr, TIFF, OME-TIFF, SVS, NDPI, SCN, GeoTIFF, PNG, JPEG,
         npy), or a numpy, dask, zarr or xarray array; or a list of the levels of one image, arrays
-        or paths, the finest first.
+        or paths, the finest first. One that is open already is returned as it is.
     axes
         One letter of ``tczyx`` for each stored axis, or ``s`` for the samples of a colour; as the
         file says, or guessed, by default. What was guessed is in `Source.notes`.
@@ -72,6 +72,8 @@ def open_source(
     InputError
         If the image, or what is said about it, cannot be used.
     """
+    if isinstance(image, Source):
+        return _check_open(image, axes, level, channels, mask, rgb, calibration)
     level, rgb = _check_level(level), _check_rgb(rgb)
     _check_axes(axes)
     said = check_calibration(calibration)
@@ -119,6 +121,7 @@ def open_source(
         own_masks=len(stored.masks),
         levels=_levels(image, stored),
         opened=_opened(stored, choices),
+        channel_names=_channel_names(stored, picks),
     )
     _tell(source, (*stored.guesses, *guesses))
     return source if mask is None else with_mask(source, mask)
@@ -132,6 +135,20 @@ def _tell(source: Source, guesses: tuple[str, ...]) -> None:
             logging.WARNING if note in guesses and source.layout.letters != "yx" else logging.INFO
         )
         LOGGER.log(level, "%s: %s", source.name, note)
+
+
+def _channel_names(stored: StoredImage, picks: tuple[int, ...]) -> tuple[str, ...]:
+    names = dict(enumerate(stored.channel_names))
+    return tuple(names.get(pick, "") for pick in picks)
+
+
+def _check_open(source: Source, *options: Any) -> Source:
+    """Refuse options for an image that is open already."""
+    names = ("axes", "level", "channels", "mask", "rgb", "calibration")
+    for name, value in zip(names, options, strict=True):
+        if value is not None and (name != "level" or value != 0):
+            raise InputError(f"The image is open already, so {name} has no place; give it to open.")
+    return source
 
 
 def _check_level(level: Any) -> int:

@@ -10,7 +10,7 @@ import napari_superpixels as nsp
 from napari_superpixels.axes import Axis
 from napari_superpixels.engine.measure import sample_places
 from napari_superpixels.errors import InputError, SuperpixelsError
-from napari_superpixels.io import Source, join_channels, open_source, reopen, with_mask
+from napari_superpixels.io import Block, Source, join_channels, open_source, reopen, with_mask
 from napari_superpixels.napari_ui.grids import check_one_grid, mask_level, polygons_on
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
 
@@ -227,23 +227,25 @@ def _open_file(image: LayerSnapshot, level: int, channel: int | None) -> Source 
 
 
 def _shows(image: LayerSnapshot, source: Source, level: int) -> bool:
-    """Whether a layer has the pixels of a source: its axes, its type, and a few blocks of it."""
+    """Whether a layer has the pixels of a source: its axes, its type, and a few blocks of it.
+
+    Pixels without data are not compared, for there a layer may show what it likes.
+    """
     array = image.levels[level]
     shown = open_source(array, axes=image.letters + "s" * image.rgb)
     ours, theirs = ([n for n in one.axes.leading_shape if n > 1] for one in (shown, source))
     same_axes = ours == theirs and shown.axes.plane_shape == source.axes.plane_shape
-    same_samples = shown.dtype == source.dtype and _samples(shown) == _samples(source)
+    same_samples = (shown.dtype, shown.channels) == (source.dtype, source.channels)
     if not same_axes or not same_samples or shown.rgb != source.rgb:
         return False
     places = sample_places(shown.axes.plane_shape, shown.axes.planes, COMPARED_BLOCKS, COMPARED_PX)
-    return all(
-        np.array_equal(source.samples(*place), shown.samples(*place), equal_nan=True)
-        for place in places
-    )
+    return all(_equal(source.read(*place), shown.read(*place)) for place in places)
 
 
-def _samples(source: Source) -> tuple[int, bool]:
-    return source.channels, source.has_alpha
+def _equal(stored: Block, shown: Block) -> bool:
+    """Whether two blocks agree where the first holds data."""
+    where = ... if stored.valid is None else stored.valid
+    return np.array_equal(stored.pixels[:, where], shown.pixels[:, where])
 
 
 def _calibrated(source: Source, image: LayerSnapshot, level: int) -> Source:
