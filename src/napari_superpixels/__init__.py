@@ -14,23 +14,27 @@ if TYPE_CHECKING:
         plan,
         resume,
         run,
-        sample_path,
         superpixels,
         write_into,
     )
     from napari_superpixels.errors import SuperpixelsError
+    from napari_superpixels.io.joined import join_channels
+    from napari_superpixels.io.polygons import Polygons
     from napari_superpixels.models.slic import Slic
     from napari_superpixels.models.ssn_pix import SsnPix
     from napari_superpixels.napari_ui.show import show
+    from napari_superpixels.samples import sample_path
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Polygons",
     "Slic",
     "SsnPix",
     "SuperpixelsError",
     "__version__",
     "export_geotiff",
+    "join_channels",
     "open",
     "plan",
     "resume",
@@ -42,9 +46,12 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Polygons": "io.polygons",
     "Slic": "models.slic",
     "SsnPix": "models.ssn_pix",
     "SuperpixelsError": "errors",
+    "join_channels": "io.joined",
+    "sample_path": "samples",
     "show": "napari_ui.show",
 }
 """Modules of the public names that are not functions of `api`."""

@@ -14,12 +14,12 @@ True
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import InputError, OutputError
+from napari_superpixels.errors import OutputError
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -36,18 +36,9 @@ __all__ = [
     "plan",
     "resume",
     "run",
-    "sample_path",
     "superpixels",
     "write_into",
 ]
-
-SAMPLES = {
-    "slide": "cmu-1-small-region.svs",
-    "nuclei": "nuclei-fluorescence.png",
-    "histology": "nuclei-histology.png",
-    "scene": "mosaic_cog1.tif",
-}
-"""Real images that come with the package, in `sample_data`, where their origin stands."""
 
 
 def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
@@ -58,6 +49,7 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     channels: Sequence[int] | None = None,
     mask: Any = None,
     rgb: bool | None = None,
+    calibration: Mapping[str, Sequence[Any]] | None = None,
 ) -> "Source":
     """Open an image of any size; no pixel is read.
 
@@ -65,7 +57,7 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     ----------
     image
         Path of an OME-Zarr, zarr, TIFF, SVS, GeoTIFF, PNG or JPEG; or a numpy, dask, zarr or
-        xarray array.
+        xarray array; or a list of the levels of one image, arrays or paths, the finest first.
     axes
         Names of the axes, e.g. ``"zyx"`` or ``"cyx"`` (``s`` for RGB samples); by default from
         the file, else guessed and logged.
@@ -74,9 +66,13 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     channels
         Which channels to use; all by default.
     mask
-        Array or path, shape (Y, X) of that level: nonzero where the image is to be analysed.
+        Array or path, shape (Y, X) of that level (or of another one): nonzero where the image is
+        to be analysed. Or `Polygons`, in pixels of that level.
     rgb
         Whether three channels are red, green and blue; by default from the file, else guessed.
+    calibration
+        By axis, the distance between samples and its unit, e.g. ``{"y": (0.5, "micrometer")}``, and
+        maybe where the first lies; by default from the file.
 
     Returns
     -------
@@ -90,15 +86,17 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     InputError
         If axes, level, channels or mask do not fit it.
     """
-    from napari_superpixels.io import Source, open_source
+    from napari_superpixels.io import open_source
 
-    options = {"axes": axes, "level": level, "channels": channels, "mask": mask, "rgb": rgb}
-    if not isinstance(image, Source):
-        return open_source(image, **options)
-    for name, value in options.items():
-        if value is not None and (name != "level" or value != 0):
-            raise InputError(f"The image is open already, so {name} has no place; give it to open.")
-    return image
+    return open_source(
+        image,
+        axes=axes,
+        level=level,
+        channels=channels,
+        mask=mask,
+        rgb=rgb,
+        calibration=calibration,
+    )
 
 
 def plan(
@@ -151,6 +149,7 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     channels: Sequence[int] | None = None,
     mask: Any = None,
     rgb: bool | None = None,
+    calibration: Mapping[str, Sequence[Any]] | None = None,
     region: "Region | None" = None,
     window: int | tuple[int, int] | None = None,
     **settings: Any,
@@ -159,7 +158,7 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
 
     Parameters
     ----------
-    image, axes, level, channels, mask, rgb
+    image, axes, level, channels, mask, rgb, calibration
         As for `open`.
     method, region, window, **settings
         As for `plan`.
@@ -179,7 +178,8 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     from napari_superpixels.engine.geometry import view_window
     from napari_superpixels.engine.lazy import lazy_labels
 
-    source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb)
+    source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb,
+                  calibration=calibration)  # fmt: skip
     if window is None:
         window = view_window(source.axes.plane_shape)
     return lazy_labels(_make_plan(source, method, region, window, settings))
@@ -346,30 +346,12 @@ def resume(
     )
 
 
-def sample_path(name: str) -> Path:
-    """Return where a real image lies that comes with the package.
-
-    Parameters
-    ----------
-    name
-        ``"slide"`` (H&E, 2220 x 2967, RGB), ``"nuclei"`` (fluorescence), ``"histology"`` (nuclei in
-        bright field, RGB) or ``"scene"`` (satellite, 3 x uint16, GeoTIFF with nodata).
-
-    Raises
-    ------
-    InputError
-        If there is no sample of that name.
-    """
-    if name not in SAMPLES:
-        known = ", ".join(map(repr, SAMPLES))
-        raise InputError(f"There is no sample {name!r}; give one of {known}")
-    return Path(__file__).parent / "sample_data" / SAMPLES[name]
-
-
 def _plan_again(manifest: dict[str, Any]) -> "Plan":
     """Make the plan of a manifest again."""
+    from napari_superpixels.io import reopen
+
     provenance = manifest["provenance"]
-    source = open(**manifest["opened"])
+    source = reopen(manifest["opened"])
     step = provenance["lattice"]["step_px"]
     spans = zip(provenance["region_cells"], step, source.axes.plane_shape, strict=True)
     region = {

@@ -5,9 +5,9 @@ import pytest
 from napari.layers import Labels
 from skimage.color import rgb2lab
 
-from napari_superpixels.api import sample_path
 from napari_superpixels.io import open_source
 from napari_superpixels.napari_ui.colours import REACH, superpixel_colours
+from napari_superpixels.samples import sample_path
 from napari_superpixels.tiling import Lattice
 
 BESIDE, TOUCHING = 30, 5

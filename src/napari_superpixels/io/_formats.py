@@ -66,7 +66,19 @@ def find_image(image: Any, level: int) -> StoredImage:
         return _function(f"{ROOM}._zarr:find_zarr_given")(image, level)
     if is_instance(image, "xarray", "DataArray"):
         return _function(f"{ROOM}._xarray:find_xarray")(image, level)
+    if is_pyramid(image):
+        return _function(f"{ROOM}._pyramid:find_pyramid")(image, level)
     return find_array(image, level)
+
+
+def is_pyramid(image: Any) -> bool:
+    """Whether a value is a list of levels: two or more paths, or arrays of unlike shapes."""
+    if not isinstance(image, list | tuple) or len(image) < 2:
+        return False
+    if all(isinstance(level, str | os.PathLike) for level in image):
+        return True
+    shapes = [tuple(getattr(level, "shape", ())) for level in image]
+    return all(shapes) and len(set(shapes)) > 1
 
 
 def find_path(given: str, level: int) -> StoredImage:

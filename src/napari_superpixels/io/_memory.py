@@ -141,6 +141,8 @@ def find_array(image: object, level: int) -> StoredImage:
     pick_level(level, 1, "an array in memory")
     if is_instance(image, "dask.array", "Array"):
         return find_dask(image)
+    if _is_stored(image):
+        return find_stored(image)
     try:
         array = np.asanyarray(image)
     except (ValueError, TypeError) as error:
@@ -162,6 +164,28 @@ def find_array(image: object, level: int) -> StoredImage:
         )
     return StoredImage(
         format="numpy array", reader=ArrayReader(array), identity=hash_of_array(array)
+    )
+
+
+def _is_stored(image: Any) -> bool:
+    """Whether an object is a chunked array that lies elsewhere, such as a dataset of h5py."""
+    typed = isinstance(getattr(image, "dtype", None), np.dtype)
+    return typed and hasattr(image, "chunks") and not isinstance(image, np.ndarray)
+
+
+def find_stored(image: Any) -> StoredImage:
+    """Return what an array holds that is sliced like one of numpy, but not loaded whole.
+
+    Raises
+    ------
+    InputError
+        If it is empty, or its samples are no numbers.
+    """
+    check_shape(tuple(image.shape), "The array")
+    check_dtype(image.dtype, "The array")
+    reader = LazyReader(image, tuple(image.chunks or (1,) * len(image.shape)))
+    return StoredImage(
+        format=f"{type(image).__name__} array", reader=reader, identity=hash_of_samples(reader)
     )
 
 

@@ -1,11 +1,14 @@
 """Which axis is which: as the file says, as the user says, or guessed and said aloud."""
 
+from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from napari_superpixels.axes import AXIS_ORDER
 from napari_superpixels.errors import InputError
+from napari_superpixels.io._reader import Calibration
 
 LETTERS = AXIS_ORDER + "s"
 """Letters that name a stored axis; ``s`` are the samples of a colour."""
@@ -54,6 +57,39 @@ def check_dtype(dtype: np.dtype[Any], what: str) -> None:
             f"{what} has samples of type {dtype}, but superpixels need bool, integers or floats "
             f"of up to 64 bits; {repair}"
         )
+
+
+def check_calibration(given: Any) -> dict[str, Calibration]:
+    """Return what a user says about spacing, unit and origin of axes, by letter.
+
+    Raises
+    ------
+    InputError
+        If an axis is unknown, or what is said of it is no spacing with a unit.
+    """
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not set(given) <= set("tzyx"):
+        raise InputError(
+            f"calibration={given!r} must be a mapping of the axes t, z, y or x; give for example "
+            f'{{"y": (0.5, "micrometer"), "x": (0.5, "micrometer")}}'
+        )
+    return {name: _calibration(name, values) for name, values in given.items()}
+
+
+def _calibration(name: str, values: Any) -> Calibration:
+    try:
+        spacing, unit, origin = (*values, 0.0)[:3]
+        known = Calibration(float(spacing), unit, float(origin))
+        good = isfinite(known.spacing) and known.spacing > 0 and isfinite(known.origin)
+    except (TypeError, ValueError):
+        good = False
+    if not good or not (unit is None or isinstance(unit, str)):
+        raise InputError(
+            f"The calibration of the axis {name} is {values!r}; give the distance between samples, "
+            f'more than 0, with its unit or None, e.g. (0.5, "micrometer")'
+        )
+    return known
 
 
 def name_axes(

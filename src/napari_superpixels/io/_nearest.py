@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.io._reader import Reader, Slices
+from napari_superpixels.io.polygons import PolygonsReader
 from napari_superpixels.tiling import Interval, Nearest
 
 STRIP_SAMPLES = 2**24
@@ -79,7 +80,9 @@ class NearestReader:
         return tuple(out)
 
 
-def seen_at(mask: Reader, lookups: tuple[Nearest, Nearest]) -> NearestReader:
+def seen_at(mask: Reader, lookups: tuple[Nearest, Nearest]) -> Reader:
     """Return a reader whose last axes are y and x as it is seen at another resolution."""
+    if isinstance(mask, PolygonsReader):
+        return mask.seen(lookups)
     axes = len(mask.shape)
     return NearestReader(mask, (axes - 2, axes - 1), lookups)

@@ -125,6 +125,8 @@ class StoredImage:
     name: str = ""
     """A name that the image gives itself; else its file does."""
     location: str | None = None
+    paths: tuple[str, ...] = ()
+    """Where its levels lie, of a pyramid that was given as a list and lies on disk as a whole."""
     guesses: tuple[str, ...] = ()
     """Sentences about choices that change the result, which the user should hear of."""
     notes: tuple[str, ...] = ()

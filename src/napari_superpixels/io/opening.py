@@ -1,12 +1,9 @@
 """`open_source`: from a path or an array, and what the user says about it, to a `Source`."""
 
 import logging
-import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, replace
 from functools import partial
-from math import prod
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -15,13 +12,10 @@ from napari_superpixels.axes import AXIS_ORDER, Axes, Axis
 from napari_superpixels.errors import InputError
 from napari_superpixels.io._formats import find_image, stem_of
 from napari_superpixels.io._identity import hash_of, mask_facts
-from napari_superpixels.io._memory import ArrayReader, DaskReader
-from napari_superpixels.io._naming import check_dtype, check_shape, name_axes
-from napari_superpixels.io._reader import Calibration, Reader, StoredImage, as_number
-from napari_superpixels.io.source import Layout, Source
-
-DASK_MASK_BYTES = 256 * 2**20
-"""A dask mask up to this size, at one byte a pixel, is computed when it is given."""
+from napari_superpixels.io._naming import check_calibration, check_dtype, check_shape, name_axes
+from napari_superpixels.io._reader import Calibration, StoredImage, as_number
+from napari_superpixels.io.masks import with_mask
+from napari_superpixels.io.source import Layout, Levels, Source
 
 LOGGER = logging.getLogger(__name__)
 
@@ -39,6 +33,7 @@ def open_source(
     channels: Sequence[int] | None = None,
     mask: Any = None,
     rgb: bool | None = None,
+    calibration: Mapping[str, Sequence[Any]] | None = None,
 ) -> Source:
     """Open an image of any size, without reading its pixels.
 
@@ -46,8 +41,8 @@ def open_source(
     ----------
     image
         A path (OME-Zarr 0.4 or 0.5, zarr, TIFF, OME-TIFF, SVS, NDPI, SCN, GeoTIFF, PNG, JPEG,
-        npy),
-        or a numpy, dask, zarr or xarray array.
+        npy), or a numpy, dask, zarr or xarray array; or a list of the levels of one image, arrays
+        or paths, the finest first. One that is open already is returned as it is.
     axes
         One letter of ``tczyx`` for each stored axis, or ``s`` for the samples of a colour; as the
         file says, or guessed, by default. What was guessed is in `Source.notes`.
@@ -57,9 +52,13 @@ def open_source(
         Numbers of the channels to use, in that order; all by default. Three of them stay RGB.
     mask
         Array or path; nonzero where pixels are to be analysed. Shape (Y, X) of the chosen level,
-        or with the leading axes t and z.
+        or with the leading axes t and z; or of another level. Or `Polygons`.
     rgb
         Whether the channels are red, green and blue (and alpha); as the file says by default.
+    calibration
+        By axis ``t``, ``z``, ``y`` or ``x``: distance between the samples of the chosen level,
+        unit as NGFF spells it or None, and where the centre of the first lies, 0 by default; e.g.
+        ``{"y": (0.5, "micrometer"), "x": (0.5, "micrometer")}``. As the file says by default.
 
     Returns
     -------
@@ -73,9 +72,13 @@ def open_source(
     InputError
         If the image, or what is said about it, cannot be used.
     """
+    if isinstance(image, Source):
+        return _check_open(image, axes, level, channels, mask, rgb, calibration)
     level, rgb = _check_level(level), _check_rgb(rgb)
     _check_axes(axes)
+    said = check_calibration(calibration)
     stored = find_image(image, level)
+    stored = replace(stored, calibration={**stored.calibration, **said})
     check_shape(stored.reader.shape, stored.location or "The array")
     check_dtype(stored.reader.dtype, stored.location or "The array")
     letters, guesses = name_axes(stored.letters, stored.reader.shape, stored.reader.dtype, axes)
@@ -88,6 +91,13 @@ def open_source(
     if rgb is None and not is_rgb and colours == 3 and stored.reader.dtype == np.uint8:
         guesses.append(THREE_CHANNELS)
     layout = Layout(letters, channel, picks + ((colours,) if alpha else ()))
+    choices = {
+        "axes": axes,
+        "level": level,
+        "channels": None if channels is None else list(picks),
+        "rgb": rgb,
+        "calibration": {name: list(astuple(one)) for name, one in said.items()} or None,
+    }
     source = Source(
         axes=axes_of(stored, letters, channel, len(picks)),
         dtype=_dtype_read(stored.reader.dtype),
@@ -109,14 +119,12 @@ def open_source(
         reader=stored.reader,
         masks=stored.masks,
         own_masks=len(stored.masks),
-        levels=partial(find_image, stored.location) if len(stored.levels) > 1 else None,
+        levels=_levels(image, stored),
+        opened=_opened(stored, choices),
         channel_names=_channel_names(stored, picks),
     )
     _tell(source, (*stored.guesses, *guesses))
-    source = source if mask is None else with_mask(source, mask)
-    chosen = None if channels is None else list(picks)
-    choices = {"axes": axes, "level": level, "channels": chosen, "rgb": rgb}
-    return replace(source, opened=_opened(source, mask, choices))
+    return source if mask is None else with_mask(source, mask)
 
 
 def _tell(source: Source, guesses: tuple[str, ...]) -> None:
@@ -132,6 +140,15 @@ def _tell(source: Source, guesses: tuple[str, ...]) -> None:
 def _channel_names(stored: StoredImage, picks: tuple[int, ...]) -> tuple[str, ...]:
     names = dict(enumerate(stored.channel_names))
     return tuple(names.get(pick, "") for pick in picks)
+
+
+def _check_open(source: Source, *options: Any) -> Source:
+    """Refuse options for an image that is open already."""
+    names = ("axes", "level", "channels", "mask", "rgb", "calibration")
+    for name, value in zip(names, options, strict=True):
+        if value is not None and (name != "level" or value != 0):
+            raise InputError(f"The image is open already, so {name} has no place; give it to open.")
+    return source
 
 
 def _check_level(level: Any) -> int:
@@ -157,67 +174,15 @@ def _check_rgb(rgb: Any) -> bool | None:
     return None if rgb is None else bool(rgb)
 
 
-def _opened(source: Source, mask: Any, choices: dict[str, Any]) -> dict[str, Any] | None:
-    """Return how to open it again, where all of it lies on disk."""
-    in_memory = mask is not None and not isinstance(mask, str | PathLike)
-    if source.location is None or in_memory:
-        return None
-    mask_path = None if mask is None else os.path.abspath(mask)
-    return {"image": source.location, **choices, "mask": mask_path}
+def _opened(stored: StoredImage, choices: dict[str, Any]) -> dict[str, Any] | None:
+    """Return how to open it again, without a mask, where it lies on disk."""
+    image = stored.location or list(stored.paths)
+    return {"image": image, **choices, "mask": None} if image else None
 
 
-def with_mask(source: Source, mask: Any) -> Source:
-    """Return a source that analyses only where a mask is nonzero.
-
-    Parameters
-    ----------
-    source
-        The image.
-    mask
-        Array or path; shape (Y, X) of the source's level, or with its leading axes t and z. A dask
-        array is computed here, once and whole.
-
-    Raises
-    ------
-    InputError
-        If its shape does not fit, or it is a dask array of more than `DASK_MASK_BYTES` pixels.
-    """
-    if not isinstance(mask, str) and np.isscalar(mask):
-        raise InputError(
-            f"mask={mask!r} must be an array or a path; give one number for each pixel, nonzero "
-            f"where to analyse"
-        )
-    found = find_image(mask, 0)
-    shape, axes = found.reader.shape, source.axes
-    bare = shape
-    while len(bare) > 2 and bare[0] == 1:
-        bare = bare[1:]
-    full = axes.leading_shape + axes.plane_shape
-    if bare != axes.plane_shape and shape != full:
-        wanted = str(axes.plane_shape) + (f" or {full}" if axes.leading_shape else "")
-        raise InputError(
-            f"The mask has the shape {shape}, but the image needs {wanted}; give one number for "
-            f"each pixel of level {source.level}, nonzero where to analyse"
-        )
-    return replace(
-        source,
-        masks=(*source.masks, _mask_reader(found.reader)),
-        identity=hash_of(source.identity, found.identity),
-    )
-
-
-def _mask_reader(reader: Reader) -> Reader:
-    """Return the reader of a mask; a dask array is computed here, never inside another compute."""
-    if not isinstance(reader, DaskReader):
-        return reader
-    size = prod(reader.shape)
-    if size > DASK_MASK_BYTES:
-        raise InputError(
-            f"The dask mask has {size:,} pixels, but at most {DASK_MASK_BYTES:,} are computed into "
-            f"memory; store it with to_zarr() and give that path as the mask"
-        )
-    lazy = (reader.array != 0) & (reader.array == reader.array)  # NaN says nothing
-    return ArrayReader(DaskReader(lazy).read(tuple(slice(0, n) for n in reader.shape)))
+def _levels(image: Any, stored: StoredImage) -> Levels | None:
+    """Return where other levels come from, if there are any."""
+    return partial(find_image, stored.location or image) if len(stored.levels) > 1 else None
 
 
 def _channel_axis(letters: str, shape: tuple[int, ...]) -> tuple[str, str | None]:

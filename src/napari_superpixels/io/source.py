@@ -224,9 +224,14 @@ class Source:
         SourceError
             If the pixels cannot be read.
         """
+        return self.block(plane, box, self.samples(plane, box))
+
+    def samples(self, plane: int, box: Box) -> NDArray[Any]:
+        """Read what `block` takes: the channels of a box, and alpha after them if there is one."""
         boxes = self._boxes(plane, box)
         parts = [self._to_cyx(self.reader.read(stored), stored) for stored in boxes]
-        return self.block(plane, box, parts[0] if len(parts) == 1 else np.concatenate(parts))
+        samples: NDArray[Any] = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return samples
 
     def dask_block(self, plane: int, box: Box) -> Any:
         """Return the samples of a box as a dask array, for a graph of the caller's own.

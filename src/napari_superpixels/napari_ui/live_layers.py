@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QTimer
 
+from napari_superpixels.errors import InputError
 from napari_superpixels.napari_ui.background import show
 from napari_superpixels.napari_ui.colours import superpixel_colours
 from napari_superpixels.napari_ui.layer_facts import PREVIEW
@@ -185,7 +186,7 @@ class LiveLayers:
     def _add(
         self, levels: Any, name: str, colours: Any, *, opacity: float
     ) -> "napari.layers.Labels":
-        return self._viewer.add_labels(
+        layer = self._viewer.add_labels(
             list(levels),
             multiscale=True,
             name=name,
@@ -194,6 +195,16 @@ class LiveLayers:
             metadata=dict(PREVIEW),
             **self._shown.place,
         )
+        # What napari asks a layer for to save or copy it: the data that it would pass on are not
+        # there, and its writers would say so in words of their own.
+        layer.as_layer_data_tuple = partial(_refuse_to_be_saved, name)
+        return layer
+
+
+def _refuse_to_be_saved(name: str) -> NoReturn:
+    raise InputError(
+        f"{name} holds only what was looked at; press Run to have all of it, and save that."
+    )
 
 
 def colours_of(plan: "Plan") -> Any:

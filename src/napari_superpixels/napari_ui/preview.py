@@ -105,8 +105,10 @@ class Preview:
     def stop(self) -> None:
         """Stop what computes the layers: the viewer goes, and they with it."""
         self._drop_job()
+        self._wish = None
         if self._live is not None:
             self._live.stop()
+            self._live = None
 
     def _drop_job(self) -> None:
         if self._job is not None:

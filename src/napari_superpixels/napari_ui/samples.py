@@ -24,7 +24,7 @@ def scene() -> list[LayerData]:
 
 
 def _sample(name: str) -> list[LayerData]:
-    from napari_superpixels.api import sample_path
     from napari_superpixels.napari_ui.image_layers import image_layers
+    from napari_superpixels.samples import sample_path
 
     return image_layers(sample_path(name))

@@ -4,6 +4,7 @@ Nothing is decided or computed here. `Form` holds the fields, `Panel` lays them 
 `Run` do the work off the main thread; this class passes word between them.
 """
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
@@ -14,6 +15,7 @@ from qtpy.QtGui import QGuiApplication
 from napari_superpixels.errors import InputError, SuperpixelsError
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.asking import ask
+from napari_superpixels.napari_ui.background import Job
 from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.layout import Panel
@@ -162,20 +164,21 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             self._panel.tell("Cancelling.")
             self._run.cancel()
 
-    def copy_script(self) -> str:
-        """Copy a Python script that does what Run does to the clipboard, and return it."""
+    def copy_script(self) -> None:
+        """Put a Python script that does what Run does on the clipboard; returns at once."""
         try:
             errand = self._errand(ask_first=False)
-            output = errand.output
-            text: str = script_for(errand.request, out=str(output.folder / output.name), kind="run")
         except SuperpixelsError as error:
             show_error(str(error))
-            return ""
+            return
+        out = str(errand.output.folder / errand.output.name)
+        Job(partial(script_for, errand.request, out=out, kind="run"), self._copied)
+
+    def _copied(self, text: str) -> None:
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None:
             clipboard.setText(text)
         self._panel.tell("The script is on the clipboard.")
-        return text
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that are there now."""

@@ -78,9 +78,7 @@ def test_an_output_that_exists(
     _one(told, "mine.zarr", "exists already")
 
 
-def test_a_step_that_does_not_fit(
-    panel: Any, viewer: Any, run: Any, told: list[str]
-) -> None:
+def test_a_step_that_does_not_fit(panel: Any, viewer: Any, run: Any, told: list[str]) -> None:
     viewer.add_image(np.zeros((20, 20), np.uint8))
     panel.step.value = 64
     run()

@@ -87,9 +87,7 @@ def test_pressing_preview_again_stops_it(panel: Any, cells: Any, viewer: Any, un
     assert not panel.previewing
 
 
-def test_boundaries_come_and_go_and_follow(
-    panel: Any, cells: Any, viewer: Any, until: Any
-) -> None:
+def test_boundaries_come_and_go_and_follow(panel: Any, cells: Any, viewer: Any, until: Any) -> None:
     panel.boundaries.value = True
     panel.preview()
     until(lambda: len(viewer.layers) == 3)
