@@ -18,12 +18,11 @@ OURS = ("superpixels", "napari-superpixels")
 
 
 @pytest.fixture(autouse=True)
-def _forgetful() -> Iterator[None]:
+def _forgetful() -> None:
     """Begin each test with nothing remembered."""
     folder = settings_folder()
     assert folder is not None, "tests have settings of their own"
     (folder / FILE).unlink(missing_ok=True)
-    yield
 
 
 @pytest.fixture

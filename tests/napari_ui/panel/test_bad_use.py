@@ -105,8 +105,10 @@ def test_a_preview_that_is_saved(
     viewer.add_image(picture)
     panel.preview()
     until(lambda: len(viewer.layers) == 2)
-    with pytest.raises(InputError, match="preview.*press Run"):
+    with pytest.raises(InputError, match=r"\(preview\) holds only .*press Run"):
         viewer.layers[1].save(str(tmp_path / "saved.tif"))
+    with pytest.raises(InputError, match="press Run"):
+        viewer.layers.save(str(tmp_path / "all"))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""A panel is closed when it leaves its dock or its window goes; hiding and floating are not that."""
+"""A panel is closed when it leaves its dock or its window goes, not when it hides or floats."""
 
 from typing import Any
 

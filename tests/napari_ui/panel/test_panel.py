@@ -165,7 +165,8 @@ def test_what_was_chosen_is_there_in_the_next_panel(panel: Any, viewer: Any, unt
     assert other.folder.value == panel.folder.value
 
 
-def test_the_script_is_on_the_clipboard(panel: Any, cells: Any, qapp: Any) -> None:
-    text = panel.copy_script()
-    assert text
-    assert qapp.clipboard().text() == text
+def test_the_script_is_on_the_clipboard(panel: Any, cells: Any, qapp: Any, until: Any) -> None:
+    panel.step.value = 24
+    panel.copy_script()
+    until(lambda: panel.sentence == "The script is on the clipboard.")
+    assert "nsp.plan(source, 'slic', step=24)" in qapp.clipboard().text()

@@ -1,7 +1,6 @@
 """Whatever is closed or removed, what works for it stops, and nothing of it stays."""
 
 import gc
-import threading
 import weakref
 from pathlib import Path
 from typing import Any
@@ -159,12 +158,7 @@ def test_closing_the_window_stops_all(
     until(lambda: panel.ready)
     panel.preview()
     until(lambda: len(viewer.layers) == 2)
-    if way == "close":
-        viewer.close()
-    else:
-        viewer.window.remove_dock_widget  # noqa: B018 - the public face of the window
-        panel.native.window().close()
-    del viewer
+    close = {"close": viewer.close, "window": panel.native.window().close}[way]
+    close()
     until(lambda: not panel.previewing)
     no_threads()
-    assert threading.main_thread().is_alive()
