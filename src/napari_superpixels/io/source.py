@@ -11,7 +11,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, isnan
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.axes import LEADING, Axes
+from napari_superpixels.io._identity import hash_of
 from napari_superpixels.io._memory import DaskReader
 from napari_superpixels.io._reader import GeoReference, Reader, Slices, StoredImage
 from napari_superpixels.tiling import Box
@@ -132,6 +133,8 @@ class Source:
     """The pixels as stored."""
     masks: tuple[Reader, ...]
     """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
+    channel_names: tuple[str, ...] = ()
+    """What the file calls the channels that `read` returns, "" where it says nothing."""
     own_masks: int = 0
     """How many of them are stored with the image, at every level; others came with the choice of
     this one."""
@@ -186,6 +189,20 @@ class Source:
     def is_dask(self) -> bool:
         """Whether `dask_block` can give slices for a graph."""
         return isinstance(self.reader, DaskReader)
+
+    def only(self, channel: int) -> "Source":
+        """Return the image with one of its channels; nodata is where that one has no data."""
+        pick, *alpha = self.layout.picks[channel], *self.layout.picks[self.channels :]
+        items = (replace(a, size=1) if a.name == "c" else a for a in self.axes.items)
+        return replace(
+            self,
+            axes=Axes(tuple(items)),
+            layout=replace(self.layout, picks=(pick, *alpha)),
+            rgb=False,
+            identity=hash_of(self.identity, ["only", pick]),
+            channel_names=self.channel_names[channel : channel + 1],
+            opened=self.opened and self.opened | {"channels": [pick]},
+        )
 
     def read(self, plane: int, box: Box) -> Block:
         """Read a box of one plane.
