@@ -1,20 +1,24 @@
 """A live view as layers of a viewer: kept fresh, never editable, gone together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from napari.utils.colormaps import CyclicLabelColormap
 from qtpy.QtCore import QTimer
 
-from napari_superpixels.errors import InputError
 from napari_superpixels.napari_ui.background import show
 from napari_superpixels.napari_ui.colours import superpixel_colours
-from napari_superpixels.napari_ui.layer_facts import PREVIEW
+from napari_superpixels.napari_ui.live_layer import (
+    REFRESH_MS,
+    Place,
+    add_live_borders,
+    add_live_labels,
+    move,
+    refresh,
+    remove,
+)
 from napari_superpixels.napari_ui.mailbox import Mailbox
-from napari_superpixels.napari_ui.placement import Placement
 from napari_superpixels.napari_ui.wording import preview_sentence
 
 if TYPE_CHECKING:
@@ -24,11 +28,8 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.live import LiveView
     from napari_superpixels.engine.plan import Plan
 
-REFRESH_MS = 100
-"""How often new tiles are fetched onto the screen, at most."""
-BORDER = (1.0, 0.9, 0.1, 1.0)
-"""Colour of boundaries, red, green, blue, alpha: a yellow that is seen on most images."""
 SUFFIX = "(preview)"
+"""How the name of a preview ends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +40,7 @@ class Shown:
     """The labels."""
     mailbox: Mailbox
     """Where its worker leaves word."""
-    place: Mapping[str, Any]
+    place: Place
     """Where level 0 of the view lies: keyword arguments of a layer."""
     name: str
     """Image, method and step."""
@@ -120,14 +121,14 @@ class LiveLayers:
         elif not wanted and self._borders is not None:
             borders, self._borders = self._borders, None
             self.labels.events.visible.disconnect(self._follow)
-            _remove(self._viewer, borders)
+            remove(self._viewer, borders)
 
     def close(self) -> None:
         """Stop what computes the layers and remove them; may be called again."""
         layers = self.layers
         self.stop()
         for layer in layers:
-            _remove(self._viewer, layer)
+            remove(self._viewer, layer)
 
     def stop(self) -> None:
         """Stop what computes the layers and look after them no more; may be called again."""
@@ -147,8 +148,7 @@ class LiveLayers:
 
     def _tick(self) -> None:
         if self._shown.mailbox.fetch_change():
-            for layer in self.layers:
-                layer.refresh(extent=False, thumbnail=False)
+            refresh(*self.layers)
         if error := self._shown.mailbox.fetch_error():
             show(error)
         if self.labels.visible:
@@ -173,38 +173,15 @@ class LiveLayers:
 
     def _add_labels(self) -> "napari.layers.Labels":
         shown = self._shown
-        return self._add(shown.view.labels, _labels_name(shown), shown.colours, opacity=0.5)
+        name = _labels_name(shown)
+        return add_live_labels(self._viewer, shown.view.labels, name, shown.place, shown.colours)
 
     def _add_borders(self) -> "napari.layers.Labels":
-        # A cycle of one: for a direct colormap napari has numba compile for seconds, at once.
-        colours = CyclicLabelColormap(colors=np.array([(0.0,) * 4, BORDER]), name="boundaries")
-        view = self._shown.view
-        borders = self._add(view.boundaries, _borders_name(self._shown), colours, opacity=0.9)
+        shown = self._shown
+        name = _borders_name(shown)
+        borders = add_live_borders(self._viewer, shown.view.boundaries, name, shown.place)
         borders.visible = self.labels.visible
         return borders
-
-    def _add(
-        self, levels: Any, name: str, colours: Any, *, opacity: float
-    ) -> "napari.layers.Labels":
-        layer = self._viewer.add_labels(
-            list(levels),
-            multiscale=True,
-            name=name,
-            colormap=colours,
-            opacity=opacity,
-            metadata=dict(PREVIEW),
-            **self._shown.place,
-        )
-        # What napari asks a layer for to save or copy it: the data that it would pass on are not
-        # there, and its writers would say so in words of their own.
-        layer.as_layer_data_tuple = partial(_refuse_to_be_saved, name)
-        return layer
-
-
-def _refuse_to_be_saved(name: str) -> NoReturn:
-    raise InputError(
-        f"{name} holds only what was looked at; press Run to have all of it, and save that."
-    )
 
 
 def colours_of(plan: "Plan") -> Any:
@@ -213,22 +190,9 @@ def colours_of(plan: "Plan") -> Any:
     return superpixel_colours((rows, columns), plan.lattice.planes)
 
 
-def move(layer: "napari.layers.Layer", place: Mapping[str, Any]) -> None:
-    """Move a layer to a place; what is set draws it anew, so only what differs is set."""
-    now = Placement.of(layer).as_layer_kwargs()
-    for name, value in place.items():
-        if not np.array_equal(np.asarray(now[name]), np.asarray(value)):
-            setattr(layer, name, value)
-
-
 def _labels_name(shown: Shown) -> str:
     return f"{shown.name} {SUFFIX}"
 
 
 def _borders_name(shown: Shown) -> str:
     return f"{shown.name} boundaries {SUFFIX}"
-
-
-def _remove(viewer: "napari.viewer.Viewer", layer: "napari.layers.Labels") -> None:
-    if layer in viewer.layers:
-        viewer.layers.remove(layer)

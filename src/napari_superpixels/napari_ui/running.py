@@ -14,12 +14,14 @@ from qtpy.QtCore import QTimer
 
 from napari_superpixels import api
 from napari_superpixels.engine.events import Report
+from napari_superpixels.engine.live import CACHE_BYTES
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import partial_path
 from napari_superpixels.engine.tally import Progress, Tally
 from napari_superpixels.errors import Cancelled
 from napari_superpixels.napari_ui.background import Job, show
 from napari_superpixels.napari_ui.finished import finished_layer
+from napari_superpixels.napari_ui.live_borders import Borders
 from napari_superpixels.napari_ui.outputs import Output, Place, place_for
 from napari_superpixels.napari_ui.placement import labels_placement
 from napari_superpixels.napari_ui.reader import LayerData
@@ -44,6 +46,10 @@ class Errand:
     """Image, method and step."""
     ask: bool
     """Whether to ask before a long run."""
+    boundaries: bool = False
+    """Whether to show borders of the finished labels too."""
+    cache_bytes: int = CACHE_BYTES
+    """Memory that their tiles may be kept in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +64,8 @@ class Finished:
     """What was done."""
     layer: LayerData
     """What to add to the viewer."""
+    borders: Borders | None
+    """The boundaries to add over it."""
 
 
 class Answer(Protocol):
@@ -151,7 +159,8 @@ class Run:
             plan, place.path, listener=self._tally, cancel=self._cancel, resume=place.resume
         )
         layer = placed(finished_layer(result.path), self.errand, plan)
-        return Finished(plan, result.path, result.report, layer)
+        borders = Borders(result.path, self.errand.cache_bytes) if self.errand.boundaries else None
+        return Finished(plan, result.path, result.report, layer, borders)
 
     def _look(self) -> None:
         assert self._plan is not None, "planned first"

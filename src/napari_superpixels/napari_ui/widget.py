@@ -20,6 +20,7 @@ from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.layout import Panel
 from napari_superpixels.napari_ui.parameters import Parameters
+from napari_superpixels.napari_ui.placement import Placement
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.preview import Preview, Wish
 from napari_superpixels.napari_ui.running import Errand, Finished, Listeners, Run
@@ -257,7 +258,14 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     def _errand(self, *, ask_first: bool) -> Errand:
         request = request_of(self.form, self._viewer, preview=False)
         self.form.propose()
-        return Errand(request, self.form.wanted_output(), self._name(), ask_first)
+        return Errand(
+            request,
+            self.form.wanted_output(),
+            self._name(),
+            ask_first,
+            self.form.boundaries.value,
+            self._cache_bytes,
+        )
 
     def _name(self) -> str:
         form = self.form
@@ -286,7 +294,10 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     def _run_finished(self, errand: Errand, finished: Finished) -> None:
         data, keywords, _ = finished.layer
         self._preview.hide()
-        self._viewer.add_labels(data, **keywords)
+        layer = self._viewer.add_labels(data, **keywords)
+        if finished.borders is not None:
+            place = Placement.of(layer).as_layer_kwargs()
+            finished.borders.show(self._viewer, layer, place)
         report = finished.report
         self._panel.tell(f"Run: {report.superpixels:,} superpixels in {finished.path.name}.")
 

@@ -126,6 +126,47 @@ def test_an_image_of_bool_or_nan_is_previewed(panel: Any, viewer: Any, until: An
         assert (np.asarray(labels[:40]) != 0).any() == (name == "mask")
 
 
+def test_layers_on_different_grids(panel: Any, viewer: Any, run: Any, told: list[str]) -> None:
+    viewer.add_image(np.zeros((64, 64), np.uint8), name="one")
+    viewer.add_image(np.zeros((64, 80), np.uint8), name="two")
+    panel.images.value = list(viewer.layers)
+    run()
+    _one(told, "one", "two")
+
+
+def test_a_mask_of_another_extent(
+    panel: Any, viewer: Any, picture: np.ndarray, run: Any, told: list[str]
+) -> None:
+    viewer.add_image(picture, name="cells")
+    mask = viewer.add_labels(np.ones((20, 20), np.uint8), name="where")
+    panel.mask.value = mask
+    run()
+    _one(told, "where")
+
+
+def test_alpha_says_where_there_are_data(
+    panel: Any, viewer: Any, picture: np.ndarray, run: Any, told: list[str]
+) -> None:
+    alpha = np.full((96, 128, 1), 255, np.uint8)
+    alpha[:, :40] = 0
+    viewer.add_image(np.concatenate([picture, alpha], -1), name="seen", rgb=True)
+    run()
+    assert told == []
+    labels = np.asarray(viewer.layers["seen slic 16px"].data)
+    assert not labels[:, :40].any()
+    assert labels[:, 40:].all()
+
+
+def test_a_region_that_is_not_seen(
+    panel: Any, viewer: Any, picture: np.ndarray, run: Any, told: list[str]
+) -> None:
+    viewer.add_image(picture, name="cells")
+    drawn = viewer.add_shapes(name="drawn")
+    panel.region.value = drawn
+    run()
+    _one(told, "drawn")
+
+
 def test_a_parameter_that_is_none(panel: Any) -> None:
     from napari_superpixels.errors import InputError
 

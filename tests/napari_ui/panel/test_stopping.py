@@ -1,6 +1,8 @@
 """Whatever is closed or removed, what works for it stops, and nothing of it stays."""
 
 import gc
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 from typing import Any
@@ -148,17 +150,56 @@ def test_a_closed_panel_is_freed(viewer: Any, until: Any, no_threads: Any, pictu
     assert view() is None
 
 
-@pytest.mark.parametrize("way", ["close", "window"])
-def test_closing_the_window_stops_all(
-    make_napari_viewer: Any, until: Any, tmp_path: Path, picture: Any, way: str, no_threads: Any
+def test_closing_the_viewer_stops_all(
+    begun: Any, viewer: Any, until: Any, no_threads: Any, tmp_path: Path
 ) -> None:
-    viewer = make_napari_viewer(show=True)
-    viewer.add_image(picture, name="cells")
-    _, panel = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixels")
-    until(lambda: panel.ready)
-    panel.preview()
+    begun.preview()
     until(lambda: len(viewer.layers) == 2)
-    close = {"close": viewer.close, "window": panel.native.window().close}[way]
-    close()
-    until(lambda: not panel.previewing)
+    viewer.close()
     no_threads()
+    assert not begun.previewing
+    assert not progress._all_instances
+    assert _partial(tmp_path).is_dir()
+
+
+CLOSE_THE_WINDOW = """
+import os, sys, threading
+import napari, numpy as np
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QPushButton
+
+viewer = napari.Viewer()
+noise = np.random.default_rng(0).integers(0, 255, (4000, 4000), dtype=np.uint8)
+viewer.add_image(noise, name="large")
+dock, panel = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixels")
+panel.folder.value = sys.argv[1]
+panel.step.value = 4
+panel.boundaries.value = True
+
+def look():
+    if panel.ready and not panel.previewing:
+        panel.preview()
+        panel.run()
+    if panel.running and len(viewer.layers) == 3 and "super-tiles" in panel.sentence:
+        timer.stop()
+        dock.window().close()
+
+timer = QTimer()
+timer.timeout.connect(look)
+timer.start(50)
+napari.run()
+ours = [t for t in threading.enumerate() if t.name.startswith("superpixels")]
+for thread in ours:
+    thread.join(30)
+print("left:", [t.name for t in ours if t.is_alive()], panel.running, panel.previewing)
+"""
+
+
+def test_closing_the_window_as_a_person_does_ends_the_process(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSE_THE_WINDOW, str(tmp_path)],
+        capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "left: [] False False" in done.stdout
+    assert "Traceback" not in done.stderr
