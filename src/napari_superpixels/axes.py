@@ -19,6 +19,22 @@ LEADING = "tz"
 """The axes that number planes, slowest first."""
 
 
+UNIT_UM = {
+    "picometer": 1e-6,
+    "angstrom": 1e-4,
+    "nanometer": 1e-3,
+    "micrometer": 1.0,
+    "millimeter": 1e3,
+    "centimeter": 1e4,
+    "inch": 25_400.0,
+    "foot": 304_800.0,
+    "meter": 1e6,
+    "metre": 1e6,
+    "kilometer": 1e9,
+}
+"""Length of a unit, in micrometers."""
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """One axis of an image."""

@@ -100,5 +100,22 @@ def test_the_mask_has_the_shape_of_the_level(tmp_path):
         tiff.write(np.ones((64, 64), np.uint8), tile=(16, 16), subifds=1)
         tiff.write(np.ones((32, 32), np.uint8), tile=(16, 16), subfiletype=1)
     assert open_source(path, level=1, mask=np.ones((32, 32))).axes.plane_shape == (32, 32)
-    with pytest.raises(InputError, match=r"shape \(64, 64\).*needs \(32, 32\).*of level 1"):
-        open_source(path, level=1, mask=np.ones((64, 64)))
+    with pytest.raises(InputError, match=r"shape \(64, 32\).*needs \(32, 32\).*of level 1"):
+        open_source(path, level=1, mask=np.ones((64, 32)))
+
+
+@pytest.mark.parametrize("leading", [(), (2,)])
+@pytest.mark.parametrize("kind", ["array", "dask", "png"])
+def test_a_mask_of_another_level_is_looked_at_from_this_one(rng, tmp_path, leading, kind):
+    fine = np.ones((2, 60, 80), np.uint8)
+    coarse = np.ones((2, 31, 41), np.uint8)
+    masks = rng.integers(0, 2, (*leading, 60, 80), dtype=np.uint8)
+    if kind == "png":
+        masks = masks.reshape(-1, 60, 80)[0]
+        Image.fromarray(masks).save(tmp_path / "mask.png")
+    given = {"array": masks, "dask": da.from_array(masks), "png": tmp_path / "mask.png"}[kind]
+    source = open_source([fine, coarse], level=1, axes="zyx", mask=given)
+    rows, columns = (((np.arange(m) + 0.5) * n / m).astype(int) for n, m in ((60, 31), (80, 41)))
+    box = Box.of((3, 31), (5, 40))
+    expected = masks.reshape(-1, 60, 80)[-1][rows[:, None], columns] != 0
+    np.testing.assert_array_equal(source.read(1, box).valid, expected[box.slices])

@@ -6,27 +6,12 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-from napari_superpixels.axes import Axis
+from napari_superpixels.axes import UNIT_UM, Axis
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import InputError
 from napari_superpixels.io.source import Source
 from napari_superpixels.models.protocol import Method
 from napari_superpixels.models.registry import make_method
-
-UNIT_UM = {
-    "picometer": 1e-6,
-    "angstrom": 1e-4,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "inch": 25_400.0,
-    "foot": 304_800.0,
-    "meter": 1e6,
-    "metre": 1e6,
-    "kilometer": 1e9,
-}
-"""Length of a unit, in micrometers."""
 
 
 def resolve_method(source: Source, method: Any, settings: Mapping[str, Any]) -> Method:

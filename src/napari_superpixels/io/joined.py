@@ -79,6 +79,7 @@ def _join(parts: tuple[Source, ...]) -> Source:
         masks=masks,
         own_masks=len(masks),
         levels=JoinedLevels(parts) if same_levels and len(first.level_shapes) > 1 else None,
+        channel_names=tuple(name for part in parts for name in _names(part)),
         opened=_opened(parts),
     )
 
@@ -105,6 +106,10 @@ def _axes_with_channels(axes: Axes, count: int) -> Axes:
     before = [axis for axis in leading if axis.name == "t"]
     after = [axis for axis in leading if axis.name != "t"]
     return Axes((*before, Axis("c", count), *after, y, x))
+
+
+def _names(part: Source) -> tuple[str, ...]:
+    return part.channel_names or ("",) * part.channels
 
 
 def _shared_nodata(parts: Sequence[Source]) -> float | None:

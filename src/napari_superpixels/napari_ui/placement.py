@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_superpixels.axes import UNIT_UM
+
 if TYPE_CHECKING:
     from napari_superpixels.engine.plan import Plan
     from napari_superpixels.napari_ui.snapshot import LayerSnapshot
@@ -14,17 +16,6 @@ if TYPE_CHECKING:
 Matrix = NDArray[np.float64]
 Points = NDArray[np.float64]
 """Positions, shape (N, axes); whole numbers are pixel centres, as everywhere in napari."""
-
-UNIT_UM = {
-    "angstrom": 1e-4,
-    "nanometer": 1e-3,
-    "micrometer": 1.0,
-    "millimeter": 1e3,
-    "centimeter": 1e4,
-    "meter": 1e6,
-    "kilometer": 1e9,
-}
-"""Lengths that layers on one canvas are converted between, in micrometers."""
 
 
 @dataclass(frozen=True, slots=True)
