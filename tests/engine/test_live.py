@@ -191,6 +191,13 @@ def test_without_levels_of_its_own_an_image_is_read_with_gaps(live):
     assert (seen(view, view.labels[2]) > 0).all()
 
 
+@pytest.mark.parametrize(("wrap", "approximate"), [(np.asarray, 3), (da.from_array, 2)])
+def test_gaps_in_files_are_short_and_in_memory_as_they_come(wrap, approximate):
+    source = api.open(wrap(np.zeros((4000, 4000), np.uint8)), axes="yx")
+    kinds = [level.kind for level in label_levels(make_plan(source, Fake(step=32)))]
+    assert kinds == ["exact", *["approximate"] * approximate, *["cells"] * (4 - approximate)]
+
+
 def test_cells_are_there_at_once(live):
     plan = make_plan(api.open(noise((600, 500)), axes="yx"), Fake(step=2))
     view = live(plan)
