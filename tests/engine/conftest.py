@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from napari_superpixels import api
 from napari_superpixels.engine.lazy import lazy_labels
+from napari_superpixels.engine.live import LiveView
 from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.testing.fake import Fake
 
@@ -38,3 +39,28 @@ def whole(fake_plan: Callable[..., Plan]) -> Callable[..., NDArray[np.generic]]:
         return np.asarray(lazy_labels(fake_plan(array, axes, method)).compute())
 
     return compute
+
+
+@pytest.fixture
+def live() -> Iterator[Callable[..., LiveView]]:
+    """Make live views, which are closed at the end."""
+    views = []
+
+    def make(plan: Plan, **options: object) -> LiveView:
+        views.append(LiveView(plan, **options))
+        return views[-1]
+
+    yield make
+    for view in views:
+        view.close()
+
+
+@pytest.fixture
+def tiles_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Make tiles of about so many pixels, and levels down to a short one."""
+
+    def make(edge: int, coarsest: int = 256) -> None:
+        for name, value in {"TILE_PX": edge, "TILE_CELLS": 1, "COARSEST_PX": coarsest}.items():
+            monkeypatch.setattr(f"napari_superpixels.engine.live_levels.{name}", value)
+
+    return make

@@ -64,7 +64,7 @@ class Worker:
 
     def _unused(self) -> bool:
         with self._lock:
-            if not self._views:
+            if not list(self._views):  # its length may count what is just being forgotten
                 self._thread = None
             return self._thread is None
 

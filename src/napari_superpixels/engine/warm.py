@@ -29,8 +29,9 @@ from napari_superpixels.models.registry import make_method
 
 RGB = ImageFacts(channels=3, dtype=np.dtype(np.uint8), rgb=True)
 
-TINY_STEP, TINY_CELLS = 8, 5
-"""Size of the image on which kernels are tried."""
+TINY_STEP, TINY_PX = 8, 41
+"""Size of the images on which kernels are tried; the last cells are one pixel wide, for arrays of
+one row have another layout."""
 
 LONGEST_SECONDS = 300.0
 """How long another process may compile before this one does it after all."""
@@ -84,8 +85,7 @@ def _run(plan: Plan) -> None:
 
 def _tiny_images(facts: ImageFacts) -> Iterator[tuple[NDArray[Any], str]]:
     """Yield noise with channels first and last, as arrays that may and may not be written to."""
-    size = TINY_STEP * TINY_CELLS
-    noise = np.random.default_rng(0).integers(0, 100, (facts.channels, size, size))
+    noise = np.random.default_rng(0).integers(0, 100, (facts.channels, TINY_PX, TINY_PX))
     first = noise.astype(facts.dtype)
     last = np.ascontiguousarray(np.moveaxis(first, 0, -1))
     letters = "s" if facts.rgb else "c"

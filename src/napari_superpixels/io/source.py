@@ -133,13 +133,13 @@ class Source:
     """The pixels as stored."""
     masks: tuple[Reader, ...]
     """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
+    channel_names: tuple[str, ...] = ()
+    """What the file calls the channels that `read` returns, "" where it says nothing."""
     own_masks: int = 0
     """How many of them are stored with the image, at every level; others came with the choice of
     this one."""
     levels: Levels | None = None
     """Where other levels come from; None where there are none."""
-    channel_names: tuple[str, ...] = ()
-    """What the file calls the channels that `read` returns, "" where it says nothing."""
     opened: dict[str, Any] | None = None
     """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
 

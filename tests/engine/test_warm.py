@@ -1,0 +1,114 @@
+"""Kernels are compiled elsewhere once, and only loaded afterwards."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from napari_superpixels.engine import warm
+from napari_superpixels.kernels import ids, jit
+from napari_superpixels.models.protocol import ImageFacts
+from napari_superpixels.models.slic import Slic
+
+TWO_CHANNELS = ImageFacts(channels=2, dtype=np.dtype(np.uint16), rgb=False)
+
+
+@pytest.fixture
+def marks(monkeypatch, tmp_path):
+    """Keep the marks of what is compiled in a folder of the test's own."""
+
+    def mark_of(_function, name):
+        return tmp_path / name
+
+    monkeypatch.setattr(jit, "mark_of", mark_of)
+    return tmp_path
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Record what processes would be started, and start none."""
+    commands = []
+    monkeypatch.setattr(warm.subprocess, "run", lambda command, **_: commands.append(command))
+    return commands
+
+
+def test_compiling_is_left_to_another_process_once(marks, started):
+    for _ in range(2):
+        warm.warm_up(Slic(), TWO_CHANNELS)
+    assert [command[1:] for command in started] == [
+        ["-m", "napari_superpixels.engine.warm", "slic", "<u2", "2", "0"]
+    ]
+    assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
+
+
+def test_each_method_and_type_is_for_itself(marks, started):
+    warm.warm_up(Slic(), TWO_CHANNELS)
+    warm.warm_up(Slic())
+    assert [command[-3:] for command in started] == [["<u2", "2", "0"], ["|u1", "3", "1"]]
+
+
+def test_without_a_place_for_compiled_code_this_process_compiles(monkeypatch, started):
+    monkeypatch.setattr(jit, "mark_of", lambda _function, _name: None)
+    warm.warm_up(Slic(), TWO_CHANNELS)
+    assert started == []
+
+
+def test_a_process_that_cannot_start_is_no_error(marks, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(warm.subprocess, "run", fail)
+    warm.warm_up(Slic(), TWO_CHANNELS)
+    assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
+
+
+def test_the_other_process_runs_what_it_is_told(marks):
+    warm.main(["slic", "<u2", "2", "0"])
+    assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
+
+
+def test_marks_lie_beside_the_code_and_change_with_it(monkeypatch):
+    mark = jit.mark_of(ids._expand, "slic")
+    assert mark == jit.mark_of(ids._expand, "slic")
+    assert mark.parent.name.startswith("kernels") or mark.parent.name == "__pycache__"
+    monkeypatch.setattr(jit, "sources_digest", lambda _folder: "changed")
+    assert jit.mark_of(ids._expand, "slic") != mark
+    assert jit.mark_of(lambda: None, "slic") is None
+
+
+AFTER = r"""
+import sys
+from napari_superpixels.engine.live import LiveView
+from napari_superpixels.engine.warm import RGB, run_once
+from napari_superpixels.models.registry import make_method
+from napari_superpixels import api
+from numba.core.dispatcher import Dispatcher
+from skimage.data import astronaut
+if sys.argv[1] == "warm":
+    run_once(make_method("slic", {}), RGB)
+kernels = [v for name, m in list(sys.modules.items()) if name.startswith("napari_superpixels")
+           for v in vars(m).values() if isinstance(v, Dispatcher)]
+def compiled():
+    return {(kernel.__name__, signature) for kernel in kernels for signature in kernel.signatures}
+before = compiled()
+image = astronaut()[:100, :90]
+for given in (image, image.transpose(2, 0, 1).copy()):
+    axes = "yxs" if given is image else "syx"
+    view = LiveView(api.plan(api.open(given, axes=axes, rgb=True), "slic", step=9))
+    view.labels[0][...]
+    assert view.wait(600)
+    assert view.status().failed == 0
+more = compiled() - before
+print(*more, sep="\n", file=sys.stderr)
+print(len(more))
+"""
+
+
+@pytest.mark.parametrize(("how", "missing"), [("warm", False), ("cold", True)])
+def test_afterwards_a_view_needs_nothing_more(how, missing):
+    command = [sys.executable, "-c", AFTER, how]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (int(done.stdout.split()[-1]) > 0) == missing, done.stderr
