@@ -8,6 +8,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models.protocol import Method
 
 METHODS = {
+    "scn": "napari_superpixels.models.grid_network:Scn",
     "slic": "napari_superpixels.models.slic:Slic",
     "ssn_pix": "napari_superpixels.models.ssn_pix:SsnPix",
 }

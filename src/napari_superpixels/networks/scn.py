@@ -12,8 +12,6 @@ clamped to the nearest cell; here they are no candidates at all.
 The shape suffixes: N batch, C channels, Y X pixels, H W cells, K the 9 candidates of a pixel.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 
@@ -98,8 +96,6 @@ class Scn(GridNetwork):
     channels
         Channels of the image.
     """
-
-    reach_cells: ClassVar[int] = 6
 
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
