@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_superpixels.errors import SuperpixelsError
     from napari_superpixels.models.grid_network import Scn
     from napari_superpixels.models.slic import Slic
+    from napari_superpixels.models.ssn import Ssn
     from napari_superpixels.models.ssn_pix import SsnPix
 
 __version__ = "0.1.0.dev0"
@@ -27,6 +28,7 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Scn",
     "Slic",
+    "Ssn",
     "SsnPix",
     "SuperpixelsError",
     "__version__",
@@ -42,6 +44,7 @@ __all__ = [
 _HOMES = {
     "Scn": "models.grid_network",
     "Slic": "models.slic",
+    "Ssn": "models.ssn",
     "SsnPix": "models.ssn_pix",
     "SuperpixelsError": "errors",
 }

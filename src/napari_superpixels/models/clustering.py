@@ -205,6 +205,31 @@ def _joint_range(statistics: Statistics) -> tuple[tuple[float, float], ...]:
     return ((min(statistics.minimum), max(statistics.maximum)),)
 
 
+def connected(result: SlicResult, wanted: Box, threads: int, bands: Bands) -> Codes:
+    """Return the connected codes of some cells of a clustering."""
+    cells = result.cells
+    lattice = cells.frame.lattice
+    near = Box(tuple(side.grow(HALO_CELLS) for side in wanted)).clip(Box.whole(cells.grid))
+    assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
+    codes = result.codes(near, bands)
+    valid = None if cells.complete else codes != NODATA_CODE
+    cost, step = result.cost(near), cells.frame.step
+    whole = connect(codes, valid, step, cost, threads=threads, pulse=bands.pulse)
+    place = lattice.to_pixels(wanted).relative_to(lattice.to_pixels(near))
+    inner: Codes = whole[place.slices]
+    return inner
+
+
+def cluster_bytes(frame: Frame, bands: int) -> int:
+    """Return an upper bound of what clustering uses, cells counted, in so many bands at most."""
+    lattice, channels = frame.lattice, frame.channels
+    centres = lattice.cells_per_plane * 4 * (2 * channels + 5)
+    # Sums once more, and those of bands, which reach one row of cells beyond on either side.
+    overlap = 2 * bands * lattice.cells[1]
+    sums = (2 * lattice.cells_per_plane + overlap) * 8 * (channels + 3)
+    return frame.bytes + centres + sums
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterModel:
     """A clustering method, made ready for one image."""
@@ -234,17 +259,7 @@ class ClusterModel:
         frame = self._frame((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
         cells = Cells.gather(frame, partial(self._rows, tile), bands)
         result = self.clusterer(cells, self.iterations, cut=tile.cut, bands=bands)
-        near = Box(tuple(side.grow(HALO_CELLS) for side in tile.wanted))
-        near = near.clip(Box.whole(cells.grid))
-        assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
-        codes = result.codes(near, bands)
-        valid = None if cells.complete else codes != NODATA_CODE
-        connected = connect(
-            codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
-        )
-        to_pixels = frame.lattice.to_pixels
-        inner: Codes = connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
-        return inner
+        return connected(result, tile.wanted, threads, bands)
 
     def _frame(self, shape: tuple[int, int], step: tuple[int, int]) -> Frame:
         return Frame(Lattice(shape, step), self.channels, self.quanta.position)
@@ -269,12 +284,7 @@ class ClusterModel:
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
         step = (self.step, self.step)
-        frame = self._frame(shape, step)
-        centres = frame.lattice.cells_per_plane * 4 * (2 * self.channels + 5)
-        # Sums once more, and those of bands, which reach one row of cells beyond on either side.
-        overlap = 2 * BANDS_A_THREAD * MOST_THREADS * frame.lattice.cells[1]
-        sums = (2 * frame.lattice.cells_per_plane + overlap) * 8 * (self.channels + 3)
         connectivity = 2 * shape[0] * shape[1] + connectivity_bytes(
             shape, step, threads=MOST_THREADS
         )
-        return frame.bytes + centres + sums + connectivity
+        return cluster_bytes(self._frame(shape, step), BANDS_A_THREAD * MOST_THREADS) + connectivity

@@ -93,7 +93,7 @@ class Scn(GridMethod):
 
     name: ClassVar[str] = "scn"
     reach_px: ClassVar[int] = 79
-    pixel_bytes: ClassVar[int] = 1200
+    pixel_bytes: ClassVar[int] = 700
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ clamped to the nearest cell; here they are no candidates at all.
 The shape suffixes: N batch, C channels, Y X pixels, H W cells, K the 9 candidates of a pixel.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -104,6 +106,11 @@ class Scn(GridNetwork):
         self.decoder = Decoder()
         self.head = nn.Conv2d(WIDTHS[0], NEIGHBOURS, 3, padding=1)
         initialise(self)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What makes a network of the same layers."""
+        return {"channels": self.channels}
 
     def forward(self, image: Tensor) -> Tensor:
         """Return association logits; see `GridNetwork`."""

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_superpixels import api
+from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.engine.tile import no_pulse, read_box
 from napari_superpixels.io import Source
@@ -22,7 +23,7 @@ from napari_superpixels.models import clustering
 from napari_superpixels.models.learned import load
 from napari_superpixels.models.protocol import Method, Tile
 from napari_superpixels.models.weights import find
-from napari_superpixels.testing.contract import MethodContract, noise
+from napari_superpixels.testing.contract import MethodContract, labels_of, noise
 from napari_superpixels.testing.reach import reach_of
 from napari_superpixels.testing.short_halo import ShortHalo
 from napari_superpixels.testing.weights import write_random_weights
@@ -79,14 +80,16 @@ def raw_logits(plan: Plan) -> NDArray[np.float32]:
     return out
 
 
-class NetworkContract(MethodContract):
-    """Tests of one learned method."""
+class _Learned(MethodContract):
+    """Makes the settings, with random weights."""
 
     methods: tuple[Any, ...] = ()
     method_class: ClassVar[type[Any]]
     configs: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Parameters of its network, one for each of `steps`."""
     steps: ClassVar[tuple[int, ...]] = (16,)
+    settings: ClassVar[dict[str, Any]] = {}
+    """Settings beside the step and the weights."""
 
     @pytest.fixture(autouse=True)
     def _write_weights(self, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -95,8 +98,12 @@ class NetworkContract(MethodContract):
         made = []
         for seed, (config, step) in enumerate(zip(self.configs, self.steps, strict=True)):
             path: Path = write_random_weights(folder, name, seed, **config)
-            made.append(self.method_class(step=step, weights=str(path)))
+            made.append(self.method_class(step=step, weights=str(path), **self.settings))
         self.methods = tuple(made)
+
+
+class NetworkContract(_Learned):
+    """Tests of one grid network."""
 
     def test_windows_do_not_show(self) -> None:
         """Windows of other shapes, with no more halo than the network asks for, agree."""
@@ -158,6 +165,56 @@ class NetworkContract(MethodContract):
             whole = raw_logits(api.plan(source, method, window=max(image.shape)))
             tiled = raw_logits(_with_halo(source, method, 6 * method.align_cells, 0))
             assert difference(tiled[:, mask], whole[:, mask]).allowed
+
+
+class SamplingContract(_Learned):
+    """Tests of one sampling network: its labels are the same bits in all windows."""
+
+    settings: ClassVar[dict[str, Any]] = {"iterations": 2}
+
+    def test_windows_do_not_show(self) -> None:
+        """Any window gives the labels of the whole image, over several blocks."""
+        for number, method in enumerate(self.methods):
+            for image in _long_strips(method, number):
+                whole = labels_of(image, method, window=max(image.shape))
+                for core in (5, 2 * method.align_cells + 1):
+                    tiled = labels_of(image, method, window=core * method.step)
+                    np.testing.assert_array_equal(tiled, whole)
+
+    def test_a_short_halo_shows(self) -> None:
+        """Two cells less than the cone of the clustering give other choices somewhere."""
+        for method in self.methods:
+            image = _long_strips(method, 0)[0]
+            whole = labels_of(image, method, window=max(image.shape))
+            missing = method.halo_cells - method.cone_cells + 2
+            cut: Any = ShortHalo(method, missing=missing)
+            short = make_plan(api.open(image), cut, window=5 * method.step)
+            assert (np.asarray(lazy_labels(short).compute()) != whole).any()
+
+    def test_a_copy_that_starts_at_another_cell_agrees(self) -> None:
+        """Away from the cut, labels of a crop are those of the image; bit by bit for a block.
+
+        Four cells are a whole number of the network's strides, whatever the step.
+        """
+        for method in self.methods:
+            step, align, reach = method.step, method.align_cells, method.halo_cells
+            image = noise((3 * step, step * (2 * reach + align), 3))
+            whole = labels_of(image, method).astype(np.int64)
+            for columns in (align, 4):
+                part = labels_of(image[:, columns * step :], method)
+                near = (slice(None), slice(reach * step, None))
+                width = 2 * reach + align
+                r, c = np.divmod(part[near].astype(np.int64) - 1, width - columns)
+                far = whole[:, (reach + columns) * step :]
+                differs = r * width + c + columns + 1 != far
+                assert differs.mean() <= LARGEST_SHARE * (columns != align)
+
+
+def _long_strips(method: Any, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return two images of noise, lying and standing, of several blocks."""
+    long = method.step * (2 * method.halo_cells + 3 * method.align_cells) + 5
+    lying = noise((2 * method.step + 3, long, 3), seed)
+    return lying, np.swapaxes(lying, 0, 1).copy()
 
 
 def strips(method: Any, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
