@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from skimage.io import imread
 
 import napari_superpixels as nsp
 from napari_superpixels.engine.geometry import NETWORK_WINDOW_PX
@@ -16,6 +17,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models import grid_network, learned, ssn
 from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.weights import SHIPPED
 from napari_superpixels.networks.association import soft_slic
 from napari_superpixels.testing.contract import noise
 from napari_superpixels.testing.weights import write_random_weights
@@ -45,7 +47,7 @@ def test_a_method_runs_by_name_tiled_and_lazily(scn):
 
 @pytest.mark.parametrize("name", ["scn", "ainet", "pcnet", "ssn", "hcssn"])
 def test_without_weights_a_method_says_so(name):
-    if (learned.find.__globals__["SHIPPED"] / f"{name}.safetensors").exists():
+    if (SHIPPED / f"{name}.safetensors").exists():
         pytest.skip("this version ships weights for it")
     with pytest.raises(InputError, match=f"no weights '{name}' in this version; train some"):
         nsp.superpixels(noise((32, 32, 3)), name)
@@ -138,8 +140,9 @@ def test_a_wrong_number_of_channels_is_refused(scn):
 
 
 def test_complex_samples_are_refused(scn):
+    facts = ImageFacts(channels=3, dtype=np.dtype(np.complex64), rgb=True)
     with pytest.raises(InputError, match="complex64, but scn needs real numbers"):
-        nsp.superpixels(np.zeros((40, 40), np.complex64), "scn", weights=scn).compute()
+        nsp.Scn(weights=scn).model(facts, None)
 
 
 def test_weights_for_other_layers_are_refused(folder):
@@ -176,9 +179,8 @@ def test_integer_clustering_is_that_of_the_differentiable_operator(folder, sampl
     from napari_superpixels.kernels.bands import Bands
     from napari_superpixels.models.weights import find
     from napari_superpixels.networks.ssn import Ssn, normalise, positions
-    from napari_superpixels.testing.real import crop
 
-    image = crop(samples)
+    image = np.ascontiguousarray(imread(samples / "nuclei-histology.png")[:208, :176, :3])
     weights = str(write_random_weights(folder, "ssn", 3))
     model = nsp.Ssn(weights=weights).model(RGB, None)
     assert isinstance(model, ssn.SsnModel)

@@ -43,7 +43,9 @@ def test_the_format_is_the_published_one():
 
 
 def test_metadata_of_other_writers_is_passed_over():
-    header = b'{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}'
+    header = (
+        b'{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}'
+    )
     found = unpack(len(header).to_bytes(8, "little") + header + b"\x00\x3c")
     assert found["a"] == [1.0]
 
@@ -60,7 +62,7 @@ def test_metadata_of_other_writers_is_passed_over():
     ],
 )
 def test_other_content_is_refused(content):
-    with pytest.raises(InputError, match="no .safetensors file"):
+    with pytest.raises(InputError, match=r"no \.safetensors file"):
         unpack(content)
 
 
@@ -137,7 +139,9 @@ def test_a_file_that_vanished_says_so(file):
         found.read()
 
 
-@pytest.mark.parametrize("path", sorted(weights.SHIPPED.glob("*.safetensors")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted(weights.SHIPPED.glob("*.safetensors")), ids=lambda p: p.stem
+)
 def test_shipped_weights_are_whole_small_and_fit_their_network(path):
     from napari_superpixels.models.learned import load
 
