@@ -134,9 +134,37 @@ def test_absolute_positions_are_refused_in_tiles(folder):
         nsp.Ssn(weights=weights).model(RGB, None)
 
 
-def test_a_wrong_number_of_channels_is_refused(scn):
-    with pytest.raises(InputError, match=r"5 channels, but these weights of scn take 3"):
-        nsp.superpixels(np.zeros((5, 40, 40), np.uint8), "scn", axes="cyx", weights=scn).compute()
+def test_a_wrong_number_of_channels_is_refused(scn, folder):
+    with pytest.raises(InputError, match=r"2 channels, but these weights of scn take 3"):
+        nsp.superpixels(np.zeros((2, 40, 40), np.uint8), "scn", axes="cyx", weights=scn).compute()
+    other = str(write_random_weights(folder, "scn", 11, channels=2))
+    with pytest.raises(InputError, match=r"5 channels, but these weights of scn take 2"):
+        nsp.superpixels(np.zeros((5, 40, 40), np.uint8), "scn", axes="cyx", weights=other).compute()
+
+
+def test_many_channels_are_projected_by_whole_image_components(scn):
+    """Three colours hidden in six channels with noise come back, up to a turn."""
+    rng = np.random.default_rng(0)
+    hidden = rng.random((3, 50, 60))
+    mixed = np.einsum("cd,dyx->cyx", rng.random((6, 3)), hidden)
+    image = (mixed * 1000).astype(np.uint16)
+    source = nsp.open(image, axes="cyx")
+    plan = nsp.plan(source, "scn", weights=scn)
+    assert plan.statistics is not None
+    assert plan.statistics.projection is not None
+    samples = plan.model.samples
+    assert samples.projection == plan.statistics.projection
+    found = samples(image, None).reshape(3, -1)
+    assert found.shape == (3, 3000)
+    assert (found.min(), found.max()) == (0, 1)
+    inner = ((found > 0) & (found < 1)).all(axis=0)
+    design = np.vstack([hidden.reshape(3, -1)[:, inner], np.ones(inner.sum())])
+    _, residual, *_ = np.linalg.lstsq(design.T, found[:, inner].T, rcond=None)
+    assert (residual / inner.sum() < 1e-3).all()
+    part = samples(image[:, 7:20, 3:9], None)
+    np.testing.assert_array_equal(part, found.reshape(3, 50, 60)[:, 7:20, 3:9])
+    whole = nsp.superpixels(image, "scn", axes="cyx", weights=scn).compute()
+    assert whole.shape == (50, 60)
 
 
 def test_complex_samples_are_refused(scn):
