@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from napari_superpixels.errors import SuperpixelsError
     from napari_superpixels.io.joined import join_channels
     from napari_superpixels.io.polygons import Polygons
+    from napari_superpixels.models.grid_network import Ainet, Pcnet, Scn
     from napari_superpixels.models.slic import Slic
+    from napari_superpixels.models.ssn import Hcssn, Ssn
     from napari_superpixels.models.ssn_pix import SsnPix
     from napari_superpixels.napari_ui.show import show
     from napari_superpixels.samples import sample_path
@@ -28,8 +30,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Ainet",
+    "Hcssn",
+    "Pcnet",
     "Polygons",
+    "Scn",
     "Slic",
+    "Ssn",
     "SsnPix",
     "SuperpixelsError",
     "__version__",
@@ -46,13 +53,18 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Ainet": "models.grid_network",
+    "Hcssn": "models.ssn",
+    "join_channels": "io.joined",
+    "Pcnet": "models.grid_network",
     "Polygons": "io.polygons",
+    "sample_path": "samples",
+    "Scn": "models.grid_network",
+    "show": "napari_ui.show",
     "Slic": "models.slic",
+    "Ssn": "models.ssn",
     "SsnPix": "models.ssn_pix",
     "SuperpixelsError": "errors",
-    "join_channels": "io.joined",
-    "sample_path": "samples",
-    "show": "napari_ui.show",
 }
 """Modules of the public names that are not functions of `api`."""
 

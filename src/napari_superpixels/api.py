@@ -114,7 +114,8 @@ def plan(
     source
         From `open`, or whatever `open` takes.
     method
-        ``"slic"`` or ``"ssn_pix"``, or their settings, e.g. ``Slic(step=16)``.
+        ``"slic"``, ``"ssn_pix"``, ``"ssn"``, ``"hcssn"``, ``"scn"``, ``"ainet"`` or ``"pcnet"``,
+        or their settings, e.g. ``Slic(step=16)``.
     region
         What is written, in pixels per axis, e.g. ``{"y": (0, 512)}``; grown to whole cells.
         Labels are those of the whole image.
@@ -122,7 +123,7 @@ def plan(
         Edge of a window in pixels; chosen for you when left out. Never changes the labels.
     **settings
         Parameters of the method when it is given by name: ``step`` in pixels, or ``step_um`` in
-        micrometers; ``compactness``; ``iterations``.
+        micrometers; ``compactness``; ``iterations``; ``weights``.
 
     Returns
     -------
@@ -180,9 +181,11 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
 
     source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb,
                   calibration=calibration)  # fmt: skip
-    if window is None:
+    made = _make_plan(source, method, region, window, settings)
+    if window is None and not made.method.fixed_windows:
         window = view_window(source.axes.plane_shape)
-    return lazy_labels(_make_plan(source, method, region, window, settings))
+        made = _make_plan(source, made.method, region, window, {})
+    return lazy_labels(made)
 
 
 def run(
