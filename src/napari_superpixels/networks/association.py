@@ -217,6 +217,58 @@ def association_logits(
     return from_blocks(logits, step, _plane(features))
 
 
+def candidates_only(logits: Tensor, step: Step, populated: Tensor | None = None) -> Tensor:
+    """Set the logits of what is no candidate to -inf: cells outside the lattice or without data.
+
+    Parameters
+    ----------
+    logits
+        (N, 9, Y, X).
+    step
+        Size of a cell along y and x, in pixels.
+    populated
+        Which cells hold data, bool (N, H, W); None where all do.
+
+    Returns
+    -------
+    Tensor
+        (N, 9, Y, X).
+    """
+    y, x = _plane(logits)
+    lattice = (len(logits), count_cells(y, step[0]), count_cells(x, step[1]))
+    if populated is None:
+        populated = torch.ones(lattice, dtype=torch.bool, device=logits.device)
+    near_NKHW = _around(populated[..., None])[..., 0].permute(0, 3, 1, 2)
+    return logits.masked_fill(~cells_to_pixels(near_NKHW, step, (y, x)), -torch.inf)
+
+
+def cells_to_pixels(x_NCHW: Tensor, step: Step, shape: tuple[int, int]) -> Tensor:
+    """Give every pixel of an image of `shape` (Y, X) the value of its cell: (N, C, Y, X)."""
+    rows = x_NCHW.repeat_interleave(step[0], dim=2)[:, :, : shape[0]]
+    return rows.repeat_interleave(step[1], dim=3)[..., : shape[1]]
+
+
+def products(pixels: Tensor, cells: Tensor, step: Step) -> Tensor:
+    """Return the inner products of each pixel with its 9 candidates.
+
+    Parameters
+    ----------
+    pixels
+        (N, C, Y, X).
+    cells
+        (N, C, H, W).
+    step
+        Size of a cell along y and x, in pixels.
+
+    Returns
+    -------
+    Tensor
+        (N, 9, Y, X); -inf for cells outside the lattice.
+    """
+    blocks = _matmul(_around(_cells_last(cells)), to_blocks(pixels, step))
+    return candidates_only(from_blocks(blocks, step, _plane(pixels)), step)
+
+
 def associate(logits: Tensor, valid: Tensor | None = None) -> Tensor:
     """Return the soft association: the softmax of the logits over the 9 candidates.
 
