@@ -1,4 +1,4 @@
-"""The shell: ``napari-superpixels run | resume | export | plan | info``."""
+"""The shell: ``napari-superpixels run | resume | export | plan | info | train | evaluate``."""
 
 import atexit
 import errno
@@ -19,6 +19,7 @@ from napari_superpixels import api
 from napari_superpixels.cli import options as opt
 from napari_superpixels.cli.places import check_geotiff, check_into, is_output, jobs_of
 from napari_superpixels.cli.progress import progress
+from napari_superpixels.cli.train import train
 from napari_superpixels.cli.work import (
     advising,
     export_all,
@@ -46,6 +47,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Superpixels over images of any size; the tiling never shows.",
 )
+
+app.command()(train)
 
 
 @app.callback(invoke_without_command=True)

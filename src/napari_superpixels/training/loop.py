@@ -40,16 +40,24 @@ Batches = tuple[Batch, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """How a training runs; nothing of it but the device changes the result."""
+    """How a training runs; of all this, device and precision alone change the result."""
 
     device: str = "cpu"
-    """``cpu`` or ``cuda``; on the latter in bfloat16 where that is safe."""
+    """``cpu`` or ``cuda``."""
+    mixed: bool | None = None
+    """Whether networks compute in bfloat16 where that is safe; by default on a GPU only."""
     save_every: int = 500
     """Steps between checkpoints."""
     validate_every: int = 1000
     """Steps between validations."""
     readers: int = 1
     """Threads that read crops ahead."""
+
+    @property
+    def precision(self) -> str:
+        """``"mixed"`` or ``"full"``."""
+        mixed = self.device != "cpu" if self.mixed is None else self.mixed
+        return "mixed" if mixed else "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +214,7 @@ class Run:
         return {
             "recipe": self.recipe.name,
             "seed": self.data.seed,
+            "precision": self.running.precision,
             "batch": self.recipe.batch,
             "crops": crops,
             "rate": repr(self.recipe.rate),
@@ -244,8 +253,8 @@ class Run:
             return self.recipe.loss(self.network, batches, self.done, rng)
 
     def _precision(self) -> AbstractContextManager[None]:
-        on = self.device.type == "cuda"
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=on)  # type: ignore[return-value]
+        on = self.running.precision == "mixed"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=on)
 
     def _diverged(self, batches: Batches) -> TrainingError:
         names = batches[0].names

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ class Annotation(Protocol):
 def _archive(path: Path, stamp: int) -> NDArray[Any]:
     """Read an archive's annotations; the stamp tells a file that was written anew."""
     try:
-        with np.load(path) as arrays:
+        with path.open("rb") as file, np.load(file) as arrays:
             if SEGMENTATIONS not in arrays:
                 raise SourceError(
                     f"'{path}' holds {arrays.files}, but an array '{SEGMENTATIONS}' is needed; "
@@ -58,7 +59,7 @@ def _archive(path: Path, stamp: int) -> NDArray[Any]:
             found: NDArray[Any] = arrays[SEGMENTATIONS]
     except SourceError:
         raise
-    except (OSError, ValueError, EOFError, KeyError) as error:
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise SourceError(
             f"'{path}' cannot be read as an npz file ({reason}); replace it with a good copy."

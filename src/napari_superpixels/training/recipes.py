@@ -73,7 +73,7 @@ class ScnLoss:
         """Return the terms; see `Loss`."""
         (batch,) = batches
         assert isinstance(network, grid.GridNetwork), "the recipe makes the network"
-        association = associate(network.associate(grid.normalise(batch.image / WHITE)))
+        association = associate(network.associate(grid.normalise(batch.image / WHITE)).float())
         truth = segments(batch.labels, association)
         return superpixel_loss(association, truth, self.step, POSITION_WEIGHT)
 
@@ -171,8 +171,8 @@ def for_cpu(made: Recipe, *, size: int, batch: int, steps: int, rate: float) -> 
 
 
 def ssn_cpu() -> Recipe:
-    """SSN_deep for one thread: crops of 160 pixels, 4 a step, 20 000 steps."""
-    return for_cpu(ssn_deep(), size=160, batch=4, steps=20_000, rate=5e-4)
+    """SSN_deep for one thread: crops of 160 pixels, 4 a step, 12 000 steps."""
+    return for_cpu(ssn_deep(), size=160, batch=4, steps=12_000, rate=5e-4)
 
 
 def scn_cpu() -> Recipe:
