@@ -116,7 +116,7 @@ def test_other_types_are_stretched_and_one_channel_repeated(tmp_path):
 
 def test_images_smaller_than_a_crop_are_refused(data):
     data.check_size(Crops(size=40))
-    with pytest.raises(InputError, match="40 x 56 pixels.*at most 40"):
+    with pytest.raises(InputError, match=r"40 x 56 pixels.*at most 40"):
         data.check_size(Crops(size=41))
     data.check_size(Crops(size=512, frame=768))
 

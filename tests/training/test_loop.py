@@ -40,9 +40,7 @@ class StopAt:
 def test_an_interrupted_training_goes_on_along_the_same_trajectory(tiny, data, tmp_path):
     pairs = list(data.pairs)
     running = Running(save_every=4, validate_every=3)
-    whole = train(
-        tiny, data, tmp_path / "whole", validation=Validation.of(pairs), running=running
-    )
+    whole = train(tiny, data, tmp_path / "whole", validation=Validation.of(pairs), running=running)
     parts = tmp_path / "parts"
     for stop in (1, 5, 99):
         listener = StopAt(stop)

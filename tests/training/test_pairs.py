@@ -106,7 +106,7 @@ def test_labels_without_image_are_named(apart):
 
 def test_shapes_that_differ_are_named(apart):
     save(apart[1] / "b.png", LABELS[:10])
-    with pytest.raises(InputError, match="10 x 30 for .* 20 x 30"):
+    with pytest.raises(InputError, match=r"10 x 30 for .* 20 x 30"):
         find_pairs(*apart)
 
 

@@ -19,7 +19,7 @@ from napari_superpixels import api
 from napari_superpixels.cli import options as opt
 from napari_superpixels.cli.places import check_geotiff, check_into, is_output, jobs_of
 from napari_superpixels.cli.progress import progress
-from napari_superpixels.cli.train import train
+from napari_superpixels.cli.train_command import train
 from napari_superpixels.cli.work import (
     advising,
     export_all,

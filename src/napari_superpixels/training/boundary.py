@@ -4,7 +4,7 @@ Both take small square patches around border pixels that hold exactly two segmen
 shape suffixes: N batch, C channels, Y X pixels, B patches, P the pixels of one patch.
 """
 
-# ruff: noqa: N803, N806 - names carry shape suffixes
+# ruff: noqa: N803, N806, N815 - names carry shape suffixes
 
 from dataclasses import dataclass
 
@@ -78,9 +78,7 @@ def sample_patches(embedding: Tensor, labels: Tensor, rng: np.random.Generator) 
     Patches
         Those of all images, maybe none. A side of a single pixel is left out: it has no halves.
     """
-    found = [
-        _patches_of(plane, truth, rng) for plane, truth in zip(embedding, labels, strict=True)
-    ]
+    found = [_patches_of(plane, truth, rng) for plane, truth in zip(embedding, labels, strict=True)]
     return Patches(
         torch.cat([patch.embedding_BPC for patch in found]),
         torch.cat([patch.first_BP for patch in found]),
@@ -205,8 +203,8 @@ def guiding_mask(labels: Tensor) -> Tensor:
 
 def _guide(labels_YX: Tensor) -> Tensor:
     border = torch.from_numpy(boundary_map(labels_YX.cpu().numpy())).to(labels_YX.device)
-    values, counts = labels_YX[border & (labels_YX != VOID)].unique(return_counts=True)
+    values, counts = torch.unique(labels_YX[border & (labels_YX != VOID)], return_counts=True)
     if not len(values):
         return labels_YX.clamp(max=0)
-    mask = (labels_YX == values[counts.argmax()]).long()
+    mask: Tensor = (labels_YX == values[counts.argmax()]).long()
     return mask.masked_fill(labels_YX == VOID, VOID)

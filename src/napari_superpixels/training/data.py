@@ -223,9 +223,7 @@ def check_channels(pairs: Sequence[Pair], channels: int = RGB) -> None:
             )
 
 
-def _region(
-    pair: Pair, annotation: Annotation, crops: Crops, rng: np.random.Generator
-) -> Box:
+def _region(pair: Pair, annotation: Annotation, crops: Crops, rng: np.random.Generator) -> Box:
     """Choose the part of an image that becomes a crop."""
     if crops.frame is None:
         edge = crops.size / _scale(pair.shape, crops, rng)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -339,7 +338,7 @@ def read_ahead(
     """
     pool = ThreadPoolExecutor(threads)
     try:
-        yield _ordered(partial(pool.submit, read), numbers, AHEAD * threads)
+        yield _ordered(lambda number: pool.submit(read, number), numbers, AHEAD * threads)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -354,4 +353,3 @@ def _ordered(
             yield waiting.pop(0).result()
     while waiting:
         yield waiting.pop(0).result()
-

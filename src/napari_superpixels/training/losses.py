@@ -5,7 +5,7 @@ lattice, and maps something of the pixels to the cells and back (SSN, Eq. 5). Th
 those of `networks.association`; S counts the segments of one-hot labels.
 """
 
-# ruff: noqa: N803, N806 - names carry shape suffixes
+# ruff: noqa: N803, N806, N815 - names carry shape suffixes
 
 from typing import NamedTuple
 
@@ -62,7 +62,7 @@ def segments(labels: Tensor, like: Tensor, most: int = MOST_SEGMENTS) -> Segment
 
 def _ranks(labels_YX: Tensor, most: int) -> Tensor:
     """Number the labels of one image by size, from 0; void and surplus become -1."""
-    values, inverse, counts = labels_YX.unique(return_inverse=True, return_counts=True)
+    values, inverse, counts = torch.unique(labels_YX, return_inverse=True, return_counts=True)
     counts = counts.masked_fill(values == VOID, -1)
     order = counts.argsort(descending=True, stable=True)
     ranks = torch.empty_like(order)

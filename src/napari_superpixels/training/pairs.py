@@ -39,7 +39,10 @@ LABEL_MARKS = (".labels", "_labels", ".label", "_label", "_masks", "_mask")
 class Annotation(Protocol):
     """One annotator's segments of one image."""
 
-    shape: tuple[int, int]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Size along y and x, in pixels."""
+        ...
 
     def read(self, box: Box) -> NDArray[np.int64]:
         """Return the labels of a box, (Y, X)."""
@@ -110,7 +113,8 @@ class ArchivedLabels:
 
     def read(self, box: Box) -> NDArray[np.int64]:
         """Return the labels of a box, (Y, X)."""
-        return read_archive(self.path)[self.index][box.slices].astype(np.int64)
+        labels: NDArray[np.int64] = read_archive(self.path)[self.index][box.slices].astype(np.int64)
+        return labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +124,14 @@ class StoredLabels:
     source: Source
 
     @property
-    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+    def shape(self) -> tuple[int, int]:
         """Size along y and x, in pixels."""
         return self.source.axes.plane_shape
 
     def read(self, box: Box) -> NDArray[np.int64]:
         """Return the labels of a box, (Y, X); 0 is a segment too."""
-        return self.source.read(0, box).pixels[0].astype(np.int64)
+        labels: NDArray[np.int64] = self.source.read(0, box).pixels[0].astype(np.int64)
+        return labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,4 +327,3 @@ def annotations_of(path: Path) -> tuple[Annotation, ...]:
             f"are one number a pixel; save one plane of one channel."
         )
     return (StoredLabels(source),)
-

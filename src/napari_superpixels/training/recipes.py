@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from napari_superpixels.errors import InputError
@@ -29,7 +28,7 @@ from napari_superpixels.training.losses import (
     segments,
     superpixel_loss,
 )
-from napari_superpixels.training.recipe import Cosine, Loss, Recipe, Steps
+from napari_superpixels.training.recipe import Cosine, Recipe, Steps
 
 WHITE = 255.0
 COMPACTNESS_WEIGHT = 1e-5

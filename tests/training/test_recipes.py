@@ -1,0 +1,81 @@
+"""Recipes: the papers' numbers, finite losses, and networks that learn."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.training.data import Crops, TrainingSet
+from napari_superpixels.training.pairs import find_pairs
+from napari_superpixels.training.recipes import RECIPES, recipe
+from napari_superpixels.training.validate import Validation
+
+SMALL = 96
+"""Side of the crops here, in pixels."""
+
+
+@pytest.fixture
+def noise(folder):
+    """Batches of the size of a recipe's crops."""
+    from skimage.io import imsave
+
+    image = np.random.default_rng(0).integers(0, 255, (160, 160, 3), dtype=np.uint8)
+    place = folder / "large"
+    place.mkdir()
+    imsave(place / "noise.png", image, check_contrast=False)
+    labels = np.random.default_rng(1).integers(0, 3, (160, 160))
+    labels[:, :80] += 10
+    np.savez(place / "noise.npz", segmentations=labels[None])
+    return TrainingSet(find_pairs(place), seed=0)
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_every_recipe_has_finite_losses_and_gradients_for_all_it_learns(name, noise):
+    made = recipe(name)
+    crops = [replace(each, size=SMALL, scales=(1.0, 1.0)) for each in made.crops]
+    batches = tuple(noise.batch(0, 2, each) for each in crops)
+    torch.manual_seed(0)
+    network = made.network().train()
+    terms = made.loss(network, batches, 0, np.random.default_rng(0))
+    assert all(bool(term.isfinite()) for term in terms.values())
+    assert all(float(term.detach()) >= 0 for key, term in terms.items() if key == "label")
+    torch.stack(list(terms.values())).sum().backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, f"{key} learns nothing"
+        assert bool(parameter.grad.isfinite().all()), key
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_every_recipe_can_be_validated(name, noise):
+    made = recipe(name)
+    network = made.network().eval()
+    assert isinstance(network, nn.Module)
+    with torch.no_grad():
+        logits = made.logits(network, torch.rand(1, 3, 2 * made.align, 64) * 255)
+    assert logits.shape == (1, 9, 2 * made.align, 64)
+    scores = Validation.of(noise.pairs)(network, made)
+    assert 0 < scores["asa"] <= 1
+
+
+def test_the_papers_numbers():
+    ssn, scn = recipe("ssn"), recipe("scn")
+    assert (ssn.batch, ssn.steps, ssn.rate(0, 1), ssn.loss.iterations) == (8, 500_000, 1e-4, 5)
+    assert ssn.crops == (Crops(size=200, scales=(0.75, 3.0), flips="x"),)
+    assert (scn.batch, scn.steps, scn.weight_decay) == (4, 300_000, 4e-4)
+    assert [scn.rate(step, scn.steps) for step in (0, 200_000)] == [5e-5, 2.5e-5]
+    assert scn.crops == (Crops(size=208),)
+
+
+def test_short_recipes_differ_in_size_alone():
+    short, paper = recipe("ssn-cpu"), recipe("ssn")
+    assert short.network is paper.network
+    assert short.loss == paper.loss
+    assert short.crops == (replace(paper.crops[0], size=160),)
+
+
+def test_an_unknown_recipe_is_refused():
+    with pytest.raises(InputError, match="'sns'; choose one of ssn,"):
+        recipe("sns")
