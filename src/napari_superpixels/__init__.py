@@ -18,13 +18,17 @@ if TYPE_CHECKING:
         write_into,
     )
     from napari_superpixels.errors import SuperpixelsError
+    from napari_superpixels.models.grid_network import Scn
     from napari_superpixels.models.slic import Slic
+    from napari_superpixels.models.ssn import Ssn
     from napari_superpixels.models.ssn_pix import SsnPix
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Scn",
     "Slic",
+    "Ssn",
     "SsnPix",
     "SuperpixelsError",
     "__version__",
@@ -37,7 +41,13 @@ __all__ = [
     "write_into",
 ]
 
-_HOMES = {"Slic": "models.slic", "SsnPix": "models.ssn_pix", "SuperpixelsError": "errors"}
+_HOMES = {
+    "Scn": "models.grid_network",
+    "Slic": "models.slic",
+    "Ssn": "models.ssn",
+    "SsnPix": "models.ssn_pix",
+    "SuperpixelsError": "errors",
+}
 """Modules of the public names that are not functions of `api`."""
 
 

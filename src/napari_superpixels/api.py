@@ -163,9 +163,11 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     from napari_superpixels.engine.lazy import lazy_labels
 
     source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb)
-    if window is None:
+    made = _make_plan(source, method, region, window, settings)
+    if window is None and not made.method.fixed_windows:
         window = view_window(source.axes.plane_shape)
-    return lazy_labels(_make_plan(source, method, region, window, settings))
+        made = _make_plan(source, made.method, region, window, {})
+    return lazy_labels(made)
 
 
 def run(

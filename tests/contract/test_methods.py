@@ -1,8 +1,11 @@
 import numpy as np
 
 from napari_superpixels import Slic, SsnPix
+from napari_superpixels.models.grid_network import Scn
 from napari_superpixels.models.registry import METHODS, method_class
+from napari_superpixels.models.ssn import Ssn
 from napari_superpixels.testing.contract import MethodContract, hashed_noise, noise
+from napari_superpixels.testing.network_contract import NetworkContract, SamplingContract
 
 
 class TestSlic(MethodContract):
@@ -23,8 +26,26 @@ class TestSsnPix(MethodContract):
     )
 
 
+class TestScn(NetworkContract):
+    method_class = Scn
+    configs = ({}, {})
+    steps = (16, 5)
+
+
+class TestSsn(SamplingContract):
+    method_class = Ssn
+    configs = ({}, {"depth": "linear", "position": "none"}, {"position": "cell", "features": 11})
+    steps = (16, 4, 9)
+
+
 def test_every_registered_method_passes_the_contract():
-    tested = {type(m) for suite in MethodContract.__subclasses__() for m in suite.methods}
+    clustered = {type(m) for suite in MethodContract.__subclasses__() for m in suite.methods}
+    learned = {
+        suite.method_class
+        for kind in (NetworkContract, SamplingContract)
+        for suite in kind.__subclasses__()
+    }
+    tested = clustered | learned
     assert tested >= {method_class(name) for name in METHODS}
 
 

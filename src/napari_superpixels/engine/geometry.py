@@ -17,6 +17,8 @@ RUN_WINDOW_PX = 1536
 """Edge of a window, when the user leaves it to us and the image is larger than `WHOLE_PX`."""
 WHOLE_PX = 4096
 """A plane up to this edge is one window."""
+NETWORK_WINDOW_PX = 1024
+"""Edge of a window of methods whose windows all have one shape: always the same, whatever asks."""
 VIEW_WHOLE_PX = 2048
 """The same of a lazy array, whose parts are asked for one by one."""
 CHUNK_PX = 512

@@ -16,6 +16,7 @@ import numpy as np
 from napari_superpixels.axes import Axes, Axis
 from napari_superpixels.engine.cost import TileCost, project_run, project_tile
 from napari_superpixels.engine.geometry import (
+    NETWORK_WINDOW_PX,
     largest_read,
     make_lattice,
     plane_numbers,
@@ -230,6 +231,8 @@ def make_plan(
     """
     lattice = make_lattice(source, method.step)
     leading, cells = resolve_region(source.axes, lattice, {} if region is None else region)
+    if window is None and method.fixed_windows:
+        window = NETWORK_WINDOW_PX
     core, chunk = resolve_window(lattice, cells, window)
     return Plan(
         source=source,

@@ -72,24 +72,44 @@ def check(settings: Settings) -> None:
     InputError
         With the value, what it must be, and an example.
     """
-    step: Any = settings.step
-    if not _whole_number(step) or not MIN_STEP <= step <= MAX_STEP:
-        raise InputError(
-            f"step is {step!r}, but it must be a whole number of pixels, {MIN_STEP} to {MAX_STEP}; "
-            f"give e.g. step=16, for larger superpixels with a coarser level of the image"
-        )
-    iterations: Any = settings.iterations
-    if not _whole_number(iterations) or iterations < 1:
-        raise InputError(
-            f"iterations is {iterations!r}, but it must be a whole number, 1 or more; give e.g. "
-            f"iterations=10"
-        )
+    check_step(settings.step)
+    check_iterations(settings.iterations)
     value: Any = settings.compactness
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not number or not isfinite(value) or not 0 < value <= MAX_COMPACTNESS:
         raise InputError(
             f"compactness is {value!r}, but it must be a number above 0, at most "
             f"{MAX_COMPACTNESS:g}; give e.g. compactness=10"
+        )
+
+
+def check_step(step: Any) -> None:
+    """Refuse a step that is no number of pixels from `MIN_STEP` to `MAX_STEP`.
+
+    Raises
+    ------
+    InputError
+        With the value and an example.
+    """
+    if not _whole_number(step) or not MIN_STEP <= step <= MAX_STEP:
+        raise InputError(
+            f"step is {step!r}, but it must be a whole number of pixels, {MIN_STEP} to {MAX_STEP}; "
+            f"give e.g. step=16, for larger superpixels with a coarser level of the image"
+        )
+
+
+def check_iterations(iterations: Any) -> None:
+    """Refuse a number of associations that is not whole and 1 or more.
+
+    Raises
+    ------
+    InputError
+        With the value and an example.
+    """
+    if not _whole_number(iterations) or iterations < 1:
+        raise InputError(
+            f"iterations is {iterations!r}, but it must be a whole number, 1 or more; give e.g. "
+            f"iterations=10"
         )
 
 
@@ -122,11 +142,7 @@ def cluster_model(
     InputError
         If the samples are no real numbers.
     """
-    if facts.dtype.kind not in "biuf":
-        raise InputError(
-            f"The samples are of type {facts.dtype}, but {settings.name} needs real numbers; "
-            f"convert them first, e.g. with abs()"
-        )
+    check_samples(settings.name, facts)
     quanta = Quanta.for_compactness(float(settings.compactness))
     return ClusterModel(
         step=int(settings.step),
@@ -134,14 +150,42 @@ def cluster_model(
         quanta=quanta,
         channels=facts.channels,
         rgb=facts.rgb,
-        ranges=_ranges(facts, statistics) if needs_statistics(facts) else (),
+        ranges=stretch_ranges(facts, statistics),
         clusterer=clusterer(quanta),
     )
 
 
-def _ranges(facts: ImageFacts, statistics: Statistics | None) -> tuple[tuple[float, float], ...]:
+def check_samples(name: str, facts: ImageFacts) -> None:
+    """Refuse samples that are no real numbers.
+
+    Raises
+    ------
+    InputError
+        With their type.
+    """
+    if facts.dtype.kind not in "biuf":
+        raise InputError(
+            f"The samples are of type {facts.dtype}, but {name} needs real numbers; convert them "
+            f"first, e.g. with abs()"
+        )
+
+
+def stretch_ranges(
+    facts: ImageFacts, statistics: Statistics | None
+) -> tuple[tuple[float, float], ...]:
+    """Return what to stretch: one pair a channel, one for all of RGB, none for 8-bit RGB."""
+    if not needs_statistics(facts):
+        return ()
     assert statistics is not None, "the engine measures what needs_statistics asks for"
     return _joint_range(statistics) if facts.rgb else _channel_ranges(statistics)
+
+
+def valid_of(pixels: NDArray[Any], valid: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Return which pixels hold data, (Y, X), NaN and infinity are none; None for all."""
+    if pixels.dtype.kind != "f":
+        return valid
+    finite: NDArray[np.bool_] = np.isfinite(pixels).all(axis=0)
+    return finite if valid is None else valid & finite
 
 
 def _channel_ranges(statistics: Statistics) -> tuple[tuple[float, float], ...]:
@@ -159,6 +203,31 @@ def _joint_range(statistics: Statistics) -> tuple[tuple[float, float], ...]:
     if statistics.joint_low < statistics.joint_high:
         return ((statistics.joint_low, statistics.joint_high),)
     return ((min(statistics.minimum), max(statistics.maximum)),)
+
+
+def connected(result: SlicResult, wanted: Box, threads: int, bands: Bands) -> Codes:
+    """Return the connected codes of some cells of a clustering."""
+    cells = result.cells
+    lattice = cells.frame.lattice
+    near = Box(tuple(side.grow(HALO_CELLS) for side in wanted)).clip(Box.whole(cells.grid))
+    assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
+    codes = result.codes(near, bands)
+    valid = None if cells.complete else codes != NODATA_CODE
+    cost, step = result.cost(near), cells.frame.step
+    whole = connect(codes, valid, step, cost, threads=threads, pulse=bands.pulse)
+    place = lattice.to_pixels(wanted).relative_to(lattice.to_pixels(near))
+    inner: Codes = whole[place.slices]
+    return inner
+
+
+def cluster_bytes(frame: Frame, bands: int) -> int:
+    """Return an upper bound of what clustering uses, cells counted, in so many bands at most."""
+    lattice, channels = frame.lattice, frame.channels
+    centres = lattice.cells_per_plane * 4 * (2 * channels + 5)
+    # Sums once more, and those of bands, which reach one row of cells beyond on either side.
+    overlap = 2 * bands * lattice.cells[1]
+    sums = (2 * lattice.cells_per_plane + overlap) * 8 * (channels + 3)
+    return frame.bytes + centres + sums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,17 +259,7 @@ class ClusterModel:
         frame = self._frame((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
         cells = Cells.gather(frame, partial(self._rows, tile), bands)
         result = self.clusterer(cells, self.iterations, cut=tile.cut, bands=bands)
-        near = Box(tuple(side.grow(HALO_CELLS) for side in tile.wanted))
-        near = near.clip(Box.whole(cells.grid))
-        assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
-        codes = result.codes(near, bands)
-        valid = None if cells.complete else codes != NODATA_CODE
-        connected = connect(
-            codes, valid, tile.step, result.cost(near), threads=threads, pulse=bands.pulse
-        )
-        to_pixels = frame.lattice.to_pixels
-        inner: Codes = connected[to_pixels(tile.wanted).relative_to(to_pixels(near)).slices]
-        return inner
+        return connected(result, tile.wanted, threads, bands)
 
     def _frame(self, shape: tuple[int, int], step: tuple[int, int]) -> Frame:
         return Frame(Lattice(shape, step), self.channels, self.quanta.position)
@@ -208,11 +267,9 @@ class ClusterModel:
     def _rows(self, tile: Tile, part: slice) -> tuple[NDArray[np.int16], NDArray[np.bool_] | None]:
         """Features and validity of a range of pixel rows of a tile."""
         pixels = tile.pixels[:, part]
-        valid = None if tile.valid is None else tile.valid[part]
-        if pixels.dtype.kind == "f":
-            finite = np.isfinite(pixels).all(axis=0)
-            valid = finite if valid is None else valid & finite
-        return self.features(pixels), valid
+        return self.features(pixels), valid_of(
+            pixels, None if tile.valid is None else tile.valid[part]
+        )
 
     def features(self, pixels: NDArray[Any]) -> NDArray[np.int16]:
         """Turn samples, shape (C, Y, X), into integer features of the same shape."""
@@ -227,12 +284,7 @@ class ClusterModel:
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
         step = (self.step, self.step)
-        frame = self._frame(shape, step)
-        centres = frame.lattice.cells_per_plane * 4 * (2 * self.channels + 5)
-        # Sums once more, and those of bands, which reach one row of cells beyond on either side.
-        overlap = 2 * BANDS_A_THREAD * MOST_THREADS * frame.lattice.cells[1]
-        sums = (2 * frame.lattice.cells_per_plane + overlap) * 8 * (self.channels + 3)
         connectivity = 2 * shape[0] * shape[1] + connectivity_bytes(
             shape, step, threads=MOST_THREADS
         )
-        return frame.bytes + centres + sums + connectivity
+        return cluster_bytes(self._frame(shape, step), BANDS_A_THREAD * MOST_THREADS) + connectivity

@@ -87,12 +87,15 @@ class Method(Protocol):
     """What the user calls it."""
     revision: ClassVar[int]
     """Raised whenever the labels change for equal settings."""
-    align_cells: ClassVar[int]
-    """Tiles start at a multiple of this."""
     fixed_windows: ClassVar[bool]
     """Whether all tiles must have one shape."""
     step: int
     """Size of a cell, in pixels."""
+
+    @property
+    def align_cells(self) -> int:
+        """Tiles start at a multiple of this."""
+        ...
 
     @property
     def halo_cells(self) -> int:

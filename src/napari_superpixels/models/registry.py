@@ -8,7 +8,9 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models.protocol import Method
 
 METHODS = {
+    "scn": "napari_superpixels.models.grid_network:Scn",
     "slic": "napari_superpixels.models.slic:Slic",
+    "ssn": "napari_superpixels.models.ssn:Ssn",
     "ssn_pix": "napari_superpixels.models.ssn_pix:SsnPix",
 }
 """Where each method's settings class lives."""

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad
 
 from napari_superpixels.networks.association import Step, candidates_only
-from napari_superpixels.tiling.lattice import count_cells
 
 CELL = 16
 """Size of a cell of the networks, in pixels."""
@@ -82,9 +81,6 @@ class GridNetwork(nn.Module, ABC):
 
     align_cells: ClassVar[int] = 1
     """Images start at a multiple of so many cells, and are filled up to one."""
-    reach_cells: ClassVar[int]
-    """Cells around its own on which a pixel depends; measured in the tests."""
-
     channels: int
     """Channels of the image."""
 
@@ -126,13 +122,3 @@ class GridNetwork(nn.Module, ABC):
         whole = fill_up(image, (step[0] * self.align_cells, step[1] * self.align_cells))
         logits = self(to_network_cells(whole, step))
         return candidates_only(to_image_cells(logits, step, shape), step, populated)
-
-
-def resampling_reach(step: Step) -> int:
-    """Return how many cells `to_network_cells` reaches beyond a cell's own: 1, or none for 16."""
-    return 0 if step == (CELL, CELL) else 1
-
-
-def lattice_of(shape: Shape, step: Step) -> Shape:
-    """Return the number of cells along y and x."""
-    return count_cells(shape[0], step[0]), count_cells(shape[1], step[1])

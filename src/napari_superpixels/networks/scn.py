@@ -12,7 +12,7 @@ clamped to the nearest cell; here they are no candidates at all.
 The shape suffixes: N batch, C channels, Y X pixels, H W cells, K the 9 candidates of a pixel.
 """
 
-from typing import ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -99,8 +99,6 @@ class Scn(GridNetwork):
         Channels of the image.
     """
 
-    reach_cells: ClassVar[int] = 6
-
     def __init__(self, channels: int = 3) -> None:
         super().__init__()
         self.channels = channels
@@ -108,6 +106,11 @@ class Scn(GridNetwork):
         self.decoder = Decoder()
         self.head = nn.Conv2d(WIDTHS[0], NEIGHBOURS, 3, padding=1)
         initialise(self)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What makes a network of the same layers."""
+        return {"channels": self.channels}
 
     def forward(self, image: Tensor) -> Tensor:
         """Return association logits; see `GridNetwork`."""

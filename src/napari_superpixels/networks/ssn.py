@@ -21,7 +21,7 @@ The shape suffixes: N batch, C channels, Y X pixels, H W cells, K the 9 candidat
 # ruff: noqa: N803 - names carry shape suffixes
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -72,13 +72,16 @@ def positions(like: Tensor, step: Step) -> Tensor:
     return plane.expand(n, -1, -1, -1)
 
 
-def positions_in_cell(like: Tensor, step: Step) -> Tensor:
-    """Return the scaled positions from the middle of a pixel's own cell, (N, 2, Y, X)."""
+def positions_in_cell(like: Tensor, step: Step, origin: Step = (0, 0)) -> Tensor:
+    """Return the scaled positions from the middle of a pixel's own cell, (N, 2, Y, X).
+
+    The image's first pixel is `origin` pixels from the corner of a cell.
+    """
     n, _, height, width = like.shape
     scale = POSITION_SCALE / min(step)
     y, x = (
-        (torch.arange(size, device=like.device) % s - (s - 1) / 2).to(like.dtype) * scale
-        for size, s in zip((height, width), step, strict=True)
+        ((torch.arange(size, device=like.device) + o) % s - (s - 1) / 2).to(like.dtype) * scale
+        for size, s, o in zip((height, width), step, origin, strict=True)
     )
     plane = torch.stack(torch.meshgrid(y, x, indexing="ij"))
     return plane.expand(n, -1, -1, -1)
@@ -181,14 +184,20 @@ class Ssn(nn.Module):
         """Pixels around its own on which a pixel's features depend."""
         return self.network.reach
 
-    def inputs(self, lab_NCYX: Tensor, step: Step) -> Tensor:
+    @property
+    def config(self) -> dict[str, Any]:
+        """What makes a network of the same layers."""
+        return {"depth": self.depth, "position": self.position, "features": self.features_a_pixel}
+
+    def inputs(self, lab_NCYX: Tensor, step: Step, origin: Step) -> Tensor:
         """Return what the network sees: scaled L, a, b and, by `position`, y and x."""
         if self.position == "none":
             return lab_NCYX
-        place = positions if self.position == "absolute" else positions_in_cell
-        return torch.cat((lab_NCYX, place(lab_NCYX, step)), dim=1)
+        if self.position == "absolute":
+            return torch.cat((lab_NCYX, positions(lab_NCYX, step)), dim=1)
+        return torch.cat((lab_NCYX, positions_in_cell(lab_NCYX, step, origin)), dim=1)
 
-    def learned(self, image: Tensor, step: Step) -> Tensor:
+    def learned(self, image: Tensor, step: Step, origin: Step = (0, 0)) -> Tensor:
         """Return the learned features and the colours, without positions.
 
         Parameters
@@ -197,6 +206,8 @@ class Ssn(nn.Module):
             (N, 3, Y, X) as `normalise` gives it; Y and X of any size.
         step
             Size of a cell along y and x, in pixels.
+        origin
+            Where the image starts, in pixels from the corner of a cell.
 
         Returns
         -------
@@ -204,7 +215,7 @@ class Ssn(nn.Module):
             (N, features - 2, Y, X).
         """
         shape = image.shape[-2:]
-        seen = self.inputs(fill_up(image, (STRIDE, STRIDE)), step)
+        seen = self.inputs(fill_up(image, (STRIDE, STRIDE)), step, origin)
         return torch.cat((self.network(seen)[..., : shape[0], : shape[1]], image), dim=1)
 
     def forward(self, image: Tensor, step: Step) -> Tensor:
@@ -228,7 +239,7 @@ class Ssn(nn.Module):
         Parameters
         ----------
         image, step
-            As for `learned`.
+            As for `learned`; the image starts at the corner of a cell.
         iterations
             The paper's v: 5 in training, 10 in use.
         """

@@ -50,7 +50,7 @@ def labels_of(image: Any, method: Method, *, mask: Any = None, **options: Any) -
 class MethodContract:
     """Tests of one method."""
 
-    methods: ClassVar[tuple[Method, ...]] = ()
+    methods: tuple[Method, ...] = ()
     """Settings to test; small steps and few iterations keep it fast."""
     sensitive: ClassVar[tuple[tuple[Method, NDArray[Any], int], ...]] = ()
     """Settings, an image and a window for which a halo two cells short gives other labels."""

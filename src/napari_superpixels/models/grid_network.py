@@ -1,0 +1,153 @@
+"""The methods whose network gives the association itself: SCN, AINet, PCNet.
+
+A window is one pass through the network, so all windows have one shape; at the image's end they are
+shifted, and only the image is filled up, once, to the network's alignment.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_superpixels.kernels.connectivity import HALO_CELLS
+from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
+from napari_superpixels.models import clustering, learned
+from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
+from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.weights import Weights, find
+
+if TYPE_CHECKING:
+    from napari_superpixels.networks.grid import GridNetwork
+
+CELL = 16
+"""Size of a cell of the networks, in pixels."""
+LOGIT_BYTES = 9 * 4
+"""Of a pixel."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GridMethod:
+    """Settings of the grid networks."""
+
+    name: ClassVar[str]
+    revision: ClassVar[int] = 1
+    align_cells: ClassVar[int] = 1
+    fixed_windows: ClassVar[bool] = True
+    reach_px: ClassVar[int]
+    """Pixels of the network's lattice, around a pixel's own cell, on which its logits depend."""
+    pixel_bytes: ClassVar[int]
+    """Memory of the network for a pixel of its lattice, measured, with a quarter more."""
+
+    step: int = 16
+    """Size of a cell, in pixels; the network's own is 16, others are resampled to it."""
+    weights: str = ""
+    """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
+    digest: str = ""
+    """SHA-256 of the weights; filled in, so that it is part of a plan."""
+
+    def __post_init__(self) -> None:
+        learned.settle(self)
+
+    @property
+    def halo_cells(self) -> int:
+        """Cells around a core on which its labels depend: the network, then connectivity."""
+        return self.network_halo + HALO_CELLS
+
+    @property
+    def network_halo(self) -> int:
+        """Cells around its own on which a pixel's logits depend, resampling counted."""
+        # A resampled pixel reads those whose middle is less than `filter_px` away.
+        filter_px = max(CELL / self.step, 1)
+        return ceil((self.reach_px - 0.5 + filter_px - CELL / self.step / 2) / CELL)
+
+    def needs_statistics(self, facts: ImageFacts) -> bool:
+        """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
+        return clustering.needs_statistics(facts)
+
+    def model(self, facts: ImageFacts, statistics: Statistics | None) -> "GridModel":
+        """Make the callable that the engine runs.
+
+        Raises
+        ------
+        InputError
+            If the samples are no real numbers, or the weights take other channels.
+        """
+        weights = find(self.weights, self.name)
+        channels = dict(weights.config).get("channels", learned.RGB)
+        samples = learned.Samples.of(self.name, facts, statistics, channels)
+        return GridModel(weights, samples, self.align_cells, self.pixel_bytes, self.step)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scn(GridMethod):
+    """The fully convolutional superpixel network (Yang et al. 2020).
+
+    Raises
+    ------
+    InputError
+        If a setting cannot be used, or there are no such weights.
+    """
+
+    name: ClassVar[str] = "scn"
+    reach_px: ClassVar[int] = 79
+    pixel_bytes: ClassVar[int] = 700
+
+
+@dataclass(frozen=True, slots=True)
+class GridModel:
+    """A grid network, made ready for one image."""
+
+    weights: Weights
+    """The network and its weights."""
+    samples: learned.Samples
+    """How samples become what the network takes."""
+    align_cells: int
+    """Windows are filled up to a multiple of this."""
+    pixel_bytes: int
+    """Memory of the network for a pixel of its lattice."""
+    step: int
+    """Size of a cell, in pixels."""
+
+    def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
+        """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
+        pulse()
+        valid = clustering.valid_of(tile.pixels, tile.valid)
+        near = learned.near_box(tile)
+        place = tuple(
+            slice(side.start * s, side.stop * s) for side, s in zip(near, tile.step, strict=True)
+        )
+        logits = np.ascontiguousarray(self.logits(tile, valid, pulse)[:, *place])
+        return learned.connected(tile, near, logits, valid, threads=threads, pulse=pulse)
+
+    def logits(
+        self, tile: Tile, valid: NDArray[np.bool_] | None, pulse: Callable[[], None]
+    ) -> NDArray[np.float32]:
+        """Return the association logits of a tile, shape (9, Y, X); -inf for no candidate."""
+        import torch
+
+        from napari_superpixels.networks.grid import normalise
+        from napari_superpixels.networks.inference import exact
+
+        network = cast("GridNetwork", learned.load(self.weights))
+        pixels = self.samples(tile.pixels, valid)
+        with exact(pulse):
+            image = normalise(torch.from_numpy(pixels)[None])
+            populated = None
+            if valid is not None:
+                image *= torch.from_numpy(valid)
+                populated = torch.from_numpy(learned.populated_cells(valid, tile.step))[None]
+            found: NDArray[np.float32] = network.associate(image, tile.step, populated)[0].numpy()
+        return found
+
+    def bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return an upper bound of the memory used for a tile of that shape, in bytes."""
+        step, block = self.step, self.step * self.align_cells
+        height, width = (-(-n // block) * block for n in shape)
+        lattice = height * width * CELL**2 // step**2
+        pixels = shape[0] * shape[1]
+        image = pixels * (2 * 4 * self.samples.channels + 2)
+        connectivity = connectivity_bytes(shape, (step, step), threads=clustering.MOST_THREADS)
+        return lattice * self.pixel_bytes + pixels * 4 * LOGIT_BYTES + image + connectivity

@@ -1,0 +1,178 @@
+"""What the learned methods share: their settings' limits, samples, networks, and the last step.
+
+Nothing here imports torch before a network is needed, so that settings and plans cost nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
+from napari_superpixels.kernels.features import stretch_to_8bit
+from napari_superpixels.models import clustering
+from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
+from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.weights import Weights, find
+from napari_superpixels.tiling import Box, Lattice
+
+if TYPE_CHECKING:
+    from torch import nn
+
+RGB = 3
+"""Channels that the shipped weights take."""
+
+Ranges = tuple[tuple[float, float], ...]
+
+
+class Settings(Protocol):
+    """The settings of every learned method."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def step(self) -> int: ...
+    @property
+    def weights(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+def settle(settings: Settings) -> None:
+    """Check the settings, and fill in, in place, what they leave open.
+
+    Raises
+    ------
+    InputError
+        If a setting cannot be used, or there are no such weights.
+    """
+    clustering.check_step(settings.step)
+    object.__setattr__(settings, "step", int(settings.step))
+    found = find(settings.weights or settings.name, settings.name)
+    object.__setattr__(settings, "weights", settings.weights or settings.name)
+    if settings.digest and settings.digest != found.digest:
+        raise InputError(
+            f"The weights {settings.weights} have the SHA-256 {found.digest[:12]}..., not "
+            f"{settings.digest[:12]}... as asked for; give those that were used before, or no "
+            f"digest."
+        )
+    object.__setattr__(settings, "digest", found.digest)
+
+
+@lru_cache(maxsize=4)
+def load(weights: Weights) -> "nn.Module":
+    """Return a network with its weights, ready to infer in float32.
+
+    Raises
+    ------
+    InputError
+        If the file is broken, or holds other layers than the network has.
+    """
+    import torch
+
+    from napari_superpixels.networks.build import make_network
+
+    arrays = weights.read()
+    try:
+        network = make_network(weights.network, **dict(weights.config))
+        network.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
+    except (RuntimeError, TypeError):
+        raise InputError(
+            f"The weights {weights.path} do not fit {weights.network} with {dict(weights.config)}; "
+            f"give a file that was saved with this version."
+        ) from None
+    return network.float().eval().requires_grad_(requires_grad=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """How the samples of an image become what a network takes: 8 bits, then 0 to 1."""
+
+    channels: int
+    """Channels that the network takes."""
+    ranges: Ranges
+    """What to stretch to 8 bits: one pair a channel, one for all of RGB, none for 8-bit RGB."""
+
+    @classmethod
+    def of(
+        cls, name: str, facts: ImageFacts, statistics: Statistics | None, channels: int
+    ) -> "Samples":
+        """Choose for an image and a network.
+
+        Raises
+        ------
+        InputError
+            If the weights take another number of channels.
+        """
+        clustering.check_samples(name, facts)
+        if facts.channels not in (1, channels):
+            raise InputError(
+                f"The image has {facts.channels} channels, but these weights of {name} take "
+                f"{channels}, or one that stands for all; choose channels of the image."
+            )
+        return cls(channels, clustering.stretch_ranges(facts, statistics))
+
+    def __call__(
+        self, pixels: NDArray[Any], valid: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        """Return samples of 0 to 1, shape (C, Y, X); 0 where there is no data."""
+        if pixels.dtype == np.bool_:
+            pixels = pixels.view(np.uint8)
+        ranges = self.ranges * (len(pixels) // max(1, len(self.ranges)))
+        if self.ranges:
+            pairs = zip(pixels, ranges, strict=True)
+            pixels = np.concatenate([stretch_to_8bit(one[None], *pair) for one, pair in pairs])
+        values = pixels.astype(np.float32) / np.float32(255)
+        if valid is not None:
+            values *= valid
+        return np.repeat(values, self.channels // len(values), axis=0)
+
+
+def near_box(tile: Tile) -> Box:
+    """Return the wanted cells and those that connectivity looks at."""
+    cells = Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step).cells
+    near = Box(tuple(side.grow(HALO_CELLS) for side in tile.wanted))
+    return near.clip(Box.whole(cells))
+
+
+def populated_cells(valid: NDArray[np.bool_], step: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which cells hold any data, shape (cells y, cells x)."""
+    rows, columns = (np.arange(0, n, s) for n, s in zip(valid.shape, step, strict=True))
+    found: NDArray[np.bool_] = np.logical_or.reduceat(
+        np.logical_or.reduceat(valid, rows, axis=0), columns, axis=1
+    )
+    return found
+
+
+def cost_of(logits: NDArray[np.float32]) -> Callable[..., NDArray[np.float32]]:
+    """Return the distance of pixels to candidates: what the logits, (9, Y, X), lack."""
+    flat = logits.reshape(len(logits), -1)
+
+    def distances(index: NDArray[np.int64], code: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return -flat[code, index]
+
+    return distances
+
+
+def connected(
+    tile: Tile,
+    near: Box,
+    logits: NDArray[np.float32],
+    valid: NDArray[np.bool_] | None,
+    *,
+    threads: int,
+    pulse: Callable[[], None],
+) -> Codes:
+    """Turn the logits of a box of a tile's cells, (9, Y, X), into codes of the wanted ones."""
+    lattice = Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
+    place = lattice.to_pixels(near)
+    mask = None if valid is None else valid[place.slices]
+    codes = logits.argmax(axis=0).astype(np.uint8)
+    used = min(threads, clustering.MOST_THREADS)
+    whole = connect(codes, mask, tile.step, cost_of(logits), threads=used, pulse=pulse)
+    inner: Codes = whole[lattice.to_pixels(tile.wanted).relative_to(place).slices]
+    return inner

@@ -1,0 +1,279 @@
+"""SSN and HCSSN: features from a network, clustered by the integer soft SLIC of `ssn_pix`.
+
+The network runs on blocks of the lattice whose places depend on the image alone, each with what it
+sees around, so a pixel's features are the same bits in every window. They are then integers, and
+nothing else decides: unlike those of the grid networks, labels do not depend on the windows at all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.kernels.bands import BANDS_A_THREAD, Bands, banded
+from napari_superpixels.kernels.cells import Cells, Frame
+from napari_superpixels.kernels.connectivity import HALO_CELLS
+from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
+from napari_superpixels.kernels.features import COLOR_DIAMETER, DISTANCE_LIMIT, Quanta
+from napari_superpixels.kernels.soft import GAMMA_COLOR, soft_cluster
+from napari_superpixels.models import clustering, learned
+from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
+from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.weights import Weights, find
+from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
+
+if TYPE_CHECKING:
+    from napari_superpixels.networks.ssn import Ssn as Network
+
+Int16 = NDArray[np.int16]
+
+BLOCK_PX = 256
+"""Edge that a block comes near to."""
+STRIDE = 4
+"""Blocks and their reads start at a multiple of this many pixels."""
+LEARNED_RANGE = 80.0
+"""Lab units between the ends at which learned features are clipped: 20.8 of the network's own, so
+two pixels at the ends have no share in each other's cells."""
+MOST_THREADS = 4
+"""Blocks in work at once, at most, so that their memory has a bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SsnMethod:
+    """Settings of the sampling networks."""
+
+    name: ClassVar[str]
+    revision: ClassVar[int] = 1
+    fixed_windows: ClassVar[bool] = False
+    reach_px: ClassVar[int]
+    """Pixels around each 4 x 4 that its features depend on, in multiples of 4."""
+    block_bytes: ClassVar[int]
+    """Memory of the network for a pixel of a block, measured, with a quarter more."""
+
+    step: int = 16
+    """Size of a cell, in pixels."""
+    iterations: int = 10
+    """Number of associations (one fewer updates of the centres lie between them)."""
+    weights: str = ""
+    """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
+    digest: str = ""
+    """SHA-256 of the weights; filled in, so that it is part of a plan."""
+
+    def __post_init__(self) -> None:
+        clustering.check_iterations(self.iterations)
+        object.__setattr__(self, "iterations", int(self.iterations))
+        learned.settle(self)
+
+    @property
+    def align_cells(self) -> int:
+        """Cells of a block along an axis: a whole number of strides of the network, near 256 px."""
+        return STRIDE * max(1, round(BLOCK_PX / STRIDE / self.step))
+
+    @property
+    def cone_cells(self) -> int:
+        """Cells around its own whose features decide the choice of a pixel."""
+        return 2 * self.iterations - 1
+
+    @property
+    def halo_cells(self) -> int:
+        """Cells around a core on which its labels depend, and what their blocks read."""
+        block = self.align_cells + -(-(2 * self.reach_px + STRIDE) // self.step)
+        return self.cone_cells + HALO_CELLS + block
+
+    def needs_statistics(self, facts: ImageFacts) -> bool:
+        """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
+        return clustering.needs_statistics(facts)
+
+    def model(self, facts: ImageFacts, statistics: Statistics | None) -> "SsnModel":
+        """Make the callable that the engine runs.
+
+        Raises
+        ------
+        InputError
+            If the samples are no real numbers, the image has too many channels, or the weights
+            look at positions in the image.
+        """
+        weights = find(self.weights, self.name)
+        config = dict(weights.config)
+        if config.get("position") == "absolute":
+            raise InputError(
+                f"The weights {self.weights} look at positions in the whole image, which have no "
+                f"meaning in tiles; give weights that were trained with position='cell' or 'none'."
+            )
+        return SsnModel(
+            weights=weights,
+            samples=learned.Samples.of(self.name, facts, statistics, learned.RGB),
+            step=self.step,
+            iterations=self.iterations,
+            block_cells=self.align_cells,
+            reach_px=self.reach_px,
+            block_bytes=self.block_bytes,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ssn(SsnMethod):
+    """Superpixel sampling networks (Jampani et al. 2018).
+
+    Raises
+    ------
+    InputError
+        If a setting cannot be used, or there are no such weights.
+    """
+
+    name: ClassVar[str] = "ssn"
+    reach_px: ClassVar[int] = 24
+    block_bytes: ClassVar[int] = 2800
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How features become integers: quanta, and where they are clipped."""
+
+    quanta: Quanta
+    """Of colours and positions, as for `ssn_pix`, but coarser: there are more numbers."""
+    learned: int
+    """Features that the network learned; the other three are L, a and b."""
+    lowest: float
+    """Where learned features are clipped from below, in Lab units."""
+
+    @classmethod
+    def of(cls, config: dict[str, Any]) -> "Scale":
+        """Choose the finest quanta for which squared distances stay below their limit."""
+        count = int(config.get("features", 20)) - 5
+        lowest = 0.0 if config.get("depth", "deep") == "deep" else -LEARNED_RANGE / 2
+        farthest = (
+            COLOR_DIAMETER**2 + 2 * (3 * clustering.SSN_COMPACTNESS) ** 2 + count * LEARNED_RANGE**2
+        )
+        color = max(1, int((DISTANCE_LIMIT / farthest) ** 0.5))
+        return cls(Quanta(color, round(color * clustering.SSN_COMPACTNESS)), count, lowest)
+
+    def __call__(self, features: NDArray[np.float32]) -> Int16:
+        """Turn the network's features, (C, Y, X), into integers of the same shape."""
+        units = features / np.float32(GAMMA_COLOR)
+        middle = self.lowest + LEARNED_RANGE / 2
+        half = LEARNED_RANGE / 2
+        units[: self.learned] = np.clip(units[: self.learned] - middle, -half, half)
+        quanta: Int16 = np.rint(units * self.quanta.color).astype(np.int16)
+        return quanta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SsnModel:
+    """A sampling network, made ready for one image."""
+
+    weights: Weights
+    """The network and its weights."""
+    samples: learned.Samples
+    """How samples become what the network takes."""
+    step: int
+    """Size of a cell, in pixels."""
+    iterations: int
+    """Number of associations."""
+    block_cells: int
+    """Cells of a block along an axis."""
+    reach_px: int
+    """Pixels read around a block."""
+    block_bytes: int
+    """Memory of the network for a pixel of a block."""
+
+    def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
+        """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
+        used = min(threads, MOST_THREADS)
+        with banded(used, pulse) as bands:
+            return self._assign(tile, used, bands)
+
+    def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
+        whole = Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
+        valid = clustering.valid_of(tile.pixels, tile.valid)
+        reach = 2 * self.iterations - 1 + HALO_CELLS
+        used = Box(tuple(side.grow(reach) for side in tile.wanted)).clip(Box.whole(whole.cells))
+        place = whole.to_pixels(used)
+        features = self.features(tile, valid, used, bands)
+        mask = None if valid is None else valid[place.slices]
+
+        def rows(part: slice) -> tuple[Int16, NDArray[np.bool_] | None]:
+            return features[:, part], None if mask is None else mask[part]
+
+        scale = self._scale()
+        frame = Frame(Lattice(place.shape, tile.step), len(features), scale.quanta.position)
+        cells = Cells.gather(frame, rows, bands)
+        cut = [
+            (ends[0] or side.start > 0, ends[1] or side.stop < size)
+            for ends, side, size in zip(tile.cut, used, whole.cells, strict=True)
+        ]
+        result = soft_cluster(
+            cells,
+            self.iterations,
+            color=scale.quanta.color,
+            cut=(cut[0], cut[1]),
+            bands=bands,
+        )
+        return clustering.connected(result, tile.wanted.relative_to(used), threads, bands)
+
+    def features(
+        self, tile: Tile, valid: NDArray[np.bool_] | None, cells: Box, bands: Bands
+    ) -> Int16:
+        """Return the integer features of a box of a tile's cells, shape (C, Y, X)."""
+        scale = self._scale()
+        shape = (tile.pixels.shape[1], tile.pixels.shape[2])
+        place = Lattice(shape, tile.step).to_pixels(cells)
+        out = np.empty((scale.learned + 3, *place.shape), np.int16)
+        blocks = self._blocks(shape, tile.step, place)
+
+        def fill(start: int, stop: int) -> None:
+            for number in range(start, stop):
+                core = blocks[number].core.clip(place)
+                found = scale(self._infer(tile, valid, blocks[number].read, bands.pulse))
+                inner = core.relative_to(blocks[number].read).slices
+                out[:, *core.relative_to(place).slices] = found[:, *inner]
+
+        bands.run(fill, 0, len(blocks))
+        return out
+
+    def _blocks(self, shape: tuple[int, int], step: tuple[int, int], place: Box) -> Windows:
+        """Return the blocks, in pixels, that some pixels of a tile lie in."""
+        sides, shapes = [], []
+        for side, size, s in zip(place, shape, step, strict=True):
+            edge = self.block_cells * s
+            sides.append(
+                Interval(side.start // edge * edge, min(-(-side.stop // edge) * edge, size))
+            )
+            shapes.append(WindowShape(edge, self.reach_px, STRIDE, fixed=True))
+        return Windows.over(shape, Box(tuple(sides)), tuple(shapes))
+
+    def _infer(
+        self, tile: Tile, valid: NDArray[np.bool_] | None, read: Box, pulse: Callable[[], None]
+    ) -> NDArray[np.float32]:
+        """Return the network's features of some pixels of a tile, shape (C, Y, X)."""
+        import torch
+
+        from napari_superpixels.networks.inference import exact
+        from napari_superpixels.networks.ssn import normalise
+
+        network = cast("Network", learned.load(self.weights))
+        mask = None if valid is None else valid[read.slices]
+        pixels = self.samples(tile.pixels[:, *read.slices], mask)
+        with exact(pulse):
+            image = normalise(torch.from_numpy(pixels)[None])
+            found: NDArray[np.float32] = network.learned(
+                image, tile.step, (read[0].start, read[1].start)
+            )[0].numpy()
+        return found
+
+    def _scale(self) -> Scale:
+        return Scale.of(dict(self.weights.config))
+
+    def bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return an upper bound of the memory used for a tile of that shape, in bytes."""
+        scale, step = self._scale(), (self.step, self.step)
+        edge = self.block_cells * self.step + 2 * self.reach_px + STRIDE
+        blocks = MOST_THREADS * edge**2 * self.block_bytes
+        pixels = shape[0] * shape[1]
+        frame = Frame(Lattice(shape, step), scale.learned + 3, scale.quanta.position)
+        clustered = clustering.cluster_bytes(frame, MOST_THREADS * BANDS_A_THREAD)
+        connectivity = 2 * pixels + connectivity_bytes(shape, step, threads=MOST_THREADS)
+        return blocks + pixels * 2 * (scale.learned + 3) + clustered + pixels + connectivity

@@ -1,0 +1,210 @@
+"""Files of weights: safetensors with a card beside it; read without torch, never a pickle.
+
+A file of that format is eight bytes with the length of a JSON header, the header, and the numbers
+one after the other. The card, ``NAME.json`` beside ``NAME.safetensors``, says which network the
+numbers are for and what they were trained on, and holds the file's SHA-256.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_superpixels.errors import InputError
+
+SHIPPED = Path(__file__).parents[1] / "weights"
+"""The folder of the weights that come with the package."""
+SUFFIX = ".safetensors"
+PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
+"""Endings of files that run code when they are opened."""
+LONGEST_HEADER = 1_000_000
+
+_TYPES: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+    "I64": np.dtype("<i8"),
+}
+_NAMES = {dtype: name for name, dtype in _TYPES.items()}
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file of weights that a card vouches for."""
+
+    path: str
+    """The file."""
+    network: str
+    """Name of the network that it is for."""
+    config: tuple[tuple[str, Any], ...]
+    """Parameters of that network's class."""
+    digest: str
+    """SHA-256 of the file."""
+
+    def read(self) -> dict[str, NDArray[Any]]:
+        """Return the numbers of every layer.
+
+        Raises
+        ------
+        InputError
+            If the file is not the one that the card describes.
+        """
+        try:
+            content = Path(self.path).read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"The weights {self.path} cannot be read ({error.strerror}); check the name."
+            ) from None
+        if hashlib.sha256(content).hexdigest() != self.digest:
+            raise InputError(
+                f"The weights {self.path} are not those that their card describes (another "
+                f"SHA-256, {len(content)} bytes); the file is truncated or altered, fetch it anew."
+            )
+        return unpack(content)
+
+
+def find(weights: str, network: str) -> Weights:
+    """Find weights by the name of a shipped set, or by path; reads the card only.
+
+    Raises
+    ------
+    InputError
+        If there are none, or they are a pickle, or for another network.
+    """
+    path = _path_of(weights, network)
+    card = read_card(path)
+    if card["network"] != network:
+        raise InputError(
+            f"The weights {path} are for {card['network']!r}, not for {network!r}; give weights "
+            f"that were trained for it."
+        )
+    config = tuple(sorted(card["config"].items()))
+    return Weights(str(path), network, config, card["sha256"])
+
+
+def _path_of(weights: str, network: str) -> Path:
+    path = Path(weights)
+    if path.suffix.lower() in PICKLES:
+        raise InputError(
+            f"The weights {weights} are a pickle, which may run any code; give a {SUFFIX} file."
+        )
+    if path.suffix == SUFFIX:
+        if not path.is_file():
+            raise InputError(f"There are no weights {weights}; check the name of the file.")
+        return path
+    shipped = SHIPPED / f"{weights}{SUFFIX}"
+    if path.name != weights or not shipped.is_file():
+        raise InputError(
+            f"There are no weights {weights!r} in this version; train some with "
+            f"'napari-superpixels train {network}' and give weights=\"PATH{SUFFIX}\"."
+        )
+    return shipped
+
+
+def card_of(path: Path) -> Path:
+    """Return where the card of a file of weights lies."""
+    return path.with_suffix(".json")
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Return the card of a file of weights.
+
+    Raises
+    ------
+    InputError
+        If it is missing or broken.
+    """
+    try:
+        card = json.loads(card_of(path).read_text("utf-8"))
+        whole = isinstance(card["network"], str) and isinstance(card["sha256"], str)
+        whole = whole and isinstance(card["config"], dict)
+    except (OSError, ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"The weights {path} have no card {card_of(path).name} beside them that names network, "
+            f"config and sha256; copy it along with the weights."
+        )
+    return dict(card)
+
+
+def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **card: Any) -> None:
+    """Write weights and their card; each file is there whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File to write; ends with ``.safetensors``.
+    network, config
+        Name and parameters of the network.
+    arrays
+        The numbers of every layer, float16, float32 or int64.
+    **card
+        What else the card says: data and licence, recipe, seed, steps, hardware, scores.
+    """
+    assert path.suffix == SUFFIX, "callers name the file"
+    content = pack(arrays)
+    digest = hashlib.sha256(content).hexdigest()
+    text = card | {"network": network, "config": dict(config), "sha256": digest}
+    _replace(path, content)
+    _replace(card_of(path), (json.dumps(text, indent=2) + "\n").encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def pack(arrays: Arrays) -> bytes:
+    """Return arrays in the safetensors format."""
+    header: dict[str, Any] = {}
+    start = 0
+    for name, array in arrays.items():
+        kind = _NAMES[array.dtype.newbyteorder("<")]
+        stop = start + array.nbytes
+        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    parts = [array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values()]
+    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
+
+
+def unpack(content: bytes) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a file in the safetensors format.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    stop = 8 + min(int.from_bytes(content[:8], "little"), LONGEST_HEADER)
+    numbers = memoryview(content)[stop:]
+    try:
+        header = json.loads(content[8:stop])
+        header.pop("__metadata__", None)
+        return {name: _array(entry, numbers) for name, entry in header.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(
+            f"The weights are no {SUFFIX} file with F16, F32 or I64 numbers; save them as one."
+        ) from None
+
+
+def _array(entry: Mapping[str, Any], numbers: memoryview) -> NDArray[Any]:
+    start, stop = entry["data_offsets"]
+    flat: NDArray[Any] = np.frombuffer(numbers[start:stop], _TYPES[entry["dtype"]])
+    return flat.reshape(entry["shape"])

@@ -1,0 +1,27 @@
+"""Networks by name: what a file of weights says it holds."""
+
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+NETWORKS = {
+    "scn": "napari_superpixels.networks.scn:Scn",
+    "ssn": "napari_superpixels.networks.ssn:Ssn",
+}
+"""Where each network's class lives."""
+
+
+def make_network(name: str, **config: Any) -> nn.Module:
+    """Make a network with new weights.
+
+    Parameters
+    ----------
+    name
+        One of `NETWORKS`.
+    **config
+        Parameters of its class, as a network's ``config`` holds them.
+    """
+    module, _, attribute = NETWORKS[name].partition(":")
+    made: nn.Module = getattr(import_module(module), attribute)(**config)
+    return made

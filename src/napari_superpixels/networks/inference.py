@@ -1,0 +1,69 @@
+"""Running a network so that nothing but its weights and its input decides the result."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+
+class _Pulsing(TorchFunctionMode):
+    """Calls the pulse before every operation of this thread."""
+
+    def __init__(self, pulse: Callable[[], None]) -> None:
+        super().__init__()
+        self.pulse = pulse
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        del types
+        self.pulse()
+        return func(*args, **(kwargs or {}))
+
+
+@dataclass
+class _SingleThread:
+    """Has the threads that ask for it compute alone, as long as they do.
+
+    How an operation is split over threads may decide its last bits. Torch keeps the number for
+    each thread, but new threads start with what was set last: that is put back to what the first
+    one found.
+    """
+
+    users: int = 0
+    before: int = 1
+    lock: Lock = field(default_factory=Lock)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self.lock:
+            if self.users == 0:
+                self.before = torch.get_num_threads()
+            self.users += 1
+            torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                torch.set_num_threads(self.before)
+
+
+_single_thread = _SingleThread()
+
+
+@contextmanager
+def exact(pulse: Callable[[], None]) -> Iterator[None]:
+    """Infer in float32 with one thread and no choice of algorithms; `pulse` before every operation.
+
+    Windows are computed side by side instead. What `pulse` raises ends the work.
+    """
+    cudnn = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
+    with _single_thread(), cudnn, torch.inference_mode(), _Pulsing(pulse):
+        yield

@@ -1,0 +1,34 @@
+"""Random weights, to test what must hold for any."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from napari_superpixels.models import weights
+from napari_superpixels.networks.build import make_network
+
+
+def lively(network: nn.Module, seed: int = 0) -> nn.Module:
+    """Give a network random weights and statistics under which values neither die nor explode."""
+    rng = torch.Generator().manual_seed(seed)
+    for name, value in network.state_dict().items():
+        if name.endswith("running_var"):
+            value.uniform_(0.5, 1.5, generator=rng)
+        elif value.dim() == 1 and value.is_floating_point():
+            spread = torch.empty_like(value).uniform_(-0.2, 0.2, generator=rng)
+            value.copy_(spread + float(name.endswith("weight")))
+        elif value.dim() > 1:
+            fan = value[0].numel()
+            value.normal_(0.0, (2 / fan) ** 0.5, generator=rng)
+    return network.eval()
+
+
+def write_random_weights(folder: Path, name: str, seed: int = 0, **config: Any) -> Path:
+    """Write random weights of a network with a card; return the file."""
+    network = lively(make_network(name, **config), seed)
+    path = folder / f"{name}-{seed}.safetensors"
+    arrays = {key: value.numpy() for key, value in network.state_dict().items()}
+    weights.save(path, name, config, arrays, data="none, random")
+    return path
