@@ -17,6 +17,7 @@ import typer
 
 from napari_superpixels import api
 from napari_superpixels.cli import options as opt
+from napari_superpixels.cli.evaluate_command import evaluate
 from napari_superpixels.cli.places import check_geotiff, check_into, is_output, jobs_of
 from napari_superpixels.cli.progress import progress
 from napari_superpixels.cli.train_command import train
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 
 app.command()(train)
+app.command()(evaluate)
 
 
 @app.callback(invoke_without_command=True)

@@ -239,7 +239,23 @@ def is_installed(name: str) -> bool:
         Found by running it on a tiny image.
     """
     try:
-        baseline(name)(np.zeros((32, 32, 3), np.uint8), 4)
+        check_installed(name)
     except InputError:
         return False
     return True
+
+
+def check_installed(name: str) -> None:
+    """Run a baseline on a tiny image.
+
+    Parameters
+    ----------
+    name
+        One of `BASELINES`.
+
+    Raises
+    ------
+    InputError
+        If its package is missing.
+    """
+    baseline(name)(np.zeros((32, 32, 3), np.uint8), 4)

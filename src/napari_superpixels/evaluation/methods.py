@@ -1,8 +1,8 @@
 """Methods by name, as one of two protocols runs them.
 
 ``ours``: as the software labels an image: native step, native connectivity. ``papers``: the raw
-assignment, with small pieces merged as the papers do it; SCN and those after it run on an image that
-is resized so that their cells of 16 pixels are as many as wanted. Baselines make their own
+assignment, with small pieces merged as the papers do it; SCN and those after it run on an image
+that is resized so that their cells of 16 pixels are as many as wanted. Baselines make their own
 superpixels in either; scikit-image's SLIC has its clean-up replaced in the second.
 """
 
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.evaluation.baselines import BASELINES, baseline
-from napari_superpixels.evaluation.ours import grid_labels, is_grid, native_labels, raw_labels
+from napari_superpixels.evaluation.networks import resized_labels, sampled_labels
+from napari_superpixels.evaluation.ours import raw_labels, run_native
 from napari_superpixels.evaluation.protocol import Method, merged
 from napari_superpixels.labels.merge import merge_small
 from napari_superpixels.labels.metrics import Labels
+from napari_superpixels.models.grid_network import GridMethod
 from napari_superpixels.models.registry import METHODS, make_method
+from napari_superpixels.models.ssn import SsnMethod
 from napari_superpixels.tiling import Lattice
 
 PROTOCOLS = ("papers", "ours")
@@ -97,12 +100,13 @@ def _made(name: str, settings: dict[str, Any], step: int) -> Any:
 
 
 def _native(make: Make, image: Image, target: int) -> Labels:
-    return native_labels(image, make(step_for(image.shape, target)))
+    return run_native(image, make(step_for(image.shape, target)))
 
 
 def _papers(make: Make, image: Image, target: int) -> Labels:
-    if is_grid(make(16)):
-        labels, cells = grid_labels(image, make(16), target)
+    method = make(step_for(image.shape, target))
+    if isinstance(method, GridMethod):
+        labels, cells = resized_labels(image, method, target)
         return merge_small(labels, target=cells)
-    step = step_for(image.shape, target)
-    return merge_small(raw_labels(image, make(step)), target=_cells(image.shape, step))
+    raw = sampled_labels if isinstance(method, SsnMethod) else raw_labels
+    return merge_small(raw(image, method), target=_cells(image.shape, method.step))
