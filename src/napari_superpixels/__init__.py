@@ -18,14 +18,17 @@ if TYPE_CHECKING:
         write_into,
     )
     from napari_superpixels.errors import SuperpixelsError
-    from napari_superpixels.models.grid_network import Scn
+    from napari_superpixels.models.grid_network import Ainet, Pcnet, Scn
     from napari_superpixels.models.slic import Slic
-    from napari_superpixels.models.ssn import Ssn
+    from napari_superpixels.models.ssn import Hcssn, Ssn
     from napari_superpixels.models.ssn_pix import SsnPix
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Ainet",
+    "Hcssn",
+    "Pcnet",
     "Scn",
     "Slic",
     "Ssn",
@@ -42,6 +45,9 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Ainet": "models.grid_network",
+    "Hcssn": "models.ssn",
+    "Pcnet": "models.grid_network",
     "Scn": "models.grid_network",
     "Slic": "models.slic",
     "Ssn": "models.ssn",

@@ -1,9 +1,9 @@
 import numpy as np
 
 from napari_superpixels import Slic, SsnPix
-from napari_superpixels.models.grid_network import Scn
+from napari_superpixels.models.grid_network import Ainet, Pcnet, Scn
 from napari_superpixels.models.registry import METHODS, method_class
-from napari_superpixels.models.ssn import Ssn
+from napari_superpixels.models.ssn import Hcssn, Ssn
 from napari_superpixels.testing.contract import MethodContract, hashed_noise, noise
 from napari_superpixels.testing.network_contract import NetworkContract, SamplingContract
 
@@ -36,6 +36,23 @@ class TestSsn(SamplingContract):
     method_class = Ssn
     configs = ({}, {"depth": "linear", "position": "none"}, {"position": "cell", "features": 11})
     steps = (16, 4, 9)
+
+
+class TestHcssn(SamplingContract):
+    method_class = Hcssn
+    configs = ({}, {"position": "none"})
+    steps = (16, 6)
+
+
+class TestAinet(NetworkContract):
+    method_class = Ainet
+    configs = ({}, {"attention": True, "square": "neighbours"}, {"square": "pixel"})
+    steps = (16, 12, 3)
+
+
+class TestPcnet(NetworkContract):
+    method_class = Pcnet
+    steps = (16,)
 
 
 def test_every_registered_method_passes_the_contract():

@@ -61,7 +61,11 @@ class GridMethod:
         """Cells around its own on which a pixel's logits depend, resampling counted."""
         # A resampled pixel reads those whose middle is less than `filter_px` away.
         filter_px = max(CELL / self.step, 1)
-        return ceil((self.reach_px - 0.5 + filter_px - CELL / self.step / 2) / CELL)
+        return ceil((self.reach() - 0.5 + filter_px - CELL / self.step / 2) / CELL)
+
+    def reach(self) -> int:
+        """Return `reach_px`, or what the weights' own variant has."""
+        return self.reach_px
 
     def needs_statistics(self, facts: ImageFacts) -> bool:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
@@ -93,7 +97,45 @@ class Scn(GridMethod):
 
     name: ClassVar[str] = "scn"
     reach_px: ClassVar[int] = 79
-    pixel_bytes: ClassVar[int] = 700
+    pixel_bytes: ClassVar[int] = 800
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ainet(GridMethod):
+    """The association implantation network (Wang et al. 2021).
+
+    Raises
+    ------
+    InputError
+        If a setting cannot be used, or there are no such weights.
+    """
+
+    name: ClassVar[str] = "ainet"
+    reach_px: ClassVar[int] = 111
+    attention_px: ClassVar[int] = 80
+    """What two blocks of attention reach beyond that."""
+    pixel_bytes: ClassVar[int] = 900
+
+    def reach(self) -> int:
+        """Return `reach_px`, and `attention_px` for weights with attention."""
+        attention = dict(find(self.weights, self.name).config).get("attention", False)
+        return self.reach_px + self.attention_px * bool(attention)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pcnet(GridMethod):
+    """The patch calibration network (Wang et al. 2022): sees every fourth row and column.
+
+    Raises
+    ------
+    InputError
+        If a setting cannot be used, or there are no such weights.
+    """
+
+    name: ClassVar[str] = "pcnet"
+    align_cells: ClassVar[int] = 4
+    reach_px: ClassVar[int] = 364
+    pixel_bytes: ClassVar[int] = 370
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models.protocol import Method
 
 METHODS = {
+    "ainet": "napari_superpixels.models.grid_network:Ainet",
+    "hcssn": "napari_superpixels.models.ssn:Hcssn",
+    "pcnet": "napari_superpixels.models.grid_network:Pcnet",
     "scn": "napari_superpixels.models.grid_network:Scn",
     "slic": "napari_superpixels.models.slic:Slic",
     "ssn": "napari_superpixels.models.ssn:Ssn",

@@ -126,7 +126,22 @@ class Ssn(SsnMethod):
 
     name: ClassVar[str] = "ssn"
     reach_px: ClassVar[int] = 24
-    block_bytes: ClassVar[int] = 2800
+    block_bytes: ClassVar[int] = 3700
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hcssn(SsnMethod):
+    """SSN with hierarchical soft clustering (Suzuki 2021).
+
+    Raises
+    ------
+    InputError
+        If a setting cannot be used, or there are no such weights.
+    """
+
+    name: ClassVar[str] = "hcssn"
+    reach_px: ClassVar[int] = 28
+    block_bytes: ClassVar[int] = 5500
 
 
 @dataclass(frozen=True, slots=True)

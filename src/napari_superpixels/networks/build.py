@@ -6,6 +6,9 @@ from typing import Any
 from torch import nn
 
 NETWORKS = {
+    "ainet": "napari_superpixels.networks.ainet:Ainet",
+    "hcssn": "napari_superpixels.networks.hcssn:Hcssn",
+    "pcnet": "napari_superpixels.networks.pcnet:Pcnet",
     "scn": "napari_superpixels.networks.scn:Scn",
     "ssn": "napari_superpixels.networks.ssn:Ssn",
 }

@@ -12,7 +12,7 @@ The shape suffixes: N batch, C channels, Y X pixels, H W cells, K the 9 candidat
 # ruff: noqa: N803 - names carry shape suffixes
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,15 @@ def nearest_in_cell(size: int, step: int, like: Tensor) -> Tensor:
     return place // step * CELL + (2 * (place % step) + 1) * CELL // (2 * step)
 
 
+class Outputs(NamedTuple):
+    """What a grid network gives."""
+
+    logits: Tensor
+    """Association logits, (N, 9, Y, X)."""
+    embedding: Tensor
+    """The numbers of pixels that losses look at, (N, 16, Y, X)."""
+
+
 class GridNetwork(nn.Module, ABC):
     """A network that gives association logits on cells of 16 pixels."""
 
@@ -84,20 +93,24 @@ class GridNetwork(nn.Module, ABC):
     channels: int
     """Channels of the image."""
 
+    @property
     @abstractmethod
-    def forward(self, image: Tensor) -> Tensor:
-        """Return association logits.
+    def config(self) -> dict[str, Any]:
+        """What makes a network of the same layers: the parameters of its class."""
+
+    @abstractmethod
+    def outputs(self, image: Tensor) -> Outputs:
+        """Return association logits and what losses need beside them.
 
         Parameters
         ----------
         image
             (N, C, Y, X) as `normalise` gives it, Y and X multiples of 16 `align_cells` pixels.
-
-        Returns
-        -------
-        Tensor
-            (N, 9, Y, X).
         """
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return association logits, (N, 9, Y, X); the image as for `outputs`."""
+        return self.outputs(image).logits
 
     def associate(
         self, image: Tensor, step: Step = (CELL, CELL), populated: Tensor | None = None

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_superpixels.networks.association import NEIGHBOURS
-from napari_superpixels.networks.grid import GridNetwork, normalise
+from napari_superpixels.networks.grid import GridNetwork, Outputs, normalise
 
 __all__ = ["Decoder", "Encoder", "Scn", "convolution", "initialise", "normalise"]
 
@@ -112,7 +112,7 @@ class Scn(GridNetwork):
         """What makes a network of the same layers."""
         return {"channels": self.channels}
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Return association logits; see `GridNetwork`."""
-        logits: Tensor = self.head(self.decoder(self.encoder(image)))
-        return logits
+    def outputs(self, image: Tensor) -> Outputs:
+        """Return association logits, and the decoder's last map as the embedding."""
+        embedding = self.decoder(self.encoder(image))
+        return Outputs(self.head(embedding), embedding)

@@ -21,7 +21,7 @@ The shape suffixes: N batch, C channels, Y X pixels, H W cells, K the 9 candidat
 # ruff: noqa: N803 - names carry shape suffixes
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -107,9 +107,6 @@ def enlarged(x_NCYX: Tensor, factor: int) -> Tensor:
 class DeepFeatures(nn.Module):
     """The network of SSN_deep: six convolutions at three resolutions, and one more."""
 
-    reach: ClassVar[int] = 23
-    """Pixels around its own on which a pixel depends; measured in the tests."""
-
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.scale1 = nn.Sequential(*pair(inputs))
@@ -131,8 +128,6 @@ class DeepFeatures(nn.Module):
 
 class LinearFeatures(nn.Module):
     """The network of SSN_linear: one convolution."""
-
-    reach: ClassVar[int] = 1
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -178,11 +173,6 @@ class Ssn(nn.Module):
         """Make the network."""
         made = DeepFeatures if self.depth == "deep" else LinearFeatures
         return made(inputs, outputs)
-
-    @property
-    def reach(self) -> int:
-        """Pixels around its own on which a pixel's features depend."""
-        return self.network.reach
 
     @property
     def config(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def reach_of(network: Any, step: int, around: int) -> int:
-    """Return how many cells a NaN travels: the largest distance between its cell and a spoilt one.
+    """Return how many cells a NaN travels along y or x, from the middle of a strip, at all phases.
 
     Parameters
     ----------
@@ -21,21 +21,24 @@ def reach_of(network: Any, step: int, around: int) -> int:
     """
     align = network.align_cells
     middle = -(-around // align) * align
-    side = (2 * middle + align) * step
+    long, short = (2 * middle + align) * step, align * step
     farthest, rng = 0, torch.Generator().manual_seed(0)
-    for cell in range(middle, middle + align):
-        for phase in range(step):
-            place = cell * step + phase
-            image = torch.rand(1, network.channels, side, side, generator=rng)
-            image[..., place, place] = torch.nan
-            spoilt = _spoilt_cells(network, image, step)
-            farthest = max(farthest, int((spoilt - cell).abs().max()))
+    for place in range(middle * step, middle * step + short):
+        image = torch.rand(1, network.channels, long, short, generator=rng)
+        image[..., place, place % short] = torch.nan
+        for turned in (image, image.mT):
+            spoilt = _spoilt_cells(network, turned, step)
+            farthest = max(
+                farthest, int((spoilt - place // step).abs().max()) if len(spoilt) else 0
+            )
     assert farthest < around, "the image is too small to tell"
     return farthest
 
 
 def _spoilt_cells(network: Any, image: Tensor, step: int) -> Tensor:
+    """Return the cells along the longer side in which any logit is no number."""
+    axis = 0 if image.shape[-2] > image.shape[-1] else 1
     with torch.inference_mode():
-        logits = network.associate(image, (step, step))
-    spoilt: Tensor = logits.isnan().any(dim=1)[0].nonzero()
+        logits = network.associate(image.contiguous(), (step, step))
+    spoilt: Tensor = logits.isnan().any(dim=1)[0].nonzero()[:, axis]
     return spoilt // step
