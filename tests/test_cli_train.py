@@ -40,8 +40,10 @@ def test_a_training_leaves_checkpoints_log_and_curves(shell, images, tmp_path):
     out = tmp_path / "out"
     code, told, complained = shell("train", "tiny", "--images", images, "--out", out)
     assert code == 0
-    assert told.startswith(f"{out}: step 6: ASA ")
-    assert {"last.pt", "best.pt", "log.csv", "curves.png"} <= {p.name for p in out.iterdir()}
+    assert told.startswith(f"{out / 'tiny.safetensors'}: step 6: ASA ")
+    assert {p.name for p in out.iterdir()} == {
+        "last.pt", "best.pt", "log.csv", "curves.png", "tiny.safetensors", "tiny.json",
+    }  # fmt: skip
     assert "Learning from 9 annotations, 6 steps" in complained
 
 

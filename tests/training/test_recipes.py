@@ -13,7 +13,7 @@ from napari_superpixels.training.pairs import find_pairs
 from napari_superpixels.training.recipes import RECIPES, recipe
 from napari_superpixels.training.validate import Validation
 
-SMALL = 96
+SMALL = 128
 """Side of the crops here, in pixels."""
 
 
@@ -39,7 +39,7 @@ def test_every_recipe_has_finite_losses_and_gradients_for_all_it_learns(name, no
     batches = tuple(noise.batch(0, 2, each) for each in crops)
     torch.manual_seed(0)
     network = made.network().train()
-    terms = made.loss(network, batches, 0, np.random.default_rng(0))
+    terms = made.loss(network, batches, made.steps - 1, np.random.default_rng(0))
     assert all(bool(term.isfinite()) for term in terms.values())
     assert all(float(term.detach()) >= 0 for key, term in terms.items() if key == "label")
     torch.stack(list(terms.values())).sum().backward()
@@ -67,11 +67,17 @@ def test_the_papers_numbers():
     assert (scn.batch, scn.steps, scn.weight_decay) == (4, 300_000, 4e-4)
     assert [scn.rate(step, scn.steps) for step in (0, 200_000)] == [5e-5, 2.5e-5]
     assert scn.crops == (Crops(size=208),)
+    ainet, pcnet, hcssn = recipe("ainet"), recipe("pcnet"), recipe("hcssn")
+    assert (ainet.batch, ainet.steps, ainet.crops[0].jitter) == (16, 4000 * 68, True)
+    assert ainet.loss.begin == 3000 * 68
+    assert (pcnet.batch, pcnet.steps, len(pcnet.crops)) == (8, 4000, 2)
+    assert [pcnet.rate(step, 4000) for step in (0, 2000)] == [5e-5, 5e-6]
+    assert (hcssn.step, hcssn.crops[0].size, hcssn.steps) == (16, 208, 300_000)
 
 
 def test_short_recipes_differ_in_size_alone():
     short, paper = recipe("ssn-cpu"), recipe("ssn")
-    assert short.network is paper.network
+    assert short.network.make is paper.network
     assert short.loss == paper.loss
     assert short.crops == (replace(paper.crops[0], size=160),)
 
@@ -79,3 +85,23 @@ def test_short_recipes_differ_in_size_alone():
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(InputError, match="'sns'; choose one of ssn,"):
         recipe("sns")
+
+
+def test_boundaries_count_from_their_step_on(noise):
+    made = recipe("ainet-cpu")
+    batches = (noise.batch(0, 1, Crops(size=SMALL)),)
+    network = made.network().train()
+    terms = [
+        made.loss(network, batches, step, np.random.default_rng(0))["boundary"]
+        for step in (made.loss.begin - 1, made.loss.begin)
+    ]
+    assert float(terms[0].detach()) == 0.0
+    assert float(terms[1].detach()) > 0.0
+
+
+def test_short_sampling_networks_begin_with_weights_that_are_felt():
+    torch.manual_seed(0)
+    wide, narrow = recipe("ssn-cpu").network(), recipe("ssn").network()
+    spreads = [float(n.network.scale1[0][0].weight.detach().std()) for n in (wide, narrow)]
+    assert spreads[0] > 0.1
+    assert spreads[1] < 0.002

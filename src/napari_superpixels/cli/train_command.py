@@ -44,6 +44,7 @@ ValImages = Annotated[
     Path | None, typer.Option(help="Images to validate on; by default every tenth of --images.")
 ]
 ValLabels = Annotated[Path | None, typer.Option(help="Their labels.")]
+ValLimit = Annotated[int | None, _count("Use that many of them, evenly spread; by default all.")]
 Steps = Annotated[int | None, _count("Training steps; by default the recipe's.")]
 Batch = Annotated[int | None, _count("Crops a step; by default the recipe's.")]
 Crop = Annotated[int | None, _count("Side of a crop in pixels; by default the recipe's.")]
@@ -75,6 +76,7 @@ def train(  # noqa: PLR0913 - one option each
     labels: Labels = None,
     val_images: ValImages = None,
     val_labels: ValLabels = None,
+    val_limit: ValLimit = None,
     steps: Steps = None,
     batch: Batch = None,
     crop: Crop = None,
@@ -93,7 +95,7 @@ def train(  # noqa: PLR0913 - one option each
     from napari_superpixels.training import loop
 
     chosen = changed(recipe, steps=steps, batch=batch, crop=crop, rate=rate)
-    data, validation = find_data((images, labels), (val_images, val_labels), seed, void)
+    data, validation = find_data((images, labels), (val_images, val_labels), seed, void, val_limit)
     running = loop.Running(
         device=device or best_device(),
         mixed=mixed,
@@ -157,8 +159,9 @@ def changed(
 def find_data(
     given: tuple[Path, Path | None],
     held: tuple[Path | None, Path | None],
-    seed: int,
-    void: int | None,
+    seed: int = 0,
+    void: int | None = None,
+    limit: int | None = None,
 ) -> tuple["TrainingSet", "Validation | None"]:
     """Find what is learned from and what is validated on.
 
@@ -181,7 +184,7 @@ def find_data(
         )
     else:
         learned, rest = hold_out(learned)
-    validation = Validation.of(rest) if rest else None
+    validation = Validation.of(rest, limit) if rest else None
     return TrainingSet(learned, seed=seed, void=void), validation
 
 
@@ -292,10 +295,11 @@ def scores_line(step: int, scores: dict[str, float]) -> str:
 
 
 def finish(recipe: "Recipe", out: Path) -> dict[str, Any]:
-    """Write the curves, where matplotlib is installed, and return where things lie."""
+    """Write weights, and curves where matplotlib is installed; return where things lie."""
+    from napari_superpixels.training.export import export
     from napari_superpixels.training.log import plot
 
-    told: dict[str, Any] = {"path": str(out), "recipe": recipe.name}
+    told: dict[str, Any] = {"path": str(out), "weights": str(export(recipe, out))}
     try:
         return told | {"curves": str(plot(out))}
     except InputError:
@@ -305,4 +309,4 @@ def finish(recipe: "Recipe", out: Path) -> dict[str, Any]:
 def sentence(told: dict[str, Any]) -> str:
     """Return what was done as a line."""
     scores = scores_line(told["step"], told) if "asa" in told else f"step {told['step']}"
-    return f"{told['path']}: {scores}"
+    return f"{told['weights']}: {scores}"

@@ -27,6 +27,7 @@ class TinyNetwork(nn.Module):
         self.convolve = nn.Conv2d(3, 6, 3, padding=1, bias=False)
         self.scale = nn.BatchNorm2d(6)
         self.mix = nn.Conv2d(6, 4, 1)
+        self.config: dict[str, Any] = {}
 
     def associate(self, image: Tensor) -> Tensor:
         """Return association logits of an image of 0 to 255."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,6 @@ from napari_superpixels.errors import OutputError
 from napari_superpixels.models import weights
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, load_network
 from napari_superpixels.training.recipe import Recipe
-
-NUMBERS = ("num_batches_tracked",)
-"""What batch normalisation counts and no inference reads; left as it is."""
 
 
 def half(state: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
@@ -64,7 +61,7 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
     checkpoint = Checkpoint.load(source)
     network = recipe.network()
     load_network(network, checkpoint.network, str(source))
-    config = network.config  # the networks of the papers say what they were made with
+    config = cast("dict[str, Any]", network.config)  # what its class was made with
     target = path or folder / f"{recipe.method}{weights.SUFFIX}"
     known = {
         "recipe": recipe.name,
