@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from napari_superpixels.errors import InputError, OutputError, SourceError
-from napari_superpixels.training.checkpoint import Checkpoint, load_network, read_tensors
+from napari_superpixels.training.checkpoint import Checkpoint, load_network
 
 
 def make(step=3):
@@ -85,6 +85,17 @@ def test_truncated_files_are_refused(tmp_path, share):
         Checkpoint.load(path)
 
 
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9, 1.0])
+def test_altered_files_are_refused(tmp_path, place):
+    path = tmp_path / "last.pt"
+    make().save(path)
+    data = bytearray(path.read_bytes())
+    data[int(place * (len(data) - 1))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="altered"):
+        Checkpoint.load(path)
+
+
 class Evil:
     def __reduce__(self):
         return os.mkdir, (os.path.join(os.environ["EVIL"], "done"),)
@@ -99,7 +110,7 @@ def test_pickles_are_refused_and_not_run(tmp_path, monkeypatch, how):
     else:
         torch.save({"network": Evil()}, path)
     with pytest.raises(SourceError, match="is a pickle"):
-        read_tensors(path)
+        Checkpoint.load(path)
     assert not (tmp_path / "done").exists()
 
 

@@ -6,6 +6,7 @@ import pickle
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,8 @@ LAST = "last.pt"
 BEST = "best.pt"
 """The one with the best validation."""
 FORMAT = "napari-superpixels training 1"
+DIGEST = 32
+"""Bytes of the SHA-256 that ends a checkpoint: torch itself sees no altered byte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +54,10 @@ class Checkpoint:
         OutputError
             If it cannot be written; what was there before still is.
         """
-        text = io.BytesIO()
-        torch.save({"format": FORMAT} | _plain(self), text)
-        _replace(path, text.getvalue(), f"The checkpoint of step {self.step}")
+        buffer = io.BytesIO()
+        torch.save({"format": FORMAT} | _plain(self), buffer)
+        content = buffer.getvalue()
+        _replace(path, content + sha256(content).digest(), f"The checkpoint of step {self.step}")
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -69,11 +73,13 @@ class Checkpoint:
         SourceError
             If it is missing, cut short, altered, or no checkpoint of ours.
         """
-        values = read_tensors(path)
-        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        content = _read(path)
+        whole = sha256(content[:-DIGEST]).digest() == content[-DIGEST:]
+        values = _tensors(content[:-DIGEST] if whole else content, path)
+        if not whole or not isinstance(values, dict) or values.pop("format", None) != FORMAT:
             raise SourceError(
-                f"'{path}' is no checkpoint of this training; give the folder that "
-                f"'napari-superpixels train' wrote."
+                f"'{path}' is no checkpoint of this training, or was altered; give a folder that "
+                f"'napari-superpixels train' wrote, or a good copy."
             )
         return cls(**values)
 
@@ -101,31 +107,27 @@ def _replace(path: Path, data: bytes, what: str) -> None:
         ) from error
 
 
-def read_tensors(path: Path) -> Any:
-    """Read a file of tensors and plain values, refusing anything that would run code.
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(
+            f"There is no '{path}' that can be read ({error.strerror}); look at the name."
+        ) from None
 
-    Parameters
-    ----------
-    path
-        What `torch.save` wrote.
 
-    Raises
-    ------
-    SourceError
-        If it is missing or broken, or holds more than tensors and plain values.
-    """
+def _tensors(content: bytes, path: Path) -> Any:
+    """Return what `torch.save` wrote, refusing anything that would run code."""
     try:
         with warnings.catch_warnings():  # of pickles that are refused a moment later
             warnings.simplefilter("ignore", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise SourceError(f"There is no '{path}'; look at the name.") from None
+            return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise SourceError(
             f"'{path}' is a pickle that holds more than tensors and plain values, which could run "
-            f"code, and is not opened; give safetensors, or a file of torch.save(state_dict)."
+            f"code, and is not opened; give what 'napari-superpixels train' wrote."
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - broken bytes end its reader in every way there is
         reason = " ".join(str(error).split())[:120]
         raise SourceError(
             f"'{path}' is cut short or altered ({reason}); replace it with a good copy."

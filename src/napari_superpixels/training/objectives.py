@@ -142,7 +142,7 @@ def ssn_logits(network: nn.Module, image: Tensor, *, step: Step, iterations: int
     return network.associate(ssn.normalise(image / WHITE), step, iterations)
 
 
-def grid_logits(network: nn.Module, image: Tensor) -> Tensor:
+def grid_logits(network: nn.Module, image: Tensor, *, step: Step = CELL) -> Tensor:
     """Return a grid network's association logits of an image of 0 to 255."""
     assert isinstance(network, grid.GridNetwork), "the recipe makes the network"
-    return network.associate(grid.normalise(image / WHITE))
+    return network.associate(grid.normalise(image / WHITE), step)
