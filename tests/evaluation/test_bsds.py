@@ -22,11 +22,13 @@ def test_a_limit_spreads_over_the_folder(annotated_folder):
 
 
 def test_grey_images_become_colour(tmp_path):
-    grey = np.linspace(0, 255, 600).reshape(20, 30).astype(np.uint8)
+    grey = np.linspace(50, 200, 600).reshape(20, 30).astype(np.uint8)
     imsave(tmp_path / "a.png", grey, check_contrast=False)
     imsave(tmp_path / "a.labels.png", grey // 100, check_contrast=False)
     (sample,) = Samples(tmp_path)
     assert sample.image.shape == (20, 30, 3)
+    assert np.array_equal(sample.image[..., 0], sample.image[..., 2])
+    assert (sample.image.min(), sample.image.max()) == (0, 255), "stretched, as for a network"
     assert np.array_equal(sample.segmentations, grey[None] // 100)
 
 

@@ -18,8 +18,10 @@ from torch.nn.functional import interpolate
 
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.errors import InputError
-from napari_superpixels.kernels.features import stretch_to_8bit
 from napari_superpixels.labels.metrics import boundary_map
+from napari_superpixels.models.clustering import needs_statistics
+from napari_superpixels.models.learned import Samples
+from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.tiling import Box
 from napari_superpixels.training.augment import Crop, flipped, jittered
 from napari_superpixels.training.losses import VOID
@@ -70,17 +72,17 @@ class Batch:
 
 
 @lru_cache(maxsize=4096)
-def _range_of(pair: Pair) -> tuple[float, float]:
-    """Measure what becomes 0 and 255, once an image."""
-    statistics = measure(pair.image)
-    return statistics.joint_low, statistics.joint_high
+def _samples(pair: Pair) -> Samples:
+    """Find out, once an image, how its samples become what networks take, as in inference."""
+    source = pair.image
+    facts = ImageFacts(channels=source.channels, dtype=source.dtype, rgb=source.rgb)
+    statistics = measure(source) if needs_statistics(facts) else None
+    return Samples.of("the network", facts, statistics, RGB)
 
 
 def rgb8(pair: Pair, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Turn samples (C, Y, X) into uint8 RGB: other types are stretched, one channel repeated."""
-    if pixels.dtype != np.uint8 or not (pair.image.rgb or pixels.shape[0] == 1):
-        pixels = stretch_to_8bit(pixels, *_range_of(pair))
-    return np.repeat(pixels, RGB, axis=0) if len(pixels) == 1 else pixels
+    """Turn samples (C, Y, X) into uint8 RGB as inference does; one channel is repeated."""
+    return np.rint(_samples(pair)(pixels, None) * 255).astype(np.uint8)
 
 
 def read_whole(pair: Pair) -> NDArray[np.uint8]:
