@@ -2,12 +2,15 @@
 
 import json
 import pickle
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 from skimage.data import astronaut
 from skimage.io import imsave
 
+from napari_superpixels.cli import evaluate_command as command
 from napari_superpixels.testing.weights import write_random_weights
 
 
@@ -109,3 +112,21 @@ def test_an_output_that_is_a_file_is_refused_before_the_work(shell, images, tmp_
     code, _, complained = shell("evaluate", "--images", images, "--out", tmp_path / "o")
     assert code == 2
     assert "is a file" in complained
+
+
+def test_a_terminal_gets_a_bar(monkeypatch):
+    console = Console(file=StringIO(), force_terminal=True, width=120)
+    monkeypatch.setattr("rich.console.Console", lambda **options: console)
+    with command.followed(2, quiet=False) as told:
+        told("slic", 100, "a")
+        told("slic", 300, "a")
+    assert "slic 300" in console.file.getvalue()
+    with command.followed(2, quiet=True) as told:
+        told("slic", 100, "a")
+
+
+def test_lists_are_read_once_each_and_in_order():
+    assert command.names_of(" slic, skimage,slic ") == ["slic", "skimage"]
+    assert command.counts_of("300,100,300") == [100, 300]
+    assert command.reference_of(None, ["slic", "skimage"]) == "skimage"
+    assert command.reference_of(None, ["slic"]) is None

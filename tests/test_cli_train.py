@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+from io import StringIO
 
 import numpy as np
 import pytest
+from rich.console import Console
 from skimage.io import imsave
 
 from napari_superpixels.cli import train_command as command
@@ -149,3 +151,33 @@ def test_lines_come_now_and_then():
         "step 24 of 100, loss 0.5000",
         "step 24: ASA 0.9000, boundary recall 0.8000 with 30 superpixels",
     ]
+
+
+class Terminal:
+    """A console that is one."""
+
+    def __init__(self):
+        self.console = Console(file=StringIO(), force_terminal=True, width=120)
+
+    def __call__(self, **options):
+        return self.console
+
+
+def test_a_terminal_gets_a_bar_and_the_validations(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr("rich.console.Console", terminal)
+    with command.shown(quiet=False) as listener:
+        listener(TrainingStarted(10, 2, 7))
+        listener(StepDone(3, 0.1, {"label": 0.5}))
+        listener(Validated(3, {"asa": 0.9, "br": 0.8, "superpixels": 30}))
+    assert "step 3: ASA 0.9000" in terminal.console.file.getvalue()
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    with command.stop_politely() as stopped:
+        assert not stopped()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopped()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -8,7 +8,10 @@ import tifffile
 import torch
 from skimage.io import imsave
 
+from napari_superpixels.engine.measure import measure
 from napari_superpixels.errors import InputError
+from napari_superpixels.models.learned import Samples
+from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.tiling import Box
 from napari_superpixels.training.augment import JITTER_PX, Crop, flipped, jittered
 from napari_superpixels.training.data import Crops, TrainingSet, padded, read_whole
@@ -184,3 +187,35 @@ def test_regions_are_read_and_not_whole_images(folder, monkeypatch):
 
 def test_crops_have_defaults_that_can_be_replaced():
     assert replace(Crops(), size=64).flips == "yx"
+
+
+def test_samples_are_what_inference_makes_of_them(tmp_path):
+    """One grey channel of 8 bits is stretched there too."""
+    grey = np.random.default_rng(0).integers(40, 90, (30, 40), dtype=np.uint8)
+    imsave(tmp_path / "a.png", grey, check_contrast=False)
+    imsave(tmp_path / "a.labels.png", grey // 50, check_contrast=False)
+    (pair,) = find_pairs(tmp_path)
+    facts = ImageFacts(channels=1, dtype=np.dtype(np.uint8), rgb=False)
+    samples = Samples.of("scn", facts, measure(pair.image), 3)(grey[None], None)
+    assert np.array_equal(read_whole(pair), np.rint(samples * 255).astype(np.uint8))
+
+
+def test_scaled_crops_stay_inside_small_images(tmp_path):
+    data = coded(tmp_path, (30, 34))
+    for number in range(20):
+        crop = data.crop(number, Crops(size=28, scales=(0.5, 2.0)))
+        assert crop.image.shape == (3, 28, 28)
+        assert crop.labels.max() <= 29 * 1000 + 33
+
+
+def test_jitter_never_repeats_for_other_numbers(data):
+    crops = Crops(size=40, flips="", jitter=True)
+    again, other = data.crop(3, crops), data.crop(9, crops)
+    assert np.array_equal(again.image, data.crop(3, crops).image)
+    assert not np.array_equal(again.image, other.image)
+
+
+def test_batches_move_to_a_device(data):
+    batch = data.batch(0, 2, Crops(size=16)).to("meta")
+    assert batch.image.device.type == batch.labels.device.type == "meta"
+    assert len(batch.names) == 2

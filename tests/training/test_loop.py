@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from napari_superpixels.errors import Cancelled, InputError, OutputError, TrainingError
+from napari_superpixels.errors import (
+    Cancelled,
+    InputError,
+    OutputError,
+    TrainingError,
+)
 from napari_superpixels.testing.tiny import TinyNetwork, tiny_loss, tiny_recipe
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint
 from napari_superpixels.training.data import Crops, TrainingSet
@@ -248,3 +253,19 @@ def test_what_fails_in_a_reader_is_raised():
 
     with pytest.raises(InputError, match="broken"), read_ahead(read, range(3), 1) as batches:
         next(batches)
+
+
+def test_half_precision_learns_too_and_is_another_trajectory(data, tmp_path):
+    recipe = tiny_recipe(steps=30, rate=Steps(1e-2))
+    heard = []
+    train(recipe, data, tmp_path / "mixed", running=Running(mixed=True), listener=heard.append)
+    train(recipe, data, tmp_path / "full")
+    losses = [event.losses["label"] for event in heard if isinstance(event, StepDone)]
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
+    assert not same(weights(tmp_path / "mixed"), weights(tmp_path / "full"))
+
+
+def test_precision_follows_the_device_where_it_is_not_said():
+    assert Running().precision == "full"
+    assert Running(device="cuda").precision == "mixed"
+    assert Running(device="cuda", mixed=False).precision == "full"

@@ -167,3 +167,10 @@ def test_stacks_are_refused(tmp_path):
     save(tmp_path / "stack.labels.png", LABELS)
     with pytest.raises(InputError, match="5 planes"):
         find_pairs(path)
+
+
+def test_broken_pictures_are_refused(apart):
+    path = apart[0] / "b.png"
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(SourceError, match="good copy"):
+        find_pairs(*apart)

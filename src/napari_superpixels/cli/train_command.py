@@ -251,7 +251,7 @@ def _move(event: "Event", progress: Any, task: Any) -> None:
     elif isinstance(event, StepDone):
         progress.update(task, completed=event.step, description=f"loss {event.loss:.4f}")
     elif isinstance(event, Validated):
-        progress.console.print(scores_line(event.step, event.scores))
+        progress.console.print(scores_line(event.step, event.scores), highlight=False)
 
 
 class Lines:
