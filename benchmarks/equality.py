@@ -9,7 +9,7 @@ half-way and resumed.
 rare in pictures, so it is looked for in noise too, black and white with one iteration and windows
 of four cells: where that differs, the comparison is able to fail.
 
-    python benchmarks/equality.py --images examples/data/*
+    python benchmarks/equality.py --images src/napari_superpixels/sample_data/*.{png,svs,tif}
 """
 
 import argparse

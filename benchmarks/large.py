@@ -28,8 +28,8 @@ from napari_superpixels.evaluation.tables import markdown
 from napari_superpixels.labels.check import pixels_outside_cells, split_labels
 from napari_superpixels.tiling import Box, Lattice, Windows, WindowShape
 
-SLIDE = Path(__file__).parents[1] / "examples" / "data" / "cmu-1-small-region.svs"
-"""The real slide that comes with the source code."""
+SLIDE = nsp.sample_path("slide")
+"""The real slide that comes with the package."""
 
 
 @dataclass(frozen=True, slots=True)

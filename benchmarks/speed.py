@@ -11,7 +11,6 @@ process; figures are medians, and only ratios within one run mean something.
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,8 @@ from napari_superpixels.evaluation.tables import markdown
 from napari_superpixels.models.slic import Slic
 from napari_superpixels.tiling import Lattice
 
-SLIDE = Path(__file__).parents[1] / "examples" / "data" / "cmu-1-small-region.svs"
-"""The real slide that comes with the source code."""
+SLIDE = nsp.sample_path("slide")
+"""The real slide that comes with the package."""
 
 PACKAGES = ("numpy", "numba", "scikit-image", "fast-slic", "opencv-contrib-python-headless")
 

@@ -10,7 +10,7 @@ from skimage.io import imsave
 
 import napari_superpixels as nsp
 
-SLIDE = Path(__file__).parent / "data" / "cmu-1-small-region.svs"
+SLIDE = nsp.sample_path("slide")
 PART = np.s_[560:1010, 860:1660]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 import napari_superpixels as nsp
 
-SLIDE = Path(__file__).parent / "data" / "cmu-1-small-region.svs"
+SLIDE = nsp.sample_path("slide")
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out")
 folder.mkdir(parents=True, exist_ok=True)
 

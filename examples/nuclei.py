@@ -9,7 +9,7 @@ from skimage.io import imread, imsave
 
 import napari_superpixels as nsp
 
-IMAGE = Path(__file__).parent / "data" / "nuclei-fluorescence.png"
+IMAGE = nsp.sample_path("nuclei")
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out")
 folder.mkdir(parents=True, exist_ok=True)
 

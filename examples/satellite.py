@@ -8,7 +8,7 @@ import rasterio
 
 import napari_superpixels as nsp
 
-SCENE = Path(__file__).parent / "data" / "mosaic_cog1.tif"
+SCENE = nsp.sample_path("scene")
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out")
 folder.mkdir(parents=True, exist_ok=True)
 out = folder / "scene.zarr"

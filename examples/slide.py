@@ -6,7 +6,7 @@ from pathlib import Path
 
 import napari_superpixels as nsp
 
-SLIDE = Path(__file__).parent / "data" / "cmu-1-small-region.svs"
+SLIDE = nsp.sample_path("slide")
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out")
 folder.mkdir(parents=True, exist_ok=True)
 out = folder / "slide-part.zarr"

@@ -53,8 +53,8 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
-    """The folder of real images that ship with the repository."""
-    return ROOT / "examples" / "data"
+    """The folder of real images that ship with the package."""
+    return ROOT / "src" / "napari_superpixels" / "sample_data"
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         plan,
         resume,
         run,
+        sample_path,
         superpixels,
         write_into,
     )
@@ -40,6 +41,7 @@ __all__ = [
     "plan",
     "resume",
     "run",
+    "sample_path",
     "superpixels",
     "write_into",
 ]

@@ -30,7 +30,24 @@ if TYPE_CHECKING:
     from napari_superpixels.io.source import Source
     from napari_superpixels.models.protocol import Method
 
-__all__ = ["export_geotiff", "open", "plan", "resume", "run", "superpixels", "write_into"]
+__all__ = [
+    "export_geotiff",
+    "open",
+    "plan",
+    "resume",
+    "run",
+    "sample_path",
+    "superpixels",
+    "write_into",
+]
+
+SAMPLES = {
+    "slide": "cmu-1-small-region.svs",
+    "nuclei": "nuclei-fluorescence.png",
+    "histology": "nuclei-histology.png",
+    "scene": "mosaic_cog1.tif",
+}
+"""Real images that come with the package, in `sample_data`, where their origin stands."""
 
 
 def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
@@ -329,6 +346,26 @@ def resume(
     return run(
         _plan_again(manifest), path, workers=workers, listener=listener, cancel=cancel, resume=True
     )
+
+
+def sample_path(name: str) -> Path:
+    """Return where a real image lies that comes with the package.
+
+    Parameters
+    ----------
+    name
+        ``"slide"`` (H&E, 2220 x 2967, RGB), ``"nuclei"`` (fluorescence), ``"histology"`` (nuclei in
+        bright field, RGB) or ``"scene"`` (satellite, 3 x uint16, GeoTIFF with nodata).
+
+    Raises
+    ------
+    InputError
+        If there is no sample of that name.
+    """
+    if name not in SAMPLES:
+        known = ", ".join(map(repr, SAMPLES))
+        raise InputError(f"There is no sample {name!r}; give one of {known}")
+    return Path(__file__).parent / "sample_data" / SAMPLES[name]
 
 
 def _plan_again(manifest: dict[str, Any]) -> "Plan":

@@ -1,7 +1,7 @@
 """The README, the documentation and the examples do what they say.
 
-Each page runs as one session in an empty folder where `examples/` is a link. Python blocks share
-their names from top to bottom; of shell blocks the lines that call `napari-superpixels` run.
+Each page runs as one session in an empty folder where `examples/` and `src/` are links. Python
+blocks share their names from top to bottom; of shell blocks the lines that call the command run.
 A block that cannot run anywhere (another machine's paths, a cluster) is fenced as `text`.
 """
 
@@ -52,8 +52,9 @@ def _run(arguments: list[str], folder: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """An empty folder in which `examples/` is the one of the repository."""
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    """An empty folder in which `examples/` and `src/` are those of the repository."""
+    for name in ("examples", "src"):
+        (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""Real slides and scenes, as they ship with the repository."""
+"""Real slides and scenes, as they ship with the package."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from napari_superpixels.errors import SourceError
 from napari_superpixels.io import open_source
 from napari_superpixels.tiling import Box
 
-DATA = Path(__file__).parents[2] / "examples" / "data"
+DATA = Path(__file__).parents[2] / "src" / "napari_superpixels" / "sample_data"
 
 
 def real(name):

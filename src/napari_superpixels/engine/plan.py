@@ -173,6 +173,7 @@ class Plan:
                 "step_px": list(self.lattice.step),
                 "cells": list(self.lattice.cells),
                 "planes": self.lattice.planes,
+                "leading": list(self.source.axes.leading_shape),
             },
             "region_cells": [[side.start, side.stop] for side in self.cells],
             "planes": [[side.start, side.stop] for side in self.leading],

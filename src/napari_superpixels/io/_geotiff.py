@@ -136,6 +136,7 @@ def _stored(
         levels=shapes,
         calibration=_calibration(dataset, where, shapes[0]),
         rgb=colours == RGB,
+        channel_names=tuple(name or "" for name in dataset.descriptions),
         alpha=alpha,
         nodata=None if dataset.nodata is None else float(dataset.nodata),
         georeference=where,

@@ -24,6 +24,7 @@ class Multiscale:
     calibrations: tuple[Mapping[str, Calibration], ...]
     """By letter, one mapping a level."""
     rgb: bool | None
+    channel_names: tuple[str, ...]
 
 
 def ome_attributes(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -63,6 +64,7 @@ def parse_multiscale(attributes: Mapping[str, Any], ndim: int) -> Multiscale:
         paths=tuple(str(dataset["path"]) for dataset in entry["datasets"]),
         calibrations=tuple(calibrations),
         rgb=_rgb(ome.get("omero")),
+        channel_names=_channel_names(ome.get("omero")),
     )
 
 
@@ -96,3 +98,10 @@ def _rgb(omero: Any) -> bool | None:
     except (KeyError, TypeError):
         return None
     return True if colours == RGB_COLOURS else None
+
+
+def _channel_names(omero: Any) -> tuple[str, ...]:
+    try:
+        return tuple(str(channel.get("label") or "") for channel in omero["channels"])
+    except (KeyError, TypeError, AttributeError):
+        return ()

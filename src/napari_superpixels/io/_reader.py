@@ -113,6 +113,8 @@ class StoredImage:
     """By letter, for the chosen level."""
     rgb: bool | None = None
     """Whether the file says that it is red, green and blue; None where it says nothing."""
+    channel_names: tuple[str, ...] = ()
+    """What the file calls its channels, in its order; empty where it says nothing."""
     alpha: bool | None = None
     """Whether the last sample is an alpha channel; None where the file says nothing."""
     nodata: float | None = None

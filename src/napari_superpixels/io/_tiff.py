@@ -13,7 +13,7 @@ from napari_superpixels.errors import SourceError, SuperpixelsError
 from napari_superpixels.io._identity import hash_of_files
 from napari_superpixels.io._naming import check_dtype, check_shape
 from napari_superpixels.io._reader import READ_ERRORS, FileStamp, StoredImage, pick_level, reason
-from napari_superpixels.io._tiff_calibration import calibrate
+from napari_superpixels.io._tiff_calibration import calibrate, channel_names
 from napari_superpixels.io._tiff_reader import TiffReader
 from napari_superpixels.io._tiff_stack import Chosen, check_chain, choose
 
@@ -79,6 +79,7 @@ def _stored(stamp: FileStamp, tiff: tifffile.TiffFile, chosen: Chosen, level: in
         levels=shapes,
         calibration=calibration,
         rgb="s" in letters and page.photometric in (RGB, YCBCR),
+        channel_names=channel_names(tiff, max(chosen.index, 0)),
         alpha=samples in (2, 4) and tuple(page.extrasamples)[-1:] in ((1,), (2,)),
         location=stamp.path,
         guesses=guesses,

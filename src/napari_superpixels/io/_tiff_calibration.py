@@ -1,4 +1,4 @@
-"""Spacing, unit and origin of TIFF files: OME-XML, Aperio's MPP, ImageJ, and resolution tags."""
+"""Spacing, unit, origin and channel names: OME-XML, Aperio, ImageJ, and resolution tags."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -97,12 +97,26 @@ def _aperio(description: str) -> Known:
     return {"y": one, "x": one}
 
 
-def _ome(xml: str, index: int) -> Known:
+def channel_names(tiff: tifffile.TiffFile, index: int) -> tuple[str, ...]:
+    """Return what an OME-TIFF calls the channels of a series; empty for other files."""
+    if not tiff.is_ome or not tiff.ome_metadata:
+        return ()
+    pixels = _ome_pixels(tiff.ome_metadata, index)
+    channels = pixels.findall("{*}Channel") if pixels is not None else []
+    return tuple(channel.get("Name", "") for channel in channels)
+
+
+def _ome_pixels(xml: str, index: int) -> ElementTree.Element | None:
     try:
         pixels = ElementTree.fromstring(xml).findall(".//{*}Image/{*}Pixels")
-        attributes = pixels[min(index, len(pixels) - 1)].attrib if pixels else {}
     except ElementTree.ParseError:
-        return {}
+        return None
+    return pixels[min(index, len(pixels) - 1)] if pixels else None
+
+
+def _ome(xml: str, index: int) -> Known:
+    pixels = _ome_pixels(xml, index)
+    attributes = pixels.attrib if pixels is not None else {}
     known: Known = {}
     for letter in "xyz":
         name = f"PhysicalSize{letter.upper()}"

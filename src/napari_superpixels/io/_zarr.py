@@ -188,6 +188,7 @@ def _multiscale(
         levels=tuple(tuple(array.shape) for array in arrays),
         calibration=image.calibrations[level],
         rgb=image.rgb if reader.dtype == np.uint8 else None,
+        channel_names=image.channel_names,
         name=stem_of(str(root)),
         location=str(group),
         guesses=_rgb_note(image, reader.dtype),

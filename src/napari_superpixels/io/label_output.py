@@ -11,8 +11,9 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from napari_superpixels.axes import Axes, Axis
 from napari_superpixels.errors import SourceError
-from napari_superpixels.io._ngff import ome_attributes, parse_multiscale
+from napari_superpixels.io._ngff import Multiscale, ome_attributes, parse_multiscale
 from napari_superpixels.io._reader import (
     READ_ERRORS,
     GeoReference,
@@ -32,14 +33,19 @@ class LabelOutput:
     """A label image that `run` or `write_into` has finished."""
 
     path: Path
-    letters: str
-    """Names of the axes, some of ``t z`` and then ``y x``."""
+    axes: Axes
+    """Of the finest level, some of ``t z`` and then ``y x``."""
     levels: tuple[zarr.Array[Any], ...]
     """The finest first."""
     factors: tuple[tuple[int, int], ...]
     """Pixels of the finest level in a pixel of each level, along y and x."""
     provenance: dict[str, Any]
     """How the labels were made."""
+
+    @property
+    def letters(self) -> str:
+        """Names of the axes."""
+        return self.axes.names
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -93,6 +99,19 @@ def read_labels(array: "zarr.Array[Any]", box: Slices, path: Path) -> NDArray[An
         ) from None
 
 
+def is_label_output(path: Path) -> bool:
+    """Whether a folder says that it is a label image of this software."""
+    try:
+        attributes = zarr.open_group(path, mode="r").attrs.asdict()
+    except READ_ERRORS:
+        return False
+    return _is_ours(attributes)
+
+
+def _is_ours(attributes: dict[str, Any]) -> bool:
+    return "napari_superpixels" in attributes and "image-label" in ome_attributes(attributes)
+
+
 def open_labels(path: Path) -> LabelOutput:
     """Open a finished label image.
 
@@ -144,19 +163,28 @@ def _check_there(path: Path) -> None:
 
 
 def _parse(path: Path, group: zarr.Group, attributes: dict[str, Any]) -> LabelOutput:
-    if "napari_superpixels" not in attributes or "image-label" not in ome_attributes(attributes):
+    if not _is_ours(attributes):
         raise ValueError("its metadata do not say so")
     ndim = len(ome_attributes(attributes)["multiscales"][0]["axes"])
     image = parse_multiscale(attributes, ndim)
     sizes = [(level["y"].spacing, level["x"].spacing) for level in image.calibrations]
     finest = sizes[0]
     factors = tuple((round(y / finest[0]), round(x / finest[1])) for y, x in sizes)
+    levels = tuple(_level(group, name) for name in image.paths)
     return LabelOutput(
         path=path,
-        letters=image.letters,
-        levels=tuple(_level(group, name) for name in image.paths),
+        axes=_axes(image, tuple(levels[0].shape)),
+        levels=levels,
         factors=factors,
         provenance=dict(attributes["napari_superpixels"]),
+    )
+
+
+def _axes(image: Multiscale, shape: tuple[int, ...]) -> Axes:
+    known = image.calibrations[0]
+    sizes = zip(image.letters, shape, strict=True)
+    return Axes(
+        tuple(Axis(a, n, known[a].spacing, known[a].unit, known[a].origin) for a, n in sizes)
     )
 
 

@@ -107,6 +107,7 @@ def open_source(
         layout=layout,
         reader=stored.reader,
         masks=stored.masks,
+        channel_names=_channel_names(stored, picks),
     )
     _tell(source, (*stored.guesses, *guesses))
     source = source if mask is None else with_mask(source, mask)
@@ -123,6 +124,11 @@ def _tell(source: Source, guesses: tuple[str, ...]) -> None:
             logging.WARNING if note in guesses and source.layout.letters != "yx" else logging.INFO
         )
         LOGGER.log(level, "%s: %s", source.name, note)
+
+
+def _channel_names(stored: StoredImage, picks: tuple[int, ...]) -> tuple[str, ...]:
+    names = dict(enumerate(stored.channel_names))
+    return tuple(names.get(pick, "") for pick in picks)
 
 
 def _check_level(level: Any) -> int:

@@ -10,7 +10,7 @@
 (3, 10, 50)
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, isnan
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.axes import LEADING, Axes
+from napari_superpixels.io._identity import hash_of
 from napari_superpixels.io._memory import DaskReader
 from napari_superpixels.io._reader import GeoReference, Reader, Slices
 from napari_superpixels.tiling import Box
@@ -128,6 +129,8 @@ class Source:
     """The pixels as stored."""
     masks: tuple[Reader, ...]
     """Nonzero where pixels are analysed; shape (Y, X) or with the leading axes, ones before it."""
+    channel_names: tuple[str, ...] = ()
+    """What the file calls the channels that `read` returns, "" where it says nothing."""
     opened: dict[str, Any] | None = None
     """Arguments that open it again, as JSON can hold them; None where an array is in memory."""
 
@@ -170,6 +173,20 @@ class Source:
     def is_dask(self) -> bool:
         """Whether `dask_block` can give slices for a graph."""
         return isinstance(self.reader, DaskReader)
+
+    def only(self, channel: int) -> "Source":
+        """Return the image with one of its channels; nodata is where that one has no data."""
+        pick, *alpha = self.layout.picks[channel], *self.layout.picks[self.channels :]
+        items = (replace(a, size=1) if a.name == "c" else a for a in self.axes.items)
+        return replace(
+            self,
+            axes=Axes(tuple(items)),
+            layout=replace(self.layout, picks=(pick, *alpha)),
+            rgb=False,
+            identity=hash_of(self.identity, ["only", pick]),
+            channel_names=self.channel_names[channel : channel + 1],
+            opened=self.opened and self.opened | {"channels": [pick]},
+        )
 
     def read(self, plane: int, box: Box) -> Block:
         """Read a box of one plane.

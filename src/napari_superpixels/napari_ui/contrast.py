@@ -1,0 +1,68 @@
+"""Contrast limits from a few blocks of the coarsest level, without nodata and NaN."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_superpixels.io import Source
+from napari_superpixels.tiling import Box, Interval
+
+PERCENTILES = (1, 99)
+"""Of the samples: what lies outside is shown black or white."""
+
+PLANES, BLOCKS, EDGE = 3, 4, 256
+"""At most 3 planes are looked at, and 4 x 4 blocks of 256 pixels in each."""
+
+
+def contrast_limits(source: Source) -> list[tuple[float, float]]:
+    """Return the limits of every channel.
+
+    Parameters
+    ----------
+    source
+        The coarsest level; at most 3 million pixels of it are read.
+
+    Returns
+    -------
+    list
+        (low, high) a channel, low < high.
+
+    Raises
+    ------
+    SourceError
+        If the pixels cannot be read.
+    """
+    blocks = [_samples(source, plane, box) for plane, box in _places(source)]
+    return [_limits(np.concatenate(channel)) for channel in zip(*blocks, strict=True)]
+
+
+def _places(source: Source) -> Iterator[tuple[int, Box]]:
+    planes = source.axes.planes
+    for plane in sorted({planes * (2 * i + 1) // (2 * PLANES) for i in range(PLANES)}):
+        for y in _intervals(source.axes.plane_shape[0]):
+            for x in _intervals(source.axes.plane_shape[1]):
+                yield plane, Box((y, x))
+
+
+def _intervals(size: int) -> list[Interval]:
+    """Return stretches that are spread evenly over an axis: all of it where it is short."""
+    if size <= BLOCKS * EDGE:
+        return [Interval(0, size)]
+    starts = [(size - EDGE) * i // (BLOCKS - 1) for i in range(BLOCKS)]
+    return [Interval(start, start + EDGE) for start in starts]
+
+
+def _samples(source: Source, plane: int, box: Box) -> list[NDArray[np.float64]]:
+    block = source.read(plane, box)
+    valid = slice(None) if block.valid is None else block.valid
+    return [channel[valid].ravel().astype(np.float64) for channel in block.pixels]
+
+
+def _limits(samples: NDArray[np.float64]) -> tuple[float, float]:
+    if not samples.size:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(samples, PERCENTILES))
+    if low == high:  # a few bright spots on an even ground
+        low, high = float(samples.min()), float(samples.max())
+    return (low, high) if low < high else (min(low, 0.0), max(high, 1.0))
