@@ -123,3 +123,15 @@ def test_without_a_terminal_there_is_a_line_now_and_then(shell, slide, tmp_path)
         "15 of 40 super-tiles, 0.2 Mpx/s, about 2 min left",
         "20 of 40 super-tiles, 0.2 Mpx/s, about 2 min left",
     ]
+
+
+def test_a_learned_method_takes_its_weights(shell, slide, tmp_path):
+    from napari_superpixels.testing.weights import write_random_weights
+
+    weights = write_random_weights(tmp_path, "scn")
+    code, said, _ = shell("plan", slide, "--method", "scn", "--weights", weights)
+    assert not code
+    assert "scn" in said
+    code, _, complaint = shell("plan", slide, "--method", "slic", "--weights", weights)
+    assert code == EXIT_BAD_INPUT
+    assert "slic has no parameter 'weights'" in complaint

@@ -116,7 +116,8 @@ def plan(
     source
         From `open`, or whatever `open` takes.
     method
-        ``"slic"`` or ``"ssn_pix"``, or their settings, e.g. ``Slic(step=16)``.
+        ``"slic"``, ``"ssn_pix"``, ``"ssn"``, ``"hcssn"``, ``"scn"``, ``"ainet"`` or ``"pcnet"``,
+        or their settings, e.g. ``Slic(step=16)``.
     region
         What is written, in pixels per axis, e.g. ``{"y": (0, 512)}``; grown to whole cells.
         Labels are those of the whole image.
@@ -124,7 +125,7 @@ def plan(
         Edge of a window in pixels; chosen for you when left out. Never changes the labels.
     **settings
         Parameters of the method when it is given by name: ``step`` in pixels, or ``step_um`` in
-        micrometers; ``compactness``; ``iterations``.
+        micrometers; ``compactness``; ``iterations``; ``weights``.
 
     Returns
     -------

@@ -40,8 +40,8 @@ class TestSsn(SamplingContract):
 
 class TestHcssn(SamplingContract):
     method_class = Hcssn
-    configs = ({}, {"position": "none"})
-    steps = (16, 6)
+    configs = ({"position": "none"},)
+    steps = (6,)
 
 
 class TestAinet(NetworkContract):

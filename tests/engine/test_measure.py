@@ -7,6 +7,7 @@ from napari_superpixels.engine.measure import (
     measure,
     percentiles,
     places_to_measure,
+    project,
     sample_places,
     summarise,
 )
@@ -90,3 +91,29 @@ def test_percentiles_of_half_floats_stay_finite_and_fine():
 def test_percentiles_are_those_of_numpy(dtype, size):
     values = (np.random.default_rng(size).random((3, size)) * 250).astype(dtype)
     np.testing.assert_array_equal(percentiles(values), np.percentile(values, [1, 99], axis=1))
+
+
+def test_components_are_orthogonal_ordered_and_of_one_sign():
+    rng = np.random.default_rng(1)
+    spread = np.array([1.0, 5.0, 2.0, 0.5, 9.0])[:, None]
+    values = rng.normal(size=(5, 4000)) * spread
+    found = project(values, np.full(5, -60.0), np.full(5, 60.0))
+    weights = np.array(found.weights)
+    np.testing.assert_allclose(weights @ weights.T, np.eye(3), atol=1e-12)
+    assert abs(weights).argmax(axis=1).tolist() == [4, 1, 2]
+    assert (weights.max(axis=1) > 0.9).all()
+    assert all(low < high for low, high in zip(found.low, found.high, strict=True))
+
+
+def test_only_more_than_three_channels_are_projected():
+    rng = np.random.default_rng(2)
+    for channels, projected in ((1, False), (3, False), (4, True)):
+        pixels = rng.random((channels, 9, 9))
+        assert (summarise([(pixels, None)]).projection is not None) == projected
+
+
+def test_constant_channels_have_no_share():
+    values = np.concatenate((np.full((4, 50), 3.0), np.arange(50.0)[None]))
+    found = project(values, values.min(axis=1), values.max(axis=1))
+    assert found.weights[0] == pytest.approx((0, 0, 0, 0, 1))
+    assert found.low[1] == found.high[1] == 0

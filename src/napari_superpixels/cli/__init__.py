@@ -82,6 +82,7 @@ def run(  # noqa: PLR0913 - one option each
     step_um: opt.StepUm = None,
     compactness: opt.Compactness = None,
     iterations: opt.Iterations = None,
+    weights: opt.Weights = None,
     axes: opt.AxesOption = None,
     level: opt.Level = 0,
     channels: opt.Channels = None,
@@ -98,7 +99,11 @@ def run(  # noqa: PLR0913 - one option each
 ) -> None:
     """Label one image, or several, into multiscale OME-Zarr."""
     settings = opt.settings_of(
-        step=step, step_um=step_um, compactness=compactness, iterations=iterations
+        step=step,
+        step_um=step_um,
+        compactness=compactness,
+        iterations=iterations,
+        weights=weights,
     )
     picks, spans = opt.channels_of(channels), opt.region_of(region)
     exports = exports_of(geotiff, into)
@@ -176,6 +181,7 @@ def plan(  # noqa: PLR0913 - one option each
     step_um: opt.StepUm = None,
     compactness: opt.Compactness = None,
     iterations: opt.Iterations = None,
+    weights: opt.Weights = None,
     axes: opt.AxesOption = None,
     level: opt.Level = 0,
     channels: opt.Channels = None,
@@ -187,7 +193,11 @@ def plan(  # noqa: PLR0913 - one option each
 ) -> None:
     """Show what a run would do: lattice, windows, memory, output."""
     settings = opt.settings_of(
-        step=step, step_um=step_um, compactness=compactness, iterations=iterations
+        step=step,
+        step_um=step_um,
+        compactness=compactness,
+        iterations=iterations,
+        weights=weights,
     )
     picks = opt.channels_of(channels)
     source = api.open(image, axes=axes, level=level, channels=picks, mask=mask, rgb=rgb)

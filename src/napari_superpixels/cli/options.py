@@ -50,7 +50,9 @@ def positive_number(text: str | int) -> int:
     return value
 
 
-Method = Annotated[str, typer.Option(help="slic or ssn_pix.")]
+Method = Annotated[
+    str, typer.Option(help="slic, ssn_pix, or learned: ssn, hcssn, scn, ainet, pcnet.")
+]
 Step = Annotated[
     int | None,
     typer.Option(
@@ -72,6 +74,13 @@ Compactness = Annotated[
 Iterations = Annotated[
     int | None,
     typer.Option(parser=whole_number, metavar="NUMBER", help="Associations; 10 by default."),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Of a learned method: a .safetensors file; by default the method's own.",
+    ),
 ]
 AxesOption = Annotated[str | None, typer.Option(help="Names of the axes, e.g. zyx.")]
 Level = Annotated[
@@ -111,7 +120,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
 
 
-def settings_of(**values: float | None) -> dict[str, Any]:
+def settings_of(**values: float | str | None) -> dict[str, Any]:
     """Return the parameters that were given."""
     return {name: value for name, value in values.items() if value is not None}
 

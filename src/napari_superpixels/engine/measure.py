@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.io.source import Source
-from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.learned import stretch
+from napari_superpixels.models.statistics import Projection, Statistics
 from napari_superpixels.tiling import Box
 
 READ_BUDGET_BYTES = 64_000_000
@@ -24,6 +25,10 @@ FEWEST_BLOCKS = 4
 RATIOS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
 """Additive recurrence in three dimensions (plane, y, x): powers of the root of x^4 = x + 1."""
 PERCENTILES = (1.0, 99.0)
+MOST_VALUES = 4_000_000
+"""How many samples decide the components: as floats they are up to eight times as large."""
+COMPONENTS = 3
+"""Channels that more of them are projected to, for weights that take so many."""
 
 
 def sample_places(
@@ -89,6 +94,28 @@ def summarise(
         maximum=tuple(map(float, values.max(axis=1))),
         joint_low=float(joint[0, 0]),
         joint_high=float(joint[1, 0]),
+        projection=project(values, low, high) if len(values) > COMPONENTS else None,
+    )
+
+
+def project(
+    values: NDArray[np.generic], low: NDArray[np.float64], high: NDArray[np.float64]
+) -> Projection:
+    """Return the principal components of samples, shape (C, n), stretched from low to high.
+
+    The largest weight of a component is positive: either sign would do.
+    """
+    samples = np.stack([stretch(one, *pair) for one, *pair in zip(values, low, high, strict=True)])
+    centred = samples - samples.mean(axis=1, keepdims=True)
+    _, vectors = np.linalg.eigh(centred @ centred.T)
+    weights = vectors.T[::-1][:COMPONENTS]
+    largest = np.take_along_axis(weights, abs(weights).argmax(axis=1)[:, None], axis=1)
+    weights = weights * np.where(largest < 0, -1.0, 1.0)
+    ends = percentiles(weights @ samples)
+    return Projection(
+        weights=tuple(tuple(map(float, row)) for row in weights),
+        low=tuple(map(float, ends[0])),
+        high=tuple(map(float, ends[1])),
     )
 
 

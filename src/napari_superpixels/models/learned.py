@@ -16,7 +16,7 @@ from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
 from napari_superpixels.kernels.features import stretch_to_8bit
 from napari_superpixels.models import clustering
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
-from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.statistics import Projection, Statistics
 from napari_superpixels.models.weights import Weights, find
 from napari_superpixels.tiling import Box, Lattice
 
@@ -96,6 +96,8 @@ class Samples:
     """Channels that the network takes."""
     ranges: Ranges
     """What to stretch to 8 bits: one pair a channel, one for all of RGB, none for 8-bit RGB."""
+    projection: Projection | None = None
+    """How more channels than that become three."""
 
     @classmethod
     def of(
@@ -109,12 +111,15 @@ class Samples:
             If the weights take another number of channels.
         """
         clustering.check_samples(name, facts)
-        if facts.channels not in (1, channels):
+        ranges = clustering.stretch_ranges(facts, statistics)
+        projectable = channels == RGB < facts.channels
+        if facts.channels not in (1, channels) and not projectable:
             raise InputError(
                 f"The image has {facts.channels} channels, but these weights of {name} take "
                 f"{channels}, or one that stands for all; choose channels of the image."
             )
-        return cls(channels, clustering.stretch_ranges(facts, statistics))
+        projection = statistics.projection if statistics and projectable else None
+        return cls(channels, ranges, projection)
 
     def __call__(
         self, pixels: NDArray[Any], valid: NDArray[np.bool_] | None
@@ -122,6 +127,8 @@ class Samples:
         """Return samples of 0 to 1, shape (C, Y, X); 0 where there is no data."""
         if pixels.dtype == np.bool_:
             pixels = pixels.view(np.uint8)
+        if self.projection is not None:
+            return self._projected(pixels, self.projection, valid)
         ranges = self.ranges * (len(pixels) // max(1, len(self.ranges)))
         if self.ranges:
             pairs = zip(pixels, ranges, strict=True)
@@ -130,6 +137,28 @@ class Samples:
         if valid is not None:
             values *= valid
         return np.repeat(values, self.channels // len(values), axis=0)
+
+    def _projected(
+        self, pixels: NDArray[Any], projection: Projection, valid: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        """Return three components of 0 to 1; channel by channel, so that shapes change no bit."""
+        out = np.zeros((RGB, *pixels.shape[1:]))
+        for channel, (samples, pair) in enumerate(zip(pixels, self.ranges, strict=True)):
+            part = stretch(samples, *pair)
+            for component in range(RGB):
+                out[component] += projection.weights[component][channel] * part
+        ends = zip(out, projection.low, projection.high, strict=True)
+        found = np.stack([stretch(*each) for each in ends]).astype(np.float32)
+        return found if valid is None else np.where(valid, found, np.float32(0))
+
+
+def stretch(samples: NDArray[Any], low: float, high: float) -> NDArray[np.float64]:
+    """Map low..high to 0..1, clipped; all is 0 where high is not above low."""
+    if not high > low:
+        return np.zeros(samples.shape)
+    with np.errstate(invalid="ignore"):  # what is not finite is no data, and set to 0 later
+        stretched: NDArray[np.float64] = np.clip((samples - float(low)) / (high - low), 0.0, 1.0)
+    return stretched
 
 
 def near_box(tile: Tile) -> Box:

@@ -192,9 +192,11 @@ def unpack(content: bytes) -> dict[str, NDArray[Any]]:
     InputError
         If it is none.
     """
-    stop = 8 + min(int.from_bytes(content[:8], "little"), LONGEST_HEADER)
-    numbers = memoryview(content)[stop:]
+    stop = 8 + int.from_bytes(content[:8], "little")
+    numbers = memoryview(content)[min(stop, len(content)) :]
     try:
+        if stop > min(len(content), LONGEST_HEADER):
+            raise ValueError("a header longer than the file")
         header = json.loads(content[8:stop])
         header.pop("__metadata__", None)
         return {name: _array(entry, numbers) for name, entry in header.items()}

@@ -52,6 +52,8 @@ class MethodContract:
 
     methods: tuple[Method, ...] = ()
     """Settings to test; small steps and few iterations keep it fast."""
+    memory_shape: ClassVar[tuple[int, int]] = (400, 500)
+    """Image for the test of the declared memory."""
     sensitive: ClassVar[tuple[tuple[Method, NDArray[Any], int], ...]] = ()
     """Settings, an image and a window for which a halo two cells short gives other labels."""
 
@@ -158,13 +160,14 @@ class MethodContract:
         import tracemalloc
 
         for method in self.methods:
-            plan = api.plan(api.open(noise((400, 500, 3))), method)
+            height, width = self.memory_shape
+            plan = api.plan(api.open(noise((height, width, 3))), method)
             _codes(plan, 1)
             tracemalloc.start()
             _codes(plan, 1)
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
-            assert peak <= plan.model.bytes_for((400, 500)) + 400 * 500
+            assert peak <= plan.model.bytes_for((height, width)) + height * width
 
 
 def _with_statistics(plan: Plan, measured: Plan) -> Plan:

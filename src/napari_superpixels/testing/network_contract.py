@@ -20,6 +20,7 @@ from napari_superpixels.engine.tile import no_pulse, read_box
 from napari_superpixels.io import Source
 from napari_superpixels.kernels.connectivity import HALO_CELLS
 from napari_superpixels.models import clustering
+from napari_superpixels.models.grid_network import CELL
 from napari_superpixels.models.learned import load
 from napari_superpixels.models.protocol import Method, Tile
 from napari_superpixels.models.weights import find
@@ -88,6 +89,7 @@ class _Learned(MethodContract):
     configs: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Parameters of its network, one for each of `steps`."""
     steps: ClassVar[tuple[int, ...]] = (16,)
+    memory_shape: ClassVar[tuple[int, int]] = (112, 150)
     settings: ClassVar[dict[str, Any]] = {}
     """Settings beside the step and the weights."""
 
@@ -122,20 +124,32 @@ class NetworkContract(_Learned):
             np.testing.assert_array_equal(raw_logits(plan), raw_logits(plan))
 
     def test_a_nan_shows_the_declared_halo(self) -> None:
-        """What a pixel without a number spoils lies within the declared halo, and fills it."""
+        """What a pixel without a number spoils lies within the declared halo, and fills it.
+
+        Of small cells not every pixel of the network's is used, which may save a cell.
+        """
         for method in self.methods:
             network = load(find(method.weights, method.name))
             reach = reach_of(network, method.step, method.network_halo + 1)
-            assert reach == method.network_halo
+            assert 0 <= method.network_halo - reach <= (method.step < CELL)
 
     def test_a_short_halo_shows(self) -> None:
-        """The declared halo is needed: two cells less give other choices somewhere."""
+        """The declared halo is needed: two cells less, or the alignment, change the logits.
+
+        By more than float's last bits: whether a pixel of noise then chooses another cell depends
+        on the weights.
+        """
         for method in self.methods:
-            image = strips(method, 0)[0]
+            image, align = strips(method, 0)[0], method.align_cells
             source = api.open(image)
             whole = raw_logits(api.plan(source, method, window=max(image.shape)))
-            short = _with_halo(source, method, 3 * method.align_cells, 2)
-            assert not difference(raw_logits(short), whole).allowed
+            finite = np.isfinite(whole)
+            full, short = (
+                raw_logits(_with_halo(source, method, 3 * align + 1, missing))[finite]
+                for missing in (0, max(2, align))
+            )
+            assert abs(full - whole[finite]).max() <= LARGEST_MARGIN
+            assert abs(short - whole[finite]).max() > LARGEST_MARGIN
 
     def test_a_copy_that_starts_at_another_cell_agrees(self) -> None:
         """Away from the cut, choices in a crop are those in the image."""
