@@ -96,6 +96,7 @@ def test_the_table_compares_all_but_the_reference():
     assert lines[0][:4] == ["ours", 9, 150, pytest.approx(0.905)]
     assert lines[0][-2:] == ["+0.0200 ± 0.0100 (2)", "+0.0000 ± 0.0000 (2)"]
     assert lines[1][-2:] == ["", ""]
+    assert summary(ours[:1] + REFERENCE, "theirs")[1][0][-2] == "+0.0100 (1)"
     assert len(summary(ours, None)[0]) == len(header) - 2
     assert Gain(mean=1.0, error=0.0, images=1).images == 1
 

@@ -205,7 +205,10 @@ def summary(rows: Sequence[Row], reference: str | None) -> tuple[list[str], list
 
 def _told(rows: Sequence[Row], method: str, target: int, reference: str, measure: str) -> str:
     found = None if method == reference else gain(rows, method, target, reference, measure)
-    return "" if found is None else f"{found.mean:+.4f} ± {found.error:.4f} ({found.images})"
+    if found is None:
+        return ""
+    spread = f" ± {found.error:.4f}" if found.images > 1 else ""
+    return f"{found.mean:+.4f}{spread} ({found.images})"
 
 
 def table(rows: Sequence[Row]) -> tuple[list[str], list[list[Any]]]:
