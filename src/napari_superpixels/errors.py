@@ -32,3 +32,7 @@ class IncompleteRunError(SuperpixelsError, RuntimeError):
 
 class Cancelled(SuperpixelsError):  # noqa: N818 - it is an outcome that the user asked for
     """The user cancelled; what is done can be resumed."""
+
+
+class TrainingError(SuperpixelsError, RuntimeError):
+    """A training that cannot go on; its last checkpoint is whole."""

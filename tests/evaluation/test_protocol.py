@@ -65,9 +65,10 @@ def test_a_curve_is_evaluated_on_both_sides_of_a_count(annotated_folder):
     assert len(asked) == before, "what was evaluated is kept"
 
 
-def test_interpolation_is_linear_in_the_count():
+def test_interpolation_is_linear_in_the_logarithm_of_the_count():
     points = [replace(ONE, superpixels=100, asa=0.9), replace(ONE, superpixels=200, asa=0.96)]
-    assert at_count(points, 150).asa == pytest.approx(0.93)
+    assert at_count(points, 100 * 2**0.5).asa == pytest.approx(0.93)
+    assert at_count(points, 150).superpixels == 150
     assert at_count(points, 200).asa == 0.96
 
 

@@ -1,4 +1,4 @@
-"""The shell: ``napari-superpixels run | resume | export | plan | info``."""
+"""The shell: ``napari-superpixels run | resume | export | plan | info | train | evaluate``."""
 
 import atexit
 import errno
@@ -17,8 +17,10 @@ import typer
 
 from napari_superpixels import api
 from napari_superpixels.cli import options as opt
+from napari_superpixels.cli.evaluate_command import evaluate
 from napari_superpixels.cli.places import check_geotiff, check_into, is_output, jobs_of
 from napari_superpixels.cli.progress import progress
+from napari_superpixels.cli.train_command import train
 from napari_superpixels.cli.work import (
     advising,
     export_all,
@@ -46,6 +48,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Superpixels over images of any size; the tiling never shows.",
 )
+
+app.command()(train)
+app.command()(evaluate)
 
 
 @app.callback(invoke_without_command=True)

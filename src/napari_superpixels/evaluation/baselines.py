@@ -17,6 +17,10 @@ Image = NDArray[np.uint8]
 FAST_SLIC_LIMIT = 65533
 """The most components that fast-slic makes: its labels have 16 bits."""
 
+SCALES = (1.0, 1e5)
+"""Between these felzenszwalb's scale is looked for."""
+HALVINGS = 9
+
 
 def _missing(package: str, wanted: str) -> InputError:
     return InputError(
@@ -148,6 +152,40 @@ def _opencv_seeds(image: Image, target: int, *, iterations: int = 10) -> Labels:
     return np.asarray(run.getLabels())
 
 
+def felzenszwalb(image: Image, target: int, *, sigma: float = 0.8) -> Labels:
+    """Run Felzenszwalb and Huttenlocher's segmentation of scikit-image at the scale that fits.
+
+    It takes no number of segments, so the scale is bisected; the smallest segment is a quarter
+    of the wanted mean size.
+
+    Parameters
+    ----------
+    image
+        RGB image, shape (Y, X, 3).
+    target
+        Wanted number of segments.
+    sigma
+        Width of the blur before, in pixels.
+
+    Returns
+    -------
+    ndarray of int, shape (Y, X)
+        Labels from 0, the count nearest to the target among those tried.
+    """
+    from skimage.segmentation import felzenszwalb as segment
+
+    smallest = max(1, image.shape[0] * image.shape[1] // (4 * target))
+    low, high = np.log(SCALES)
+    tried: dict[int, Labels] = {}
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        labels: Labels = segment(image, scale=float(np.exp(middle)), sigma=sigma, min_size=smallest)
+        count = int(labels.max()) + 1
+        tried[count] = labels
+        low, high = (middle, high) if count > target else (low, middle)
+    return tried[min(tried, key=lambda count: abs(count - target))]
+
+
 BASELINES: dict[str, Method] = {
     "skimage": skimage_slic,
     "skimage-raw": partial(skimage_slic, connected=False),
@@ -155,6 +193,7 @@ BASELINES: dict[str, Method] = {
     "opencv-slic": _opencv_region,
     "opencv-lsc": partial(_opencv_region, lsc=True),
     "opencv-seeds": _opencv_seeds,
+    "felzenszwalb": felzenszwalb,
 }
 """The baselines by name; ``skimage-raw`` is before any clean-up."""
 
@@ -200,7 +239,23 @@ def is_installed(name: str) -> bool:
         Found by running it on a tiny image.
     """
     try:
-        baseline(name)(np.zeros((32, 32, 3), np.uint8), 4)
+        check_installed(name)
     except InputError:
         return False
     return True
+
+
+def check_installed(name: str) -> None:
+    """Run a baseline on a tiny image.
+
+    Parameters
+    ----------
+    name
+        One of `BASELINES`.
+
+    Raises
+    ------
+    InputError
+        If its package is missing.
+    """
+    baseline(name)(np.zeros((32, 32, 3), np.uint8), 4)

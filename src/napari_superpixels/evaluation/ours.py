@@ -5,7 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_superpixels.engine.lazy import lazy_labels
+from napari_superpixels.engine.plan import make_plan
 from napari_superpixels.errors import InputError
+from napari_superpixels.io import open_source
 from napari_superpixels.kernels.bands import banded
 from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.ids import expand_ids
@@ -65,6 +68,26 @@ def codes_of(image: Image, method: Method, *, threads: int = 1) -> Codes:
     """
     tile = whole_tile(image, method.step)
     return _rgb_model(method)(tile, threads=threads, pulse=_never)
+
+
+def run_native(image: Image, method: Method) -> NDArray[Any]:
+    """Label a whole image as the software does, connectivity included.
+
+    Parameters
+    ----------
+    image
+        RGB image, shape (Y, X, 3).
+    method
+        Settings.
+
+    Returns
+    -------
+    ndarray of uint32, shape (Y, X)
+        What `napari_superpixels.run` writes, by its promise, whatever the windows.
+    """
+    source = open_source(image, axes="yxs", rgb=True)
+    labels: NDArray[Any] = lazy_labels(make_plan(source, method)).compute(scheduler="synchronous")
+    return labels
 
 
 def raw_labels(image: Image, method: Method) -> NDArray[Any]:

@@ -176,7 +176,7 @@ class Curve:
 
 
 def at_count(points: Sequence[Scores], superpixels: float) -> Scores:
-    """Return what a curve says at an actual number of superpixels, by linear interpolation.
+    """Return what a curve says at an actual number of superpixels, interpolated in its logarithm.
 
     Parameters
     ----------
@@ -204,7 +204,9 @@ def at_count(points: Sequence[Scores], superpixels: float) -> Scores:
         )
     names = [f.name for f in fields(Scores)]
     table = {name: [getattr(point, name) for point in points] for name in names}
-    return Scores(**{name: float(np.interp(superpixels, counts, table[name])) for name in names})
+    place, places = np.log(superpixels), np.log(counts)
+    values = {name: float(np.interp(place, places, table[name])) for name in names}
+    return Scores(**values | {"superpixels": float(superpixels)})
 
 
 def merged(method: Method) -> Method:

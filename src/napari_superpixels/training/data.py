@@ -1,0 +1,278 @@
+"""Crops of annotated images, each a function of the seed and its number alone.
+
+No random state is kept between crops: the n-th crop is the same in a run that was never
+interrupted, in one that was resumed, and with any number of threads reading ahead.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from napari_superpixels.engine.measure import measure
+from napari_superpixels.errors import InputError
+from napari_superpixels.labels.metrics import boundary_map
+from napari_superpixels.models.clustering import needs_statistics
+from napari_superpixels.models.learned import Samples
+from napari_superpixels.models.protocol import ImageFacts
+from napari_superpixels.tiling import Box
+from napari_superpixels.training.augment import Crop, flipped, jittered
+from napari_superpixels.training.losses import VOID
+from napari_superpixels.training.pairs import Annotation, Pair
+
+RGB = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crops:
+    """What is cut out of an image, and how it is varied."""
+
+    size: int = 208
+    """Side of a crop, in pixels."""
+    scales: tuple[float, float] = (1.0, 1.0)
+    """Least and greatest factor by which the image is enlarged; normal around 1 between them."""
+    spread: float = 0.75
+    """Standard deviation of that factor."""
+    flips: str = "yx"
+    """Axes along which crops are mirrored at random."""
+    jitter: bool = False
+    """Whether patches are jittered, as for AINet."""
+    frame: int | None = None
+    """Side to which the whole image is resized before it is cropped, as for PCNet."""
+    at_border: bool = False
+    """Whether a crop is centred on a border between segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Crops of one size."""
+
+    image: Tensor
+    """float32 (N, C, Y, X), 0 to 255."""
+    labels: Tensor
+    """int64 (N, Y, X), `VOID` where nothing is known."""
+    names: tuple[str, ...]
+    """Whose the crops are, for messages."""
+
+    def to(self, device: str | torch.device) -> "Batch":
+        """Return it on a device."""
+        return Batch(self.image.to(device), self.labels.to(device), self.names)
+
+    def single(self, index: int) -> "Batch":
+        """Return a batch of one of the crops."""
+        part = slice(index, index + 1)
+        return Batch(self.image[part], self.labels[part], self.names[part])
+
+
+@lru_cache(maxsize=4096)
+def _samples(pair: Pair) -> Samples:
+    """Find out, once an image, how its samples become what networks take, as in inference."""
+    source = pair.image
+    facts = ImageFacts(channels=source.channels, dtype=source.dtype, rgb=source.rgb)
+    statistics = measure(source) if needs_statistics(facts) else None
+    return Samples.of("the network", facts, statistics, RGB)
+
+
+def rgb8(pair: Pair, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Turn samples (C, Y, X) into uint8 RGB as inference does; one channel is repeated."""
+    return np.rint(_samples(pair)(pixels, None) * 255).astype(np.uint8)
+
+
+def read_whole(pair: Pair) -> NDArray[np.uint8]:
+    """Read an image whole, uint8 RGB (3, Y, X)."""
+    return rgb8(pair, pair.image.read(0, Box.whole(pair.shape)).pixels)
+
+
+class TrainingSet:
+    """Annotated images as an endless, reproducible sequence of crops.
+
+    Every annotation is a sample, as in the papers. They are drawn in a new random order in each
+    round through all of them.
+
+    Parameters
+    ----------
+    pairs
+        Images with annotations.
+    seed
+        Chooses the order and all crops.
+    void
+        The label that stands for unknown; none by default, so 0 is a segment too.
+
+    Raises
+    ------
+    InputError
+        If there is no pair, or an image has channels that the networks do not take.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], *, seed: int = 0, void: int | None = None) -> None:
+        self.pairs = tuple(pairs)
+        self.seed, self.void = seed, void
+        self.samples = [(p, i) for p, pair in enumerate(pairs) for i in _indices(pair)]
+        if not self.samples:
+            raise InputError(
+                "Training got no annotated image, but needs at least one; give a folder of images "
+                "with labels."
+            )
+        check_channels(self.pairs)
+
+    def __len__(self) -> int:
+        """Return the number of annotations."""
+        return len(self.samples)
+
+    def check_size(self, crops: Crops) -> None:
+        """Refuse crops that do not fit into every image.
+
+        Raises
+        ------
+        InputError
+            With the smallest image.
+        """
+        smallest = min(self.pairs, key=lambda pair: min(pair.shape))
+        if crops.frame is None and min(smallest.shape) < crops.size:
+            raise InputError(
+                f"The image '{smallest.name}' is {smallest.shape[0]} x {smallest.shape[1]} "
+                f"pixels, but crops of {crops.size} are to be cut out of it; ask for crops of at "
+                f"most {min(smallest.shape)} or leave it out."
+            )
+
+    def batch(self, step: int, size: int, crops: Crops) -> Batch:
+        """Return the crops of one training step.
+
+        Parameters
+        ----------
+        step
+            Number of the step, from 0.
+        size
+            Crops in a batch.
+        crops
+            What they are like.
+        """
+        cut = [self.crop(step * size + number, crops) for number in range(size)]
+        image = np.stack([crop.image for crop in cut])
+        labels = np.stack([crop.labels for crop in cut])
+        names = tuple(crop.name for crop in cut)
+        return Batch(torch.from_numpy(image).float(), torch.from_numpy(labels), names)
+
+    def crop(self, number: int, crops: Crops) -> Crop:
+        """Return one crop.
+
+        Parameters
+        ----------
+        number
+            Which one, from 0; the same number gives the same crop.
+        crops
+            What it is like.
+        """
+        position, index = self.samples[self._drawn(number)]
+        pair = self.pairs[position]
+        rng = np.random.default_rng((self.seed, 1, number))
+        region = _region(pair, pair.annotations[index], crops, rng)
+        crop = self._read(pair, index, region, crops.size)
+        crop = flipped(crop, crops.flips, rng)
+        return jittered(crop, rng) if crops.jitter else crop
+
+    def _drawn(self, number: int) -> int:
+        turn, place = divmod(number, len(self.samples))
+        return int(_order(self.seed, turn, len(self.samples))[place])
+
+    def _read(self, pair: Pair, index: int, region: Box, size: int) -> Crop:
+        block = pair.image.read(0, region)
+        labels = pair.annotations[index].read(region)
+        if self.void is not None:
+            labels = np.where(labels == self.void, VOID, labels)
+        if block.valid is not None:
+            labels = np.where(block.valid, labels, VOID)
+        image = resized(rgb8(pair, block.pixels), (size, size))
+        return Crop(image, _nearest(labels, size), f"{pair.name}, annotation {index}")
+
+
+def _indices(pair: Pair) -> range:
+    return range(len(pair.annotations))
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, turn: int, count: int) -> NDArray[np.intp]:
+    return np.random.default_rng((seed, 0, turn)).permutation(count)
+
+
+def check_channels(pairs: Sequence[Pair], channels: int = RGB) -> None:
+    """Refuse images whose channels a network does not take.
+
+    Parameters
+    ----------
+    pairs
+        The images.
+    channels
+        What the network takes; one channel is repeated.
+
+    Raises
+    ------
+    InputError
+        With the image and its channels.
+    """
+    for pair in pairs:
+        if pair.image.channels not in (1, channels):
+            raise InputError(
+                f"The image '{pair.name}' has {pair.image.channels} channels, but the network "
+                f"takes {channels}, or one that is repeated; save images of {channels} channels."
+            )
+
+
+def _region(pair: Pair, annotation: Annotation, crops: Crops, rng: np.random.Generator) -> Box:
+    """Choose the part of an image that becomes a crop."""
+    if crops.frame is None:
+        edge = crops.size / _scale(pair.shape, crops, rng)
+        edges = [max(1, min(round(edge), size)) for size in pair.shape]
+    else:
+        edges = [max(1, round(crops.size * size / crops.frame)) for size in pair.shape]
+    room = [size - edge + 1 for size, edge in zip(pair.shape, edges, strict=True)]
+    middle = _on_border(annotation, rng) if crops.at_border else None
+    if middle is None:
+        starts = [int(rng.integers(0, r)) for r in room]
+    else:
+        starts = [min(max(m - e // 2, 0), r - 1) for m, e, r in zip(middle, edges, room)]
+    return Box.of(*((start, start + edge) for start, edge in zip(starts, edges, strict=True)))
+
+
+def _scale(shape: tuple[int, int], crops: Crops, rng: np.random.Generator) -> float:
+    """Draw a factor, as SSN's code does, that leaves a crop inside the image."""
+    least, most = crops.scales
+    if least == most:
+        return least
+    drawn = float(np.clip(rng.normal(1.0, crops.spread), least, most))
+    return max(drawn, crops.size / min(shape))
+
+
+def _on_border(annotation: Annotation, rng: np.random.Generator) -> tuple[int, int] | None:
+    border = np.flatnonzero(boundary_map(annotation.read(Box.whole(annotation.shape))))
+    if not len(border):
+        return None
+    y, x = divmod(int(border[rng.integers(len(border))]), annotation.shape[1])
+    return y, x
+
+
+def resized(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize an image (C, Y, X), bilinear, averaging where it shrinks."""
+    if image.shape[1:] == shape:
+        return image
+    tensor = torch.from_numpy(np.array(image, np.float32))[None]
+    result = interpolate(tensor, shape, mode="bilinear", align_corners=False, antialias=True)
+    return result[0].round().clamp(0, 255).to(torch.uint8).numpy()
+
+
+def _nearest(labels: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    rows, columns = ((np.arange(size) + 0.5) * n / size for n in labels.shape)
+    return labels[np.ix_(rows.astype(np.intp), columns.astype(np.intp))]
+
+
+def padded(image: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:
+    """Repeat the last rows and columns of an image (C, Y, X) up to a multiple of pixels."""
+    more = [ceil(n / multiple) * multiple - n for n in image.shape[1:]]
+    return np.pad(image, ((0, 0), (0, more[0]), (0, more[1])), mode="edge")

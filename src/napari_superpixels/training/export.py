@@ -1,0 +1,80 @@
+"""From a checkpoint to weights that methods load: safetensors in half precision, with a card."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_superpixels.errors import OutputError
+from napari_superpixels.models import weights
+from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, load_network
+from napari_superpixels.training.recipe import Recipe
+
+
+def half(state: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
+    """Return the tensors of a network as arrays, floating ones in float16.
+
+    Parameters
+    ----------
+    state
+        Of the network.
+    """
+    return {
+        name: tensor.cpu().numpy().astype(np.float16) if tensor.is_floating_point()
+        else tensor.cpu().numpy()
+        for name, tensor in state.items()
+    }  # fmt: skip
+
+
+def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) -> Path:
+    """Write the weights of a training's best checkpoint, or its last where none was validated.
+
+    Parameters
+    ----------
+    recipe
+        What was trained.
+    folder
+        The training's folder.
+    path
+        The ``.safetensors`` file to write; by default the method's name in that folder.
+    **card
+        What else the card says, such as data and licence.
+
+    Returns
+    -------
+    Path
+        The file; its card lies beside it.
+
+    Raises
+    ------
+    SourceError
+        If there is no checkpoint, or it is broken.
+    InputError
+        If the checkpoint is of another network.
+    OutputError
+        If the file cannot be written.
+    """
+    source = folder / (BEST if (folder / BEST).exists() else LAST)
+    checkpoint = Checkpoint.load(source)
+    network = recipe.network()
+    load_network(network, checkpoint.network, str(source))
+    config = cast("dict[str, Any]", network.config)  # what its class was made with
+    target = path or folder / f"{recipe.method}{weights.SUFFIX}"
+    known = {
+        "recipe": recipe.name,
+        "repeats": recipe.table,
+        "steps": checkpoint.step,
+        "settings": checkpoint.settings,
+        "validation": checkpoint.scores,
+    }
+    try:
+        weights.save(target, recipe.method, config, half(network.state_dict()), **known | card)
+    except OSError as error:
+        raise OutputError(
+            f"The weights cannot be written to '{target}' ({error.strerror}); look whether the "
+            f"disk has room."
+        ) from error
+    return target

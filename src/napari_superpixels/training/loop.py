@@ -1,0 +1,355 @@
+"""The one loop that trains every network: seeded, resumable, stoppable.
+
+A training lives in a folder: the newest and the best checkpoint and the log. Data, learning rate
+and everything random are functions of the seed and the number of the step, so a training that
+was interrupted anywhere goes on along the same trajectory.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_superpixels.errors import Cancelled, InputError, OutputError, TrainingError
+from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, as_settings, load_network
+from napari_superpixels.training.data import Batch, TrainingSet
+from napari_superpixels.training.events import (
+    Listener,
+    Saved,
+    StepDone,
+    TrainingStarted,
+    Validated,
+    both,
+    ignore,
+)
+from napari_superpixels.training.log import Log
+from napari_superpixels.training.recipe import Recipe
+from napari_superpixels.training.validate import Validation
+
+AHEAD = 2
+"""Batches that are read ahead for each thread that reads."""
+
+Batches = tuple[Batch, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """How a training runs; of all this, device and precision alone change the result."""
+
+    device: str = "cpu"
+    """``cpu`` or ``cuda``."""
+    mixed: bool | None = None
+    """Whether networks compute in bfloat16 where that is safe; by default on a GPU only."""
+    save_every: int = 500
+    """Steps between checkpoints."""
+    validate_every: int = 1000
+    """Steps between validations."""
+    readers: int = 1
+    """Threads that read crops ahead."""
+
+    @property
+    def precision(self) -> str:
+        """``"mixed"`` or ``"full"``."""
+        mixed = self.device != "cpu" if self.mixed is None else self.mixed
+        return "mixed" if mixed else "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a training ended."""
+
+    step: int
+    """Steps that are done."""
+    finished: bool
+    """Whether these are all; else it was stopped and can go on."""
+    scores: dict[str, float]
+    """The last validation, empty without any."""
+    checkpoint: Path
+    """The newest checkpoint."""
+
+
+def _never() -> bool:
+    return False
+
+
+def train(
+    recipe: Recipe,
+    data: TrainingSet,
+    folder: str | Path,
+    *,
+    validation: Validation | None = None,
+    running: Running | None = None,
+    resume: bool = False,
+    listener: Listener = ignore,
+    stopped: Callable[[], bool] = _never,
+) -> Outcome:
+    """Train a network, or go on with it.
+
+    Parameters
+    ----------
+    recipe
+        What is trained and how.
+    data
+        What it learns from; its seed is the training's.
+    folder
+        Where checkpoints and log go; made where it is missing.
+    validation
+        Images to measure on from time to time; `BEST` is chosen by their ASA.
+    running
+        Device, and how often what happens.
+    resume
+        Whether to go on with what lies in the folder.
+    listener
+        Is told of every event, in this thread.
+    stopped
+        Asked before each step; true ends the training after a checkpoint.
+
+    Returns
+    -------
+    Outcome
+        Where it stands.
+
+    Raises
+    ------
+    InputError
+        If data, recipe and an earlier checkpoint do not fit.
+    OutputError
+        If a checkpoint cannot be written, or the folder is taken.
+    TrainingError
+        If the loss is no number any more; the checkpoint before that is whole.
+    Cancelled
+        After Ctrl-C, with the step of the last checkpoint.
+    """
+    for crops in recipe.crops:
+        data.check_size(crops)
+    place = _opened(Path(folder), resume=resume)
+    run = Run(recipe, data, place, validation, running or Running())
+    if resume and (place / LAST).exists():
+        run.restore(Checkpoint.load(place / LAST))
+    run.listener = both(Log(place, run.done), listener)
+    run.listener(TrainingStarted(recipe.steps, run.done, len(data)))
+    run.go(stopped)
+    return Outcome(run.done, run.done >= recipe.steps, run.scores, place / LAST)
+
+
+def _opened(folder: Path, *, resume: bool) -> Path:
+    if (folder / LAST).exists() and not resume:
+        raise OutputError(
+            f"'{folder}' holds a training already; go on with it by --resume, or give another "
+            f"folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class Run:
+    """The state of one training, and one step of it."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: TrainingSet,
+        folder: Path,
+        validation: Validation | None,
+        running: Running,
+    ) -> None:
+        self.recipe, self.data, self.folder = recipe, data, folder
+        self.validation, self.running = validation, running
+        self.device = torch.device(running.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(data.seed)
+            self.network = recipe.network().to(self.device).train()
+        self.optimizer = torch.optim.Adam(_groups(self.network, recipe.weight_decay))
+        self.done = self.saved = 0
+        self.scores: dict[str, float] = {}
+        self.best = 0.0
+        self.listener: Listener = ignore
+
+    def go(self, stopped: Callable[[], bool]) -> None:
+        """Train up to the recipe's last step, or until stopped."""
+        try:
+            for batches in self._batches():
+                if stopped():
+                    break
+                self._advance(batches)
+                self._now_and_then()
+        except KeyboardInterrupt:  # in the middle of a step: its state is no state of a trajectory
+            raise Cancelled(
+                f"Interrupted after step {self.done}; step {self.saved} is kept in "
+                f"'{self.folder}': go on with the same command and --resume."
+            ) from None
+        if self.done > self.saved:
+            self._save()
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take the state of a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If it is of another recipe, seed or network.
+        """
+        wanted = self._settings()
+        for name, value in wanted.items():
+            if checkpoint.settings.get(name) != value:
+                raise InputError(
+                    f"The training in '{self.folder}' has {name} "
+                    f"{checkpoint.settings.get(name)!r}, but now it is {value!r}; go on with the "
+                    f"same, or give another folder."
+                )
+        load_network(self.network, checkpoint.network, str(self.folder / LAST))
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self.done = self.saved = checkpoint.step
+        self.scores, self.best = checkpoint.scores, checkpoint.best
+
+    def _settings(self) -> dict[str, object]:
+        """Return what changes the trajectory; the last step may be moved where rates allow it."""
+        crops = [as_settings(crops) for crops in self.recipe.crops]
+        return {
+            "recipe": self.recipe.name,
+            "seed": self.data.seed,
+            "precision": self.running.precision,
+            "batch": self.recipe.batch,
+            "crops": crops,
+            "rate": repr(self.recipe.rate),
+            "annotations": len(self.data),
+        }
+
+    def _batches(self) -> Iterator[Batches]:
+        numbers = range(self.done, self.recipe.steps)
+        with read_ahead(self._read, numbers, self.running.readers) as batches:
+            yield from batches
+
+    def _read(self, step: int) -> Batches:
+        size = self.recipe.batch
+        return tuple(self.data.batch(step, size, crops) for crops in self.recipe.crops)
+
+    def _advance(self, batches: Batches) -> None:
+        """Take one step, if everything stays finite."""
+        batches = tuple(batch.to(self.device) for batch in batches)
+        rate = self.recipe.rate(self.done, self.recipe.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        terms = self._terms(batches)
+        loss = torch.stack(list(terms.values())).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if not bool(loss.isfinite() & _gradient(self.network).isfinite()):
+            raise self._diverged(batches)
+        self.optimizer.step()
+        self.done += 1
+        losses = {name: float(term.detach()) for name, term in terms.items()}
+        self.listener(StepDone(self.done, rate, losses))
+
+    def _terms(self, batches: Batches) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self.data.seed, 2, self.done))
+        with self._precision():
+            return self.recipe.loss(self.network, batches, self.done, rng)
+
+    def _precision(self) -> AbstractContextManager[None]:
+        on = self.running.precision == "mixed"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=on)
+
+    def _diverged(self, batches: Batches) -> TrainingError:
+        names = batches[0].names
+        guilty = [
+            name
+            for index, name in enumerate(names)
+            if not self._finite_alone(tuple(batch.single(index) for batch in batches))
+        ]
+        last = f"'{self.folder / LAST}' of step {self.saved}" if self.saved else "none"
+        return TrainingError(
+            f"The loss is no finite number at step {self.done + 1}, on "
+            f"{'; '.join(guilty or names)}; the last good checkpoint is {last}: look at that "
+            f"image, or go on from there with a smaller learning rate."
+        )
+
+    def _finite_alone(self, batches: Batches) -> bool:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = torch.stack(list(self._terms(batches).values())).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return bool(loss.isfinite() & _gradient(self.network).isfinite())
+
+    def _now_and_then(self) -> None:
+        last = self.done == self.recipe.steps
+        if self.validation and (last or self.done % self.running.validate_every == 0):
+            self._validate(self.validation)
+        if last or self.done % self.running.save_every == 0:
+            self._save()
+
+    def _validate(self, validation: Validation) -> None:
+        self.scores = validation(self.network, self.recipe)
+        self.listener(Validated(self.done, self.scores))
+        if self.scores["asa"] > self.best:
+            self.best = self.scores["asa"]
+            self._checkpoint().save(self.folder / BEST)
+
+    def _checkpoint(self) -> Checkpoint:
+        return Checkpoint(
+            step=self.done,
+            settings=self._settings(),
+            network=self.network.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            scores=self.scores,
+            best=self.best,
+        )
+
+    def _save(self) -> None:
+        path = self.folder / LAST
+        self._checkpoint().save(path)
+        self.saved = self.done
+        self.listener(Saved(self.done, path))
+
+
+def _groups(network: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Return parameters that decay and those that do not: biases."""
+    named = list(network.named_parameters())
+    weights = [parameter for name, parameter in named if not name.endswith("bias")]
+    biases = [parameter for name, parameter in named if name.endswith("bias")]
+    groups = [{"params": weights, "weight_decay": decay}, {"params": biases, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
+def _gradient(network: nn.Module) -> Tensor:
+    """Return the norm of the gradient, a scalar that is no number where one of it is none."""
+    found = [p.grad for p in network.parameters() if p.grad is not None]
+    return torch.nn.utils.get_total_norm(found)
+
+
+@contextmanager
+def read_ahead(
+    read: Callable[[int], Batches], numbers: range, threads: int
+) -> Iterator[Iterator[Batches]]:
+    """Read batches in threads while others are worked on, in order and never too many.
+
+    Parameters
+    ----------
+    read
+        Number of a step -> its batches.
+    numbers
+        The steps.
+    threads
+        How many threads read.
+    """
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield _ordered(lambda number: pool.submit(read, number), numbers, AHEAD * threads)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ordered(
+    submit: Callable[[int], "Future[Batches]"], numbers: range, ahead: int
+) -> Iterator[Batches]:
+    waiting: list[Future[Batches]] = []
+    for number in numbers:
+        waiting.append(submit(number))
+        if len(waiting) > ahead:
+            yield waiting.pop(0).result()
+    while waiting:
+        yield waiting.pop(0).result()

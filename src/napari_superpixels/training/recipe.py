@@ -1,0 +1,97 @@
+"""What a recipe is: a network, a loss, crops, and the few numbers of its optimiser."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import cos, pi
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from napari_superpixels.networks.association import Step
+from napari_superpixels.training.data import Batch, Crops
+
+
+class Loss(Protocol):
+    """The terms that training adds up and minimises."""
+
+    def __call__(
+        self, network: nn.Module, batches: tuple[Batch, ...], step: int, rng: np.random.Generator
+    ) -> dict[str, Tensor]:
+        """Return the terms by name, weighted, always the same names.
+
+        Parameters
+        ----------
+        network
+            In training mode.
+        batches
+            One for each kind of crops of the recipe.
+        step
+            Number of the training step, from 0.
+        rng
+            For what a loss samples; a function of seed and step.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A learning rate that is multiplied by a factor at some steps."""
+
+    rate: float
+    at: tuple[int, ...] = ()
+    factor: float = 0.5
+
+    def __call__(self, step: int, last: int) -> float:
+        """Return the rate of a step; the number of the last does not matter."""
+        return self.rate * self.factor ** sum(step >= edge for edge in self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Cosine:
+    """A learning rate that falls along half a cosine."""
+
+    rate: float
+    final: float
+
+    def __call__(self, step: int, last: int) -> float:
+        """Return the rate of a step of `last`."""
+        share = (1 + cos(pi * min(step / last, 1.0))) / 2
+        return self.final + (self.rate - self.final) * share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How one network of one paper is trained."""
+
+    name: str
+    """What the user calls it."""
+    method: str
+    """The method whose weights it makes."""
+    table: str
+    """Which result of which paper it repeats."""
+    network: Callable[[], nn.Module]
+    """Makes the network, with weights from torch's generator."""
+    logits: Callable[[nn.Module, Tensor], Tensor]
+    """Network and image (N, 3, Y, X), 0 to 255 -> association logits, as they are validated."""
+    loss: Loss
+    """What is minimised."""
+    crops: tuple[Crops, ...]
+    """What the loss gets: one batch of each."""
+    batch: int
+    """Crops in a batch."""
+    steps: int
+    """Training steps."""
+    rate: Callable[[int, int], float]
+    """Step and last step -> learning rate of Adam."""
+    weight_decay: float = 0.0
+    """Of weights, not of biases; added to the gradient, as Adam of the papers' code does."""
+    step: int = 16
+    """Size of a cell in validation, in pixels."""
+    align: int = 16
+    """Validation pads images to a multiple of this, in pixels."""
+
+    @property
+    def cell(self) -> Step:
+        """Size of a cell along y and x."""
+        return (self.step, self.step)

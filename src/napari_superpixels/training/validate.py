@@ -1,0 +1,136 @@
+"""How good a network is on whole annotated images: ASA and boundary recall while it trains.
+
+The assignment is merged as the papers do it. Figures for a report come from `evaluation`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from napari_superpixels.kernels.ids import expand_ids
+from napari_superpixels.labels.merge import merge_small
+from napari_superpixels.labels.metrics import (
+    Labels,
+    achievable_segmentation_accuracy,
+    boundary_recall,
+    count_superpixels,
+)
+from napari_superpixels.networks.association import Step
+from napari_superpixels.tiling import Box, Lattice
+from napari_superpixels.training.data import check_channels, padded, read_whole
+from napari_superpixels.training.pairs import Pair
+from napari_superpixels.training.recipe import Recipe
+
+Logits = Callable[[nn.Module, Tensor], Tensor]
+"""Network and image (N, 3, Y, X), 0 to 255 -> association logits (N, 9, Y, X)."""
+
+
+def hard_labels(logits: NDArray[np.float32], step: Step) -> Labels:
+    """Return the label that each pixel is most likely of.
+
+    Parameters
+    ----------
+    logits
+        (9, Y, X), -inf for what is no candidate.
+    step
+        Size of a cell along y and x, in pixels.
+
+    Returns
+    -------
+    ndarray of uint32, shape (Y, X)
+        Numbers of cells, from 1; superpixels may have several pieces.
+    """
+    lattice = Lattice(logits.shape[1:], step)
+    codes = logits.argmax(axis=0).astype(np.uint8)
+    cells = (lattice.cells[0], lattice.cells[1])
+    return expand_ids(codes, (0, 0), step, cells, 0, lattice.label_dtype)
+
+
+@torch.no_grad()
+def label_image(
+    network: nn.Module, image: NDArray[np.uint8], recipe: Recipe, *, merge: bool = True
+) -> Labels:
+    """Run a network on a whole image.
+
+    Parameters
+    ----------
+    network
+        Left in the mode that it is in; its parameters' device is used.
+    image
+        uint8 RGB (3, Y, X).
+    recipe
+        How it is called, and the size of a cell.
+    merge
+        Whether small pieces join their neighbours as in the papers.
+
+    Returns
+    -------
+    ndarray of integers, shape (Y, X)
+        Superpixels.
+    """
+    device = next(iter(network.parameters())).device
+    tensor = torch.from_numpy(padded(image, recipe.align)).float()[None].to(device)
+    logits = recipe.logits(network, tensor)[0].float().cpu().numpy()
+    height, width = image.shape[1:]
+    labels = hard_labels(logits, recipe.cell)[:height, :width]
+    cells = Lattice((height, width), recipe.cell).cells_per_plane
+    return merge_small(labels, target=cells) if merge else labels
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Images to validate on."""
+
+    pairs: tuple[Pair, ...]
+
+    @classmethod
+    def of(cls, pairs: Sequence[Pair], limit: int | None = None) -> "Validation":
+        """Keep some of the images, spread evenly.
+
+        Parameters
+        ----------
+        pairs
+            Annotated images.
+        limit
+            How many; all where not given.
+        """
+        check_channels(pairs)
+        keep = len(pairs) if limit is None else min(limit, len(pairs))
+        return cls(tuple(pairs[i * len(pairs) // keep] for i in range(keep)))
+
+    def __call__(self, network: nn.Module, recipe: Recipe) -> dict[str, float]:
+        """Measure a network.
+
+        Parameters
+        ----------
+        network
+            Switched to evaluation while it is measured.
+        recipe
+            How it is called.
+
+        Returns
+        -------
+        dict of float
+            ``asa``, ``br`` and ``superpixels``, means over annotations.
+        """
+        training = network.training
+        network.eval()
+        try:
+            rows = [row for pair in self.pairs for row in _rows(network, pair, recipe)]
+        finally:
+            network.train(training)
+        return dict(zip(("asa", "br", "superpixels"), map(float, np.mean(rows, axis=0))))
+
+
+def _rows(network: nn.Module, pair: Pair, recipe: Recipe) -> list[tuple[float, float, float]]:
+    labels = label_image(network, read_whole(pair), recipe)
+    count = count_superpixels(labels)
+    truths = [annotation.read(Box.whole(pair.shape)) for annotation in pair.annotations]
+    return [
+        (achievable_segmentation_accuracy(labels, truth), boundary_recall(labels, truth), count)
+        for truth in truths
+    ]

@@ -1,0 +1,129 @@
+"""Validation, log and curves."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.kernels.ids import codes_of
+from napari_superpixels.labels.metrics import achievable_segmentation_accuracy, count_superpixels
+from napari_superpixels.testing.tiny import TinyNetwork, tiny_recipe
+from napari_superpixels.tiling import Box
+from napari_superpixels.training.data import read_whole
+from napari_superpixels.training.events import Saved, StepDone, Validated, both
+from napari_superpixels.training.log import Log, column, plot, read_log, smooth
+from napari_superpixels.training.pairs import find_pairs
+from napari_superpixels.training.validate import Validation, hard_labels, label_image
+
+
+def test_hard_labels_are_the_likeliest_candidates():
+    logits = np.random.default_rng(0).normal(size=(9, 8, 12)).astype(np.float32)
+    logits[:3, :4], logits[6:, 4:] = -np.inf, -np.inf
+    logits[::3, :, :4], logits[2::3, :, 8:] = -np.inf, -np.inf
+    labels = hard_labels(logits, (4, 4))
+    codes = codes_of(labels, (0, 0), (4, 4), (2, 3), 0)
+    assert np.array_equal(codes, logits.argmax(axis=0))
+
+
+def test_images_of_any_size_are_labelled_and_merged():
+    image = np.random.default_rng(0).integers(0, 255, (3, 37, 50), dtype=np.uint8)
+    network = TinyNetwork().eval()
+    raw = label_image(network, image, tiny_recipe(), merge=False)
+    merged = label_image(network, image, tiny_recipe())
+    assert raw.shape == merged.shape == (37, 50)
+    assert count_superpixels(raw) <= 5 * 7
+    assert not np.array_equal(raw, merged)
+
+
+def test_scores_are_means_over_annotations(folder):
+    pairs = find_pairs(folder)
+    network, recipe = TinyNetwork(), tiny_recipe()
+    scores = Validation.of(pairs[:1])(network, recipe)
+    network.eval()
+    labels = label_image(network, read_whole(pairs[0]), recipe)
+    truth = pairs[0].annotations[0].read(Box.whole(pairs[0].shape))
+    assert scores["asa"] == pytest.approx(achievable_segmentation_accuracy(labels, truth))
+    assert scores["superpixels"] == count_superpixels(labels)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_validation_leaves_the_network_as_it_was(folder, training):
+    network = TinyNetwork().train(training)
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    Validation.of(find_pairs(folder), 1)(network, tiny_recipe())
+    assert network.training is training
+    assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
+
+
+def test_a_limit_spreads_over_the_images(folder):
+    pairs = find_pairs(folder)
+    assert [p.name for p in Validation.of(pairs, 2).pairs] == ["0", "1"]
+    assert len(Validation.of(pairs, 9).pairs) == 3
+
+
+def write_log(folder):
+    log = Log(folder)
+    for step in (1, 2):
+        log(StepDone(step, 0.1, {"label": 1.0 / step, "position": 0.5}))
+    log(Validated(2, {"asa": 0.9, "br": 0.8, "superpixels": 30.0}))
+    log(Saved(2, folder / "last.pt"))
+    log(StepDone(3, 0.1, {"label": 0.25, "position": 0.5}))
+
+
+def test_the_log_has_a_row_for_each_step_and_validation(tmp_path):
+    write_log(tmp_path)
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert lines == [
+        "step,rate,loss,loss_label,loss_position,asa,br,superpixels",
+        "1,0.1,1.5,1.0,0.5,,,",
+        "2,0.1,1.0,0.5,0.5,,,",
+        "2,,,,,0.9,0.8,30.0",
+        "3,0.1,0.75,0.25,0.5,,,",
+    ]
+    rows = read_log(tmp_path / "log.csv")
+    assert column(rows, "loss") == ([1, 2, 3], [1.5, 1.0, 0.75])
+    assert column(rows, "asa") == ([2], [0.9])
+    assert column(rows, "none") == ([], [])
+
+
+def test_a_log_that_goes_on_forgets_what_no_checkpoint_has(tmp_path):
+    write_log(tmp_path)
+    Log(tmp_path, 2)(StepDone(3, 0.1, {"label": 9.0, "position": 0.5}))
+    assert column(read_log(tmp_path / "log.csv"), "loss_label") == ([1, 2, 3], [1.0, 0.5, 9.0])
+    Log(tmp_path)
+    assert read_log(tmp_path / "log.csv") == []
+
+
+def test_a_row_cut_short_by_a_crash_is_left_out(tmp_path):
+    write_log(tmp_path)
+    path = tmp_path / "log.csv"
+    path.write_text(path.read_text()[:-8])
+    assert column(read_log(path), "step")[0] == [1, 2, 2]
+
+
+def test_smoothing_takes_the_values_so_far():
+    assert smooth([1.0, 3.0, 5.0, 7.0], 2) == [1.0, 2.0, 4.0, 6.0]
+    assert smooth([], 3) == []
+
+
+def test_curves_are_drawn(tmp_path):
+    from skimage.io import imread
+
+    write_log(tmp_path)
+    path = plot(tmp_path)
+    assert imread(path).shape[0] == 360
+    assert len(np.unique(imread(path)[..., 0])) > 10
+
+
+def test_without_matplotlib_there_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(InputError, match="pip install"):
+        plot(tmp_path)
+
+
+def test_both_listeners_hear_in_order():
+    heard = []
+    both(lambda e: heard.append(("first", e)), lambda e: heard.append(("second", e)))(1)
+    assert heard == [("first", 1), ("second", 1)]
