@@ -55,16 +55,16 @@ __all__ = [
 _HOMES = {
     "Ainet": "models.grid_network",
     "Hcssn": "models.ssn",
-    "join_channels": "io.joined",
     "Pcnet": "models.grid_network",
     "Polygons": "io.polygons",
-    "sample_path": "samples",
     "Scn": "models.grid_network",
-    "show": "napari_ui.show",
     "Slic": "models.slic",
     "Ssn": "models.ssn",
     "SsnPix": "models.ssn_pix",
     "SuperpixelsError": "errors",
+    "join_channels": "io.joined",
+    "sample_path": "samples",
+    "show": "napari_ui.show",
 }
 """Modules of the public names that are not functions of `api`."""
 
