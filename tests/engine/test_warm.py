@@ -1,17 +1,23 @@
 """Kernels are compiled elsewhere once, and only loaded afterwards."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from napari_superpixels.engine import warm
 from napari_superpixels.kernels import ids, jit
+from napari_superpixels.models.grid_network import Ainet, Scn
 from napari_superpixels.models.protocol import ImageFacts
+from napari_superpixels.models.registry import make_method
 from napari_superpixels.models.slic import Slic
+from napari_superpixels.testing.weights import write_random_weights
 
+DEFAULTS = json.dumps(asdict(Slic()))
 TWO_CHANNELS = ImageFacts(channels=2, dtype=np.dtype(np.uint16), rgb=False)
 
 
@@ -38,7 +44,7 @@ def test_compiling_is_left_to_another_process_once(marks, started):
     for _ in range(2):
         warm.warm_up(Slic(), TWO_CHANNELS)
     assert [command[1:] for command in started] == [
-        ["-m", "napari_superpixels.engine.warm", "slic", "<u2", "2", "0"]
+        ["-m", "napari_superpixels.engine.warm", "slic", DEFAULTS, "<u2", "2", "0"]
     ]
     assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
 
@@ -65,8 +71,21 @@ def test_a_process_that_cannot_start_is_no_error(marks, monkeypatch):
 
 
 def test_the_other_process_runs_what_it_is_told(marks):
-    warm.main(["slic", "<u2", "2", "0"])
+    warm.main(["slic", DEFAULTS, "<u2", "2", "0"])
     assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
+
+
+def test_the_other_process_takes_the_weights_that_were_given(marks, started, tmp_path):
+    method = Scn(weights=str(write_random_weights(tmp_path, "scn")))
+    warm.warm_up(method)
+    (command,) = started
+    assert make_method(command[3], json.loads(command[4])) == method
+
+
+def test_methods_with_the_same_kernels_compile_once(marks, started, tmp_path):
+    for kind, name in ((Scn, "scn"), (Ainet, "ainet"), (Scn, "scn")):
+        warm.warm_up(kind(weights=str(write_random_weights(tmp_path, name))))
+    assert len(started) == 1
 
 
 def test_marks_lie_beside_the_code_and_change_with_it(monkeypatch):

@@ -31,6 +31,10 @@ COARSEST_PX = 256
 """The coarsest level is no longer than this."""
 SHORTEST_CELL_PX = 4
 """Shorter cells hold too few pixels to be clustered, and their boundaries would cover all."""
+NETWORK_CELL_PX = 16
+"""The same of networks that bring each cell to so many pixels, whatever its size: a tile of a
+coarser level costs as much as one of the finest (14 to 16 s of a busy processor for 1024, 504 and
+252 px with `scn`) and shows a quarter of it."""
 MOST_SKIPPED = 4
 """Without a level of its own, a level is read from one so many times as long, at most; an array in
 memory, of which any pixel costs the same, from any."""
@@ -240,7 +244,8 @@ def _coarse_level(plan: Plan, shape: Pair) -> LabelLevel:
     base = _base_level(source.level_shapes, source.level, shape)
     skipped = max(n / m for n, m in zip(source.level_shapes[base], shape, strict=True))
     cheap = skipped <= MOST_SKIPPED or source.chunk_shape == (1, 1)
-    kind: Kind = "approximate" if cheap and min(y, x) >= SHORTEST_CELL_PX else "cells"
+    shortest = NETWORK_CELL_PX if plan.method.fixed_windows else SHORTEST_CELL_PX
+    kind: Kind = "approximate" if cheap and min(y, x) >= shortest else "cells"
     tiles = cheap and (kind == "approximate" or source.may_lack_data)
     return LabelLevel(plan, kind, shape, base, (max(1, y), max(1, x)), has_tiles=tiles)
 

@@ -1,16 +1,17 @@
-"""Kernels made ready before they are needed: compiled once a machine, loaded once a process.
+"""What computes made ready before it is needed: compiled once a machine, loaded once a process.
 
 Compiling takes many seconds and holds Python's lock for up to a fifth of a second at a time, which
 a window would show; so a process of its own does it, and what it made is kept on disk. Loading that
 takes less than a second and never holds the lock for long.
 """
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ LONGEST_SECONDS = 300.0
 def warm_up(method: Method, facts: ImageFacts = RGB) -> None:
     """Make the kernels of a method ready, for images of one kind; returns when they are.
 
-    To be called from a thread where the main one must go on. It computes nothing but a tiny image.
+    To be called from a thread where the main one must go on. It computes nothing but a tiny image;
+    of a learned method it loads the network too.
 
     Parameters
     ----------
@@ -98,12 +100,19 @@ def _tiny_images(facts: ImageFacts) -> Iterator[tuple[NDArray[Any], str]]:
 
 def _mark(method: Method, facts: ImageFacts) -> Path | None:
     colour = "rgb" if facts.rgb else "channels"
-    return jit.mark_of(ids._expand, f"{method.name}-{facts.dtype}-{colour}")
+    return jit.mark_of(ids._expand, f"{_kernels_of(method)}-{facts.dtype}-{colour}")
+
+
+def _kernels_of(method: Method) -> str:
+    """Return a name that methods have in common if they have their kernels: that of the module."""
+    return type(method).__module__.rpartition(".")[2]
 
 
 def _compile_elsewhere(method: Method, facts: ImageFacts) -> None:
     """Let another process compile; where that fails, nothing is lost but its time."""
-    arguments = [method.name, facts.dtype.str, str(facts.channels), str(int(facts.rgb))]
+    settings = json.dumps(asdict(method))  # type: ignore[call-overload]  # a dataclass
+    kind = [facts.dtype.str, str(facts.channels), str(int(facts.rgb))]
+    arguments = [method.name, settings, *kind]
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
     with suppress(OSError, subprocess.SubprocessError):
         subprocess.run(
@@ -119,10 +128,10 @@ def _compile_elsewhere(method: Method, facts: ImageFacts) -> None:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Be the process that compiles: name of the method, type, channels, whether RGB."""
-    name, dtype, channels, rgb = arguments
+    """Be the process that compiles: the method, its settings, type, channels, whether RGB."""
+    name, settings, dtype, channels, rgb = arguments
     facts = ImageFacts(channels=int(channels), dtype=np.dtype(dtype), rgb=bool(int(rgb)))
-    run_once(make_method(name, {}), facts)
+    run_once(make_method(name, json.loads(settings)), facts)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from napari_superpixels.kernels.connectivity import HALO_CELLS
 from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
 from napari_superpixels.models import clustering, learned
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
+from napari_superpixels.models.settings import filled_in, setting
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.models.weights import Weights, find
 
@@ -41,11 +42,11 @@ class GridMethod:
     pixel_bytes: ClassVar[int]
     """Memory of the network for a pixel of its lattice, measured, with a quarter more."""
 
-    step: int = 16
+    step: int = setting(16, clustering.STEP)
     """Size of a cell, in pixels; the network's own is 16, others are resampled to it."""
-    weights: str = ""
+    weights: str = setting("", learned.WEIGHTS)
     """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
-    digest: str = ""
+    digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
 
     def __post_init__(self) -> None:

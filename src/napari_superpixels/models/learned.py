@@ -16,8 +16,9 @@ from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
 from napari_superpixels.kernels.features import stretch_to_8bit
 from napari_superpixels.models import clustering
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
+from napari_superpixels.models.settings import About
 from napari_superpixels.models.statistics import Projection, Statistics
-from napari_superpixels.models.weights import Weights, find
+from napari_superpixels.models.weights import SUFFIX, Weights, find
 from napari_superpixels.tiling import Box, Lattice
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 RGB = 3
 """Channels that the shipped weights take."""
+
+WEIGHTS = About(
+    text="The file of weights, its card beside it; empty for those that come with the method.",
+    suffix=SUFFIX,
+)
 
 Ranges = tuple[tuple[float, float], ...]
 

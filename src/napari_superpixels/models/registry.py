@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.protocol import Method
+from napari_superpixels.models.weights import is_shipped
 
 METHODS = {
     "ainet": "napari_superpixels.models.grid_network:Ainet",
@@ -33,6 +34,18 @@ def method_class(name: str) -> type[Any]:
         )
     module, _, attribute = METHODS[name].partition(":")
     return cast("type[Any]", getattr(import_module(module), attribute))
+
+
+def needs_weights(name: str) -> bool:
+    """Whether a method is learned, and no weights of it come with the package.
+
+    Raises
+    ------
+    InputError
+        If no method has that name.
+    """
+    learned = any(field.name == "weights" for field in fields(method_class(name)))
+    return learned and not is_shipped(name)
 
 
 def make_method(name: str, settings: dict[str, Any]) -> Method:

@@ -20,6 +20,8 @@ class About:
     """The smallest value that is offered."""
     high: float | None = None
     """The largest value that is offered."""
+    suffix: str = ""
+    """Of a text that may name a file: how such files end, e.g. ``".safetensors"``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,12 @@ def setting(default: T, about: About) -> T:
     return declared
 
 
+def filled_in(default: T) -> T:
+    """Declare a field that a method fills in itself: it is no setting, and nobody is asked."""
+    declared: T = field(default=default, metadata={_KEY: None})
+    return declared
+
+
 def settings_of(kind: type[Any]) -> Iterator[Setting]:
     """Yield the settings of a method in the order in which they are declared.
 
@@ -49,4 +57,5 @@ def settings_of(kind: type[Any]) -> Iterator[Setting]:
         if one.default is MISSING:
             continue
         about = one.metadata.get(_KEY, About(text=f"{one.name}."))
-        yield Setting(name=one.name, default=one.default, about=about)
+        if about is not None:
+            yield Setting(name=one.name, default=one.default, about=about)

@@ -21,6 +21,7 @@ from napari_superpixels.kernels.features import COLOR_DIAMETER, DISTANCE_LIMIT, 
 from napari_superpixels.kernels.soft import GAMMA_COLOR, soft_cluster
 from napari_superpixels.models import clustering, learned
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
+from napari_superpixels.models.settings import filled_in, setting
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.models.weights import Weights, find
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
@@ -53,13 +54,13 @@ class SsnMethod:
     block_bytes: ClassVar[int]
     """Memory of the network for a pixel of a block, measured, with a quarter more."""
 
-    step: int = 16
+    step: int = setting(16, clustering.STEP)
     """Size of a cell, in pixels."""
-    iterations: int = 10
+    iterations: int = setting(10, clustering.ITERATIONS)
     """Number of associations (one fewer updates of the centres lie between them)."""
-    weights: str = ""
+    weights: str = setting("", learned.WEIGHTS)
     """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
-    digest: str = ""
+    digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
 
     def __post_init__(self) -> None:

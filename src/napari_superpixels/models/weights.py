@@ -89,6 +89,11 @@ def find(weights: str, network: str) -> Weights:
     return Weights(str(path), network, config, card["sha256"])
 
 
+def is_shipped(weights: str) -> bool:
+    """Whether weights of that name come with the package."""
+    return (SHIPPED / f"{weights}{SUFFIX}").is_file()
+
+
 def _path_of(weights: str, network: str) -> Path:
     path = Path(weights)
     if path.suffix.lower() in PICKLES:
@@ -99,13 +104,12 @@ def _path_of(weights: str, network: str) -> Path:
         if not path.is_file():
             raise InputError(f"There are no weights {weights}; check the name of the file.")
         return path
-    shipped = SHIPPED / f"{weights}{SUFFIX}"
-    if path.name != weights or not shipped.is_file():
+    if path.name != weights or not is_shipped(weights):
         raise InputError(
             f"There are no weights {weights!r} in this version; train some with "
             f"'napari-superpixels train {network}' and give weights=\"PATH{SUFFIX}\"."
         )
-    return shipped
+    return SHIPPED / f"{weights}{SUFFIX}"
 
 
 def card_of(path: Path) -> Path:

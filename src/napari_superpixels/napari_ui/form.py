@@ -11,14 +11,14 @@ from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_superpixels.engine.device import devices
 from napari_superpixels.errors import InputError
-from napari_superpixels.models.registry import METHODS
+from napari_superpixels.models.registry import METHODS, needs_weights
 from napari_superpixels.napari_ui.layer_facts import is_preview, level_label
 from napari_superpixels.napari_ui.outputs import Output, proposed_name
 from napari_superpixels.napari_ui.parameters import Parameters, step_field
 from napari_superpixels.napari_ui.plugin_settings import PluginSettings
 from napari_superpixels.napari_ui.remembered import Remembered
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
-from napari_superpixels.napari_ui.wording import step_text
+from napari_superpixels.napari_ui.wording import method_text, no_weights_sentence, step_text
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -49,7 +49,7 @@ class Form:
         self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}
         self.images = Select(name="images", choices=self._images)
         self.level = ComboBox(name="level", choices=self._levels)
-        self.method = ComboBox(name="method", choices=list(METHODS))
+        self.method = ComboBox(name="method", choices=[(method_text(m), m) for m in METHODS])
         self.step = step_field()
         um = remembered.step_um
         self.step_um = FloatSpinBox(name="step_um", value=um, min=0.001, max=1e6, step=0.5)
@@ -137,6 +137,14 @@ class Form:
         """Return the settings of the method: its step in pixels or micrometers, and its own."""
         step = {"step_um": self.step_um.value} if self.in_um else {"step": self.step.value}
         return step | self.parameters.values()
+
+    @property
+    def lacking(self) -> str:
+        """What the method needs and has not, as a sentence; empty where nothing is missing."""
+        method = self.method.value
+        if not needs_weights(method) or self.parameters.values().get("weights"):
+            return ""
+        return no_weights_sentence(method)
 
     @property
     def in_um(self) -> bool:

@@ -1,9 +1,10 @@
 """The parameters of a method as form fields, made from what its settings say of themselves."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import CheckBox, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, FileEdit, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
 from napari_superpixels.models.registry import method_class
@@ -14,7 +15,7 @@ LARGEST = 1_000_000
 OF_THE_FORM = frozenset({"step"})
 """Settings that the form shows itself, because they belong to every method."""
 
-Field = ValueWidget[Any]
+Field = ValueWidget[Any] | FileEdit
 
 
 def tooltip(about: About) -> str:
@@ -48,9 +49,17 @@ def field_of(setting: Setting, value: Any = None) -> Field:
     make, kind = _MAKERS[of_type]
     field = make(setting)
     field.name, field.tooltip = setting.name, tooltip(setting.about)
-    if isinstance(value, kind) and _within(value, setting.about):
+    if isinstance(value, kind) and value != setting.default and _within(value, setting.about):
         field.value = value
     return field
+
+
+def value_of(field: Field) -> Any:
+    """Return the value of a form field as settings have it: a file as text, none as ``""``."""
+    value = field.value
+    if isinstance(field, FileEdit):
+        return "" if value is None else str(Path(str(value)).expanduser())
+    return value
 
 
 class Parameters:
@@ -68,7 +77,7 @@ class Parameters:
         settings = parameters_of(method)
         self.method = method
         self.fields = tuple(field_of(one, values.get(one.name)) for one in settings)
-        self._defaults = {one.name: field_of(one).value for one in settings}
+        self._defaults = {one.name: value_of(field_of(one)) for one in settings}
 
     def values(self) -> dict[str, Any]:
         """Return the values that are not the default.
@@ -76,7 +85,7 @@ class Parameters:
         A field shows few digits: what stands for the default is left out, so that the method takes
         it with all of them, as it does from Python and the shell.
         """
-        values = {field.name: field.value for field in self.fields}
+        values = {field.name: value_of(field) for field in self.fields}
         return {name: value for name, value in values.items() if value != self._defaults[name]}
 
 
@@ -116,7 +125,11 @@ def _switch(setting: Setting) -> Field:
 
 
 def _text(setting: Setting) -> Field:
-    return LineEdit(value=setting.default)
+    if not setting.about.suffix:
+        return LineEdit(value=setting.default)
+    field = FileEdit(filter=f"*{setting.about.suffix}", value=setting.default, nullable=True)
+    field.choose_btn.text = "..."
+    return field
 
 
 _MAKERS: Mapping[type, tuple[Callable[[Setting], Field], Any]] = {

@@ -78,7 +78,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._connect()
         self._closing = Closing(self.native, self._close_work, self._stop_work)
         self._panel.tell(PREPARING)
-        self._warming = begin_to_warm(self.form.method.value, self._ready)
+        self._of_preview = self.form.lacking
+        own = self.form.parameters.values()
+        self._warming = begin_to_warm(self.form.method.value, own, self._ready)
 
     @property
     def ready(self) -> bool:
@@ -214,6 +216,10 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self.form.change_method()
         self._panel.show_parameters(self.form.parameters)
         self._watch_parameters(self.form.parameters)
+        if self.form.lacking:
+            self.stop_preview()
+        if not self._preview.on:
+            self._tell_preview(self.form.lacking)
 
     def _changed(self, _: Any = None) -> None:
         self._panel.show_unit(in_um=self.form.in_um, form=self.form)
@@ -229,6 +235,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._remember()
         if self._preview.on:
             self.preview()
+        elif self._of_preview:
+            self._tell_preview(self.form.lacking)
 
     def _remember(self, _: Any = None) -> None:
         remembered.save(self._settings_folder, self.form.remembered())

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.tally import Progress, duration
+from napari_superpixels.models.registry import needs_weights
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.live import LiveStatus
@@ -15,6 +16,19 @@ KINDS = {
     "cells": "Preview: only the grid of cells at this zoom; zoom in for superpixels.",
 }
 """What is shown, by the kind of the level on screen."""
+
+
+def method_text(method: str) -> str:
+    """Return what a method is called in a list, e.g. ``"scn (needs weights)"``."""
+    return f"{method} (needs weights)" if needs_weights(method) else method
+
+
+def no_weights_sentence(method: str) -> str:
+    """Return what to do about a method that comes without weights."""
+    return (
+        f"{method} comes without weights; choose a file under Weights, such as "
+        f"'napari-superpixels train {method}' writes."
+    )
 
 
 def layer_name(image: str, method: str, step: str) -> str:
