@@ -9,6 +9,9 @@ import pytest
 from skimage.data import astronaut
 from skimage.io import imsave
 
+import napari_superpixels as nsp
+from napari_superpixels.tiling import Box
+
 
 def table_of(text):
     """The rows of the last markdown table, as dictionaries."""
@@ -73,6 +76,37 @@ def test_large(repository):
         assert row["pixels without label"] == "0"
         assert int(row["superpixels"]) > 100
         assert float(row["peak MB"]) > 10
+
+
+def test_preview(benchmark_script, tmp_path, capsys):
+    preview = benchmark_script("preview")
+    given = ["--size", "5000", "--steps", "16", "--places", "2", "--folder", str(tmp_path)]
+    preview.main(given)
+    text = capsys.readouterr().out
+    rows = table_of(text)
+    kinds = [row["level"] for row in rows]
+    assert kinds == ["0: exact", "1: approximate", "2: approximate", "5: cells"]
+    for row in rows[:-1]:
+        assert int(row["tiles a screen"]) >= 1
+        assert 0 < float(row["first tile s"]) <= float(row["whole screen s"])
+    assert "5000 x 5000 RGB" in text
+
+
+def test_the_large_image_is_a_square_of_the_slide_over_and_over(benchmark_script, tmp_path):
+    preview = benchmark_script("preview")
+    image = preview.read_image(preview.SLIDE)
+    path = tmp_path / "large.zarr"
+    preview.write_pyramid(path, image, 9000)
+    source = nsp.open(path, rgb=True)
+    assert source.level_shapes[0] == (9000, 9000)
+    assert max(source.level_shapes[-1]) <= 512
+    for y, x in [(0, 0), (2048, 6144), (6144, 4096), (8192, 8192)]:
+        part = source.read(0, Box.of((y, y + 700), (x, x + 700))).pixels
+        np.testing.assert_array_equal(part, image[:700, :700].transpose(2, 0, 1))
+    coarse = nsp.open(path, rgb=True, level=3).read(0, Box.of((256, 512), (768, 1024))).pixels
+    means = image[:2048, :2048].reshape(256, 8, 256, 8, 3).mean(axis=(1, 3))
+    assert abs(coarse - means.transpose(2, 0, 1)).max() < 4
+    assert preview.disk_bytes(path) < 12e6
 
 
 def test_the_check_of_large_images_finds_faults(benchmark_script):

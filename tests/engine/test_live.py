@@ -9,7 +9,6 @@ from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.live_levels import label_levels, tile_cells
 from napari_superpixels.engine.plan import make_plan
 from napari_superpixels.errors import InputError
-from napari_superpixels.io import with_levels
 from napari_superpixels.labels.boundaries import find_boundaries
 from napari_superpixels.testing.fake import Fake
 
@@ -85,7 +84,7 @@ def test_levels_are_the_sources_and_then_halves(tiles_of):
     tiles_of(1024, 20)
     image = noise((300, 211))
     arrays = [image, image[::2, ::2], image[::7, ::7]]
-    source = with_levels(api.open(image, axes="yx"), arrays)
+    source = api.open(arrays, axes="yx")
     levels = label_levels(make_plan(source, Fake(step=16)))
     assert [level.shape for level in levels] == [
         (300, 211), (150, 106), (43, 31), (22, 16), (11, 8)
@@ -98,7 +97,7 @@ def test_levels_are_the_sources_and_then_halves(tiles_of):
 
 def test_a_coarser_level_of_the_source_goes_on_from_there():
     image = noise((600, 600))
-    source = with_levels(api.open(image, axes="yx"), [image, image[::2, ::2]])
+    source = api.open([image, image[::2, ::2]], axes="yx")
     assert [level.shape for level in label_levels(make_plan(source, Fake()))] == [
         (600, 600), (300, 300), (150, 150)
     ]  # fmt: skip
@@ -132,7 +131,7 @@ def agreement(shown, labels):
 def test_coarse_levels_are_the_labels_of_resampled_cells(live, tiles_of, step, shape):
     tiles_of(64, 50)
     image, coarse = blobs((307, 401, 3)), blobs((*shape, 3), seed=1)
-    source = with_levels(api.open(image, axes="yxs"), [image, coarse])
+    source = api.open([image, coarse], axes="yxs")
     view = live(api.plan(source, "slic", step=step, iterations=3))
     cell = round(step * shape[1] / 401)
     if cell < 4:
@@ -169,7 +168,7 @@ def test_coarse_levels_of_real_images_look_like_the_labels(live, samples):
 def test_tiles_do_not_show_at_coarse_levels(live, tiles_of):
     tiles_of(1024, 100)
     image = blobs((300, 311, 3))
-    source = with_levels(api.open(image, axes="yxs"), [image, image[::2, ::2]])
+    source = api.open([image, image[::2, ::2]], axes="yxs")
     whole = live(api.plan(source, "slic", step=15, iterations=2))
     expected = seen(whole, whole.labels[1]), seen(whole, whole.boundaries[1])
     tiles_of(40, 100)
@@ -189,6 +188,13 @@ def test_without_levels_of_its_own_an_image_is_read_with_gaps(live):
     shown, labels = seen(view, view.labels[1]), lazy_labels(plan).compute()
     assert agreement(shown, labels) > 0.6
     assert (seen(view, view.labels[2]) > 0).all()
+
+
+@pytest.mark.parametrize(("wrap", "approximate"), [(np.asarray, 3), (da.from_array, 2)])
+def test_gaps_in_files_are_short_and_in_memory_as_they_come(wrap, approximate):
+    source = api.open(wrap(np.zeros((4000, 4000), np.uint8)), axes="yx")
+    kinds = [level.kind for level in label_levels(make_plan(source, Fake(step=32)))]
+    assert kinds == ["exact", *["approximate"] * approximate, *["cells"] * (4 - approximate)]
 
 
 def test_cells_are_there_at_once(live):

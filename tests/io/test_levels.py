@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_superpixels.errors import InputError, SourceError
-from napari_superpixels.io import _nearest, at_resolution, open_level, open_source, with_levels
+from napari_superpixels.io import _nearest, at_resolution, open_level, open_source
 from napari_superpixels.tiling import Box, Nearest
 
 
@@ -35,7 +35,7 @@ def whole(source, plane=0):
 @pytest.mark.parametrize("wrap", [np.asarray, da.from_array])
 def test_arrays_can_be_the_levels_of_a_source(pyramid, wrap):
     arrays = [wrap(array) for array in pyramid]
-    source = with_levels(open_source(arrays[0], axes="cyx", channels=[1]), arrays)
+    source = open_source(arrays, axes="cyx", channels=[1])
     assert source.level_shapes == ((61, 90), (31, 45), (13, 18))
     for number, array in enumerate(pyramid):
         level = open_level(source, number)
@@ -45,42 +45,37 @@ def test_arrays_can_be_the_levels_of_a_source(pyramid, wrap):
 
 
 def test_levels_travel_with_a_pickled_source(pyramid):
-    source = with_levels(open_source(pyramid[0], axes="cyx"), pyramid)
+    source = open_source(pyramid, axes="cyx")
     again = open_level(pickle.loads(pickle.dumps(source)), 2)
     np.testing.assert_array_equal(whole(again).pixels, pyramid[2])
 
 
-@pytest.mark.parametrize(
-    "shape", [(3, 31, 45), (2, 31), (2, 61, 91)], ids=["channels", "axes", "larger"]
-)
-def test_arrays_that_are_no_levels_are_refused(pyramid, shape):
-    source = open_source(pyramid[0], axes="cyx")
-    with pytest.raises(InputError, match=r"A level has the shape .* after one of"):
-        with_levels(source, [pyramid[0], np.zeros(shape, np.uint8)])
+def test_a_level_of_fewer_planes_shows_the_nearest_ones():
+    """Stacks are often made coarser along z as well."""
+    fine, coarse = np.zeros((2, 5, 60, 80)), np.zeros((1, 3, 30, 40))
+    coarse += np.arange(3)[:, None, None]
+    source = open_source([fine, coarse], axes="tzyx", calibration={"z": (2.0, "micrometer")})
+    level = open_level(source, 1)
+    assert (level.axes.shape, level.axes["z"]) == ((2, 5, 30, 40), source.axes["z"])
+    seen = [whole(level, plane).pixels.mean() for plane in range(10)]
+    assert seen == [0, 0, 1, 2, 2] * 2
 
 
-def test_the_first_level_must_be_the_opened_one(pyramid):
-    source = open_source(pyramid[1], axes="cyx")
-    with pytest.raises(InputError, match="give levels of the same axes"):
-        with_levels(source, pyramid)
-
-
-def test_a_level_of_another_type_is_refused(pyramid):
-    arrays = [pyramid[0], pyramid[1].astype(np.float32)]
-    source = with_levels(open_source(arrays[0], axes="cyx"), arrays)
-    with pytest.raises(SourceError, match="float32, which do not fit level 0"):
+def test_a_level_of_other_channels_is_refused():
+    source = open_source([np.zeros((3, 60, 80)), np.zeros((2, 30, 40))], axes="cyx")
+    with pytest.raises(SourceError, match=r"holds \(2, 30, 40\) .* do not fit level 0"):
         open_level(source, 1)
 
 
 def test_there_is_no_level_beyond_the_last(pyramid):
-    source = with_levels(open_source(pyramid[0], axes="cyx"), pyramid)
+    source = open_source(pyramid, axes="cyx")
     with pytest.raises(InputError, match="level=3 does not exist"):
         open_level(source, 3)
 
 
 def test_a_given_mask_is_seen_from_other_levels(pyramid):
     mask = np.random.default_rng(0).random((61, 90)) < 0.5
-    source = with_levels(open_source(pyramid[0], axes="cyx", mask=mask), pyramid)
+    source = open_source(pyramid, axes="cyx", mask=mask)
     for number in (1, 2):
         block = whole(open_level(source, number))
         np.testing.assert_array_equal(block.valid, nearest(mask, pyramid[number].shape[1:]))

@@ -32,7 +32,8 @@ COARSEST_PX = 256
 SHORTEST_CELL_PX = 4
 """Shorter cells hold too few pixels to be clustered, and their boundaries would cover all."""
 MOST_SKIPPED = 4
-"""Without a level of its own, a level is read from one so many times as long, at most."""
+"""Without a level of its own, a level is read from one so many times as long, at most; an array in
+memory, of which any pixel costs the same, from any."""
 
 Pair = tuple[int, int]
 
@@ -238,7 +239,7 @@ def _coarse_level(plan: Plan, shape: Pair) -> LabelLevel:
     y, x = (round(step / factor) for step, factor in zip(fine.step, factors, strict=True))
     base = _base_level(source.level_shapes, source.level, shape)
     skipped = max(n / m for n, m in zip(source.level_shapes[base], shape, strict=True))
-    cheap = skipped <= MOST_SKIPPED
+    cheap = skipped <= MOST_SKIPPED or source.chunk_shape == (1, 1)
     kind: Kind = "approximate" if cheap and min(y, x) >= SHORTEST_CELL_PX else "cells"
     tiles = cheap and (kind == "approximate" or source.may_lack_data)
     return LabelLevel(plan, kind, shape, base, (max(1, y), max(1, x)), has_tiles=tiles)

@@ -4,7 +4,7 @@ from napari_superpixels.io._formats import stem_of
 from napari_superpixels.io._handles import CACHE_BYTES, close_handles
 from napari_superpixels.io._reader import GeoReference
 from napari_superpixels.io.joined import join_channels
-from napari_superpixels.io.levels import at_resolution, open_level, with_levels
+from napari_superpixels.io.levels import at_resolution, open_level
 from napari_superpixels.io.masks import with_mask
 from napari_superpixels.io.opening import open_source
 from napari_superpixels.io.polygons import Polygons
@@ -24,6 +24,5 @@ __all__ = [
     "open_source",
     "reopen",
     "stem_of",
-    "with_levels",
     "with_mask",
 ]

@@ -1,12 +1,9 @@
 """Other levels of an open image: the same axes, channels and masks at another resolution."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
-from napari_superpixels.axes import Axes, Axis
-from napari_superpixels.errors import InputError, SourceError
-from napari_superpixels.io._formats import find_image
+from napari_superpixels.axes import LEADING, Axes, Axis
+from napari_superpixels.errors import SourceError
 from napari_superpixels.io._nearest import NearestReader, seen_at
 from napari_superpixels.io._reader import StoredImage, pick_level
 from napari_superpixels.io.opening import axes_of
@@ -14,60 +11,12 @@ from napari_superpixels.io.source import Source
 from napari_superpixels.tiling import Nearest
 
 
-@dataclass(frozen=True, slots=True)
-class GivenLevels:
-    """Levels that are arrays, for `Source.levels`."""
-
-    arrays: tuple[Any, ...]
-    """The finest first."""
-
-    def __call__(self, level: int) -> StoredImage:
-        """Return a level."""
-        return find_image(self.arrays[level], 0)
-
-
-def with_levels(source: Source, arrays: Sequence[Any]) -> Source:
-    """Return a source in memory that has these arrays as its levels.
-
-    Parameters
-    ----------
-    source
-        Opened from the first of the arrays.
-    arrays
-        numpy, dask, zarr or xarray arrays with the same axes, the finest first; only their shapes
-        are looked at.
-
-    Raises
-    ------
-    InputError
-        If the arrays differ in more than the sizes of y and x, or one is larger than the one
-        before.
-    """
-    letters = source.layout.letters
-    y, x = letters.index("y"), letters.index("x")
-    shapes = [tuple(map(int, array.shape)) for array in arrays]
-    for before, shape in zip([source.reader.shape, *shapes], shapes):
-        kept = len(shape) == len(before) and all(
-            (n <= m if place in (y, x) else n == m)
-            for place, (n, m) in enumerate(zip(shape, before, strict=True))
-        )
-        if not kept:
-            raise InputError(
-                f"A level has the shape {shape} after one of {before}; give levels of the same "
-                f"axes, the finest first, that differ in y and x alone."
-            )
-    return replace(
-        source,
-        level_shapes=tuple((shape[y], shape[x]) for shape in shapes),
-        levels=GivenLevels(tuple(arrays)),
-    )
-
-
 def open_level(source: Source, level: int) -> Source:
     """Open another level of an open image; reads metadata only.
 
     Masks that the image has stored come from the level; one that was given with the chosen level
-    is looked at from the pixels of the other.
+    is looked at from the pixels of the other. A level of fewer planes shows the nearest ones, so
+    that planes have the same numbers at every level.
 
     Raises
     ------
@@ -80,7 +29,7 @@ def open_level(source: Source, level: int) -> Source:
         return source
     pick_level(level, len(source.level_shapes), source.name)
     assert source.levels is not None, "several levels come from somewhere"
-    stored = source.levels(level)
+    stored = _with_planes(source, source.levels(level))
     layout = source.layout
     if not _alike(source, stored):
         raise SourceError(
@@ -88,7 +37,7 @@ def open_level(source: Source, level: int) -> Source:
             f"{stored.reader.dtype}, which do not fit level {source.level} "
             f"({source.reader.shape} of {source.reader.dtype}); give an image whose levels agree."
         )
-    axes = axes_of(stored, layout.letters, layout.channel, source.channels)
+    axes = _planes_of(source, axes_of(stored, layout.letters, layout.channel, source.channels))
     lookups = _between(source.axes.plane_shape, axes.plane_shape)
     given = (seen_at(mask, lookups) for mask in source.masks[source.own_masks :])
     return replace(
@@ -135,6 +84,24 @@ def _seen(axis: Axis, sizes: dict[str, int], strides: dict[str, float]) -> Axis:
     stride = strides[axis.name]
     origin = axis.origin + (stride - 1) / 2 * axis.spacing
     return Axis(axis.name, sizes[axis.name], axis.spacing * stride, axis.unit, origin)
+
+
+def _with_planes(source: Source, stored: StoredImage) -> StoredImage:
+    """Return a level seen with as many planes along t and z as a source has."""
+    letters, reader = source.layout.letters, stored.reader
+    if len(reader.shape) != len(letters):
+        return stored
+    y = letters.index("y")
+    same = Nearest.between(reader.shape[y], reader.shape[y])
+    for place, count in enumerate(source.reader.shape):
+        if letters[place] in LEADING and reader.shape[place] != count:
+            lookup = Nearest.between(reader.shape[place], count)
+            reader = NearestReader(reader, (place, y), (lookup, same))
+    return replace(stored, reader=reader)
+
+
+def _planes_of(source: Source, axes: Axes) -> Axes:
+    return Axes(tuple(source.axes[a.name] if a.name in LEADING else a for a in axes.items))
 
 
 def _alike(source: Source, stored: StoredImage) -> bool:

@@ -117,7 +117,7 @@ class Form:
         return [layer for layer in images if layer == active or len(images) == 1][:1]
 
     def image_layers(self) -> list[Image]:
-        """Return the image layers that are chosen.
+        """Return the image layers that are chosen; what was meant by none is chosen from now on.
 
         Raises
         ------
@@ -128,6 +128,9 @@ class Form:
         if not layers:
             there = "choose one under Images" if self._images() else "open an image first"
             raise InputError(f"No image layer is chosen; {there}.")
+        if not self.images.value:
+            with self.images.changed.blocked():  # what is active changes as soon as labels appear
+                self.images.value = layers
         return layers
 
     def settings(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapsho
 NEAR_PX = 0.5
 """Layers that differ by less, in pixels, lie on one grid."""
 
-ELLIPSE_ERROR_PX = 0.1
+ELLIPSE_ERROR_PX = 0.02
 """How far the polygon that stands for an ellipse may lie inside it."""
 
 OPEN_KINDS = ("path", "line")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from napari_superpixels.engine.intent import UNIT_UM
+from napari_superpixels.axes import UNIT_UM
 
 if TYPE_CHECKING:
     import napari.layers
@@ -29,7 +29,7 @@ def pixel_um(layer: "napari.layers.Image", level: int = 0) -> float | None:
 
 
 def level_label(layer: "napari.layers.Image", level: int) -> str:
-    """Return what a level is called, e.g. ``"0: 2220 x 2967, 0.499 µm"``: width and height."""
+    """Return what a level is called, e.g. ``"2220 x 2967, 0.5 µm"``: width and height."""
     height, width = (int(size) for size in layer.level_shapes[level][-2:])
     length = pixel_um(layer, level)
-    return f"{level}: {width} x {height}" + (f", {length:.3g} µm" if length else "")
+    return f"{width} x {height}" + (f", {length:.2g} µm" if length else "")

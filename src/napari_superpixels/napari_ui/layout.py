@@ -23,7 +23,7 @@ from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.parameters import Parameters, label_of, parameters_of
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 
-LABEL_PX = 84
+LABEL_PX = 94
 """Width of the column of labels."""
 IMAGES_PX = 66
 """Height of the list of images: three of them, then it scrolls."""

@@ -140,7 +140,7 @@ def open_layer(image: LayerSnapshot, level: int) -> Source:
     SuperpixelsError
         If neither can be used.
     """
-    found = _from_file(image, level, image.channel)
+    found = _from_file(image, level)
     return found if found is not None else _from_arrays(image, level)
 
 
@@ -195,21 +195,26 @@ def _from_arrays(image: LayerSnapshot, level: int) -> Source:
 def _one_file(images: tuple[LayerSnapshot, ...], level: int) -> Source | None:
     """Return several channels of one file, opened once; None where they are anything else."""
     first, channels = images[0], [image.channel for image in images]
-    same = all(image.opened == first.opened for image in images)
-    if len(images) == 1 or not same or first.opened is None or None in channels:
+    if first.opened is None or None in channels or len(images) == 1:
         return None
-    if len(set(channels)) < len(channels):
+    if len(set(channels)) < len(channels) or any(_file(i) != _file(first) for i in images):
         return None
-    if any(_from_file(image, level, image.channel) is None for image in images):
+    if any(_from_file(image, level) is None for image in images):
         return None
     opened = {**first.opened, "level": level, "channels": channels, "mask": None}
     return _calibrated(reopen(opened), first, level)
 
 
-def _from_file(image: LayerSnapshot, level: int, channel: int | None) -> Source | None:
+def _file(image: LayerSnapshot) -> dict[str, Any]:
+    """Return how the file of a layer is opened, but for the choice of level and channels."""
+    opened = image.opened or {}
+    return {name: opened[name] for name in opened if name not in ("level", "channels")}
+
+
+def _from_file(image: LayerSnapshot, level: int) -> Source | None:
     """Return the file that a layer shows, None where it shows anything else."""
     try:
-        source = _open_file(image, level, channel)
+        source = _open_file(image, level)
         if source is None or not _shows(image, source, level):
             return None
         return _calibrated(source, image, level)
@@ -217,10 +222,10 @@ def _from_file(image: LayerSnapshot, level: int, channel: int | None) -> Source 
         return None  # the arrays are there whatever became of the file
 
 
-def _open_file(image: LayerSnapshot, level: int, channel: int | None) -> Source | None:
+def _open_file(image: LayerSnapshot, level: int) -> Source | None:
     if image.opened is not None:
-        opened = {**image.opened, "level": level, "mask": None}
-        return reopen(opened if channel is None else opened | {"channels": [channel]})
+        chosen = {} if image.channel is None else {"channels": [image.channel]}
+        return reopen({**image.opened, "level": level, "mask": None, **chosen})
     if image.path is None or isinstance(image.levels[level], np.ndarray):
         return None
     return open_source(image.path, level=level)

@@ -3,8 +3,8 @@
 TOOLTIPS = {
     "images": "Image layers to cut into superpixels; several on one grid are taken as channels. "
     "With none chosen, the active one is taken.",
-    "level": "Resolution to work on, with its width and height in pixels and the length of a "
-    "pixel in micrometers where it is known; 0 is the finest.",
+    "level": "Resolution to work on: width and height in pixels, and the length of a pixel in "
+    "micrometers where it is known; the finest comes first.",
     "method": "How pixels are assigned to superpixels.",
     "step": "Size of a cell in pixels of the chosen level, and so about that of a superpixel.",
     "step_um": "Size of a cell in micrometers; rounded to whole pixels of the chosen level.",

@@ -35,7 +35,7 @@ def test_the_panel_offers_what_is_there(panel: Any, cells: Any, viewer: Any) -> 
     assert list(panel.images.choices) == [cells]
     assert len(panel.mask.choices) == 3
     assert len(panel.region.choices) == 3
-    assert panel.level.current_choice == "0: 128 x 96"
+    assert panel.level.current_choice == "128 x 96"
     assert panel.output.value == "cells slic 16px.zarr"
 
 
@@ -77,6 +77,31 @@ def test_a_change_shows_in_the_same_layer_which_stays_as_the_user_made_it(
     assert len(viewer.layers) == 2
     assert layer.opacity == pytest.approx(0.3)
     assert viewer.layers.selection.active == cells
+
+
+def test_the_active_image_is_taken_and_kept_when_labels_become_active(
+    panel: Any, cells: Any, viewer: Any, picture: np.ndarray, until: Any
+) -> None:
+    viewer.add_image(picture[::-1].copy(), name="other")
+    viewer.layers.selection.active = cells
+    panel.preview()
+    until(lambda: len(viewer.layers) == 3)
+    assert panel.images.value == [cells]
+    panel.step.value = 8
+    until(lambda: "cells slic 8px (preview)" in viewer.layers)
+
+
+def test_channels_of_one_grid_are_one_image(
+    panel: Any, viewer: Any, picture: np.ndarray, until: Any
+) -> None:
+    for channel, name in enumerate("ab"):
+        viewer.add_image(picture[..., channel].copy(), name=name)
+    panel.images.value = list(viewer.layers)
+    panel.run()
+    until(lambda: not panel.running)
+    both = np.ascontiguousarray(np.moveaxis(picture[..., :2], -1, 0))
+    wanted = nsp.superpixels(both, "slic", step=16, axes="cyx").compute()
+    np.testing.assert_array_equal(np.asarray(viewer.layers["a slic 16px"].data), wanted)
 
 
 def test_pressing_preview_again_stops_it(panel: Any, cells: Any, viewer: Any, until: Any) -> None:
