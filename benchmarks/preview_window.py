@@ -64,6 +64,7 @@ class Window:
         self.viewer.open(image, plugin=PLUGIN)
         _, self.panel = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Superpixels")
         self.panel.step.value = 16
+        self.panel.boundaries.value = False
         self.until(lambda: self.panel.ready)
         self.pulse, self.timer = Pulse(), QTimer()
         self.timer.setInterval(1)
@@ -99,6 +100,11 @@ class Window:
         """Whether all tiles of the view are there."""
         return "tiles" not in self.panel.sentence
 
+    def view(self) -> tuple[str, int, tuple[int, ...]]:
+        """Return what the preview shows and where: name, level and corners."""
+        layer = self.layer
+        return layer.name, layer.data_level, tuple(layer.corner_pixels.ravel().tolist())
+
     def shown(self) -> bool:
         """Whether a part of what is on screen has labels."""
         (top, left), (bottom, right) = self.layer.corner_pixels
@@ -110,23 +116,22 @@ class Window:
         drawn: list[float] = []
 
         def note(_: Any = None) -> None:
-            if not drawn and self.shown():
+            if not drawn and self.view() != before and self.shown():
                 drawn.append(time.perf_counter())
 
+        before = self.view()
         self.pulse.longest()
         self.timer.start()
         begin = time.perf_counter()
-        act()
         self.layer.events.set_data.connect(note)
-        self.until(lambda: drawn or self.shown())
-        first = (drawn[0] if drawn else time.perf_counter()) - begin
-        self.rest()
+        act()
+        self.until(lambda: drawn)
         self.until(self.complete)
         whole = time.perf_counter() - begin
         self.layer.events.set_data.disconnect(note)
         self.rest()
         self.timer.stop()
-        return first, whole, self.pulse.longest()
+        return drawn[0] - begin, whole, self.pulse.longest()
 
     def look_at(self, centre: Sequence[float], zoom: float) -> None:
         """Move the view."""
@@ -146,7 +151,7 @@ def pans(window: Window, size: int, places: int) -> list[tuple[float, float, flo
     start = np.array([0.31 * size, 0.42 * size])
     window.act(lambda: window.look_at(start, 1.0))
     return [
-        window.act(lambda k=k: window.look_at(start + (0, 400 * k), 1.0))
+        window.act(lambda k=k: window.look_at(start + np.array((0, 400 * k)), 1.0))
         for k in range(1, places + 1)
     ]
 

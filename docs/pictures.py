@@ -2,9 +2,9 @@
 
     python docs/pictures.py FOLDER [--only slide scene channels stack] [--stack SECTIONS]
 
-Each story opens an image, previews, zooms, pans, changes the step, runs, cancels and runs again, and
-fails where what should be on screen is not. `--stack` names a folder with the sections of a stack as
-PNG files; without it that story is left out.
+Each story opens an image, previews, zooms, pans, changes the step, runs, cancels and runs again,
+and fails where what should be on screen is not. `--stack` names a folder with the sections of a
+stack as PNG files; without it that story is left out.
 """
 
 import argparse
