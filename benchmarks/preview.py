@@ -61,7 +61,13 @@ def write_pyramid(path: Path, image: NDArray[np.uint8], size: int) -> None:
         level, length = level + 1, -(-length // 2)
     names = (("c", "channel"), ("y", "space"), ("x", "space"))
     axes = [{"name": name, "type": kind} for name, kind in names]
-    root.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": datasets}]}
+    multiscales = [{"axes": axes, "datasets": datasets}]
+    colours = [{"color": colour, "label": colour} for colour in ("FF0000", "00FF00", "0000FF")]
+    root.attrs["ome"] = {
+        "version": "0.5",
+        "multiscales": multiscales,
+        "omero": {"channels": colours},
+    }
 
 
 def halved(square: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -86,9 +86,9 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
     InputError
         If axes, level, channels or mask do not fit it.
     """
-    from napari_superpixels.io import open_source
+    from napari_superpixels.io import open_source, tell_notes
 
-    return open_source(
+    source = open_source(
         image,
         axes=axes,
         level=level,
@@ -97,6 +97,9 @@ def open(  # noqa: A001 - the name that tifffile, rasterio and zarr use as well
         rgb=rgb,
         calibration=calibration,
     )
+    if source is not image:
+        tell_notes(source)
+    return source
 
 
 def plan(

@@ -21,6 +21,14 @@ DEFAULTS = json.dumps(asdict(Slic()))
 TWO_CHANNELS = ImageFacts(channels=2, dtype=np.dtype(np.uint16), rgb=False)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_ready():
+    """Let each test begin as a new process does."""
+    warm._make_ready.cache_clear()
+    yield
+    warm._make_ready.cache_clear()
+
+
 @pytest.fixture
 def marks(monkeypatch, tmp_path):
     """Keep the marks of what is compiled in a folder of the test's own."""
@@ -43,10 +51,17 @@ def started(monkeypatch):
 def test_compiling_is_left_to_another_process_once(marks, started):
     for _ in range(2):
         warm.warm_up(Slic(), TWO_CHANNELS)
+        warm._make_ready.cache_clear()
     assert [command[1:] for command in started] == [
         ["-m", "napari_superpixels.engine.warm", "slic", DEFAULTS, "<u2", "2", "0"]
     ]
     assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
+
+
+def test_what_is_ready_in_this_process_is_not_made_ready_again(marks, started, monkeypatch):
+    warm.warm_up(Slic(), TWO_CHANNELS)
+    monkeypatch.setattr(warm, "run_once", lambda *_: pytest.fail("it was ready"))
+    warm.warm_up(Slic(step=30), TWO_CHANNELS)
 
 
 def test_each_method_and_type_is_for_itself(marks, started):

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 import zarr
 
+import napari_superpixels as nsp
 from napari_superpixels.errors import InputError, SourceError
 from napari_superpixels.io import open_source
 from napari_superpixels.tiling import Box
@@ -39,7 +40,7 @@ def planar(rgb):
 )
 def test_axes_are_guessed_and_said_aloud(shape, dtype, letters, caplog):
     caplog.set_level("INFO")
-    source = open_source(np.ones(shape, dtype))
+    source = nsp.open(np.ones(shape, dtype))
     assert source.axes.names == letters
     assert any("axes guessed as" in note for note in source.notes)
     assert "axes guessed as" in caplog.text
@@ -345,16 +346,17 @@ def test_a_guess_of_slivers_is_refused(shape):
     ("shape", "loud"), [((40, 50), False), ((40, 50, 3), True), ((7, 40, 50), True)]
 )
 def test_guesses_that_change_the_result_are_warnings(shape, loud, caplog):
-    open_source(np.ones(shape, np.uint8))
+    source = nsp.open(np.ones(shape, np.uint8))
     assert ("axes guessed as" in caplog.text) == loud
     caplog.clear()
-    open_source(np.ones(shape, np.uint8), axes="zyx"[-len(shape) :])
+    nsp.open(source)  # open already, so told already
+    nsp.open(np.ones(shape, np.uint8), axes="zyx"[-len(shape) :])
     assert not caplog.text
 
 
 def test_three_channels_of_8_bits_may_be_colours(rgb, caplog):
     image = planar(rgb)[0]
-    assert "give rgb=True (--rgb)" in open_source(image, axes="cyx").notes[0]
+    assert "give rgb=True (--rgb)" in nsp.open(image, axes="cyx").notes[0]
     assert "three 8-bit channels" in caplog.text
     named = xr.DataArray(rgb, dims=("y", "x", "c"))
     assert "give rgb=True (--rgb)" in open_source(named).notes[0]

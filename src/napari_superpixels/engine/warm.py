@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def warm_up(method: Method, facts: ImageFacts = RGB) -> None:
     facts
         Type and channels of the images; 8-bit RGB by default.
     """
+    _make_ready(method.name, facts)
+
+
+@lru_cache(maxsize=64)
+def _make_ready(name: str, facts: ImageFacts) -> None:
+    """Do that once in a process: what is loaded stays."""
+    method = make_method(name, {})
     mark = _mark(method, facts)
     if mark is not None and not mark.exists():
         _compile_elsewhere(method, facts)

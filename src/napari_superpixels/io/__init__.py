@@ -6,7 +6,7 @@ from napari_superpixels.io._reader import GeoReference
 from napari_superpixels.io.joined import join_channels
 from napari_superpixels.io.levels import at_resolution, open_level
 from napari_superpixels.io.masks import with_mask
-from napari_superpixels.io.opening import open_source
+from napari_superpixels.io.opening import open_source, tell_notes
 from napari_superpixels.io.polygons import Polygons
 from napari_superpixels.io.reopening import reopen
 from napari_superpixels.io.source import Block, Source
@@ -24,5 +24,6 @@ __all__ = [
     "open_source",
     "reopen",
     "stem_of",
+    "tell_notes",
     "with_mask",
 ]

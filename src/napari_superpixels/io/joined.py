@@ -73,6 +73,7 @@ def _join(parts: tuple[Source, ...]) -> Source:
         identity=hash_of("channels", [part.identity for part in parts]),
         georeference=first.georeference,
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        guesses=tuple(dict.fromkeys(guess for part in parts for guess in part.guesses)),
         format=f"{len(parts)} images as channels",
         layout=Layout(reader.letters, "c", tuple(range(reader.channels))),
         reader=reader,

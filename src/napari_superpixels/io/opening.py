@@ -114,6 +114,7 @@ def open_source(
         ),
         georeference=stored.georeference,
         notes=(*stored.guesses, *stored.notes, *guesses),
+        guesses=(*stored.guesses, *guesses),
         format=stored.format,
         layout=layout,
         reader=stored.reader,
@@ -123,17 +124,15 @@ def open_source(
         opened=_opened(stored, choices),
         channel_names=_channel_names(stored, picks),
     )
-    _tell(source, (*stored.guesses, *guesses))
     return source if mask is None else with_mask(source, mask)
 
 
-def _tell(source: Source, guesses: tuple[str, ...]) -> None:
+def tell_notes(source: Source) -> None:
     """Log the notes: as warnings what was guessed and changes the result."""
+    # That two axes are y and x leaves nothing to choose.
+    doubtful = () if source.layout.letters == "yx" else source.guesses
     for note in source.notes:
-        # That two axes are y and x leaves nothing to choose.
-        level = (
-            logging.WARNING if note in guesses and source.layout.letters != "yx" else logging.INFO
-        )
+        level = logging.WARNING if note in doubtful else logging.INFO
         LOGGER.log(level, "%s: %s", source.name, note)
 
 

@@ -125,6 +125,8 @@ class Source:
     """Where on Earth the chosen level lies."""
     notes: tuple[str, ...]
     """What was guessed or chosen, as sentences."""
+    guesses: tuple[str, ...]
+    """Those of them that were guessed."""
     format: str
     """What a person would call the format."""
     layout: Layout

@@ -7,7 +7,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from napari_superpixels.io import Source, open_source
+from napari_superpixels.io import Source, open_level, open_source
 from napari_superpixels.napari_ui.contrast import contrast_limits
 from napari_superpixels.napari_ui.lazy_pixels import lazy_pixels
 from napari_superpixels.napari_ui.reader import LayerData
@@ -68,9 +68,7 @@ def layers_of(source: Source) -> list[LayerData]:
 
 
 def _coarser(source: Source) -> list[Source]:
-    assert source.opened is not None, "layers are made of images on disk"
-    count = len(source.level_shapes)
-    return [open_source(**source.opened | {"level": level}) for level in range(1, count)]
+    return [open_level(source, level) for level in range(1, len(source.level_shapes))]
 
 
 def _layer(levels: list[Source], look: dict[str, Any], channel: int | None) -> LayerData:
