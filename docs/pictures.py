@@ -92,7 +92,7 @@ class Person:
         """Save what is on screen."""
         self.look()
         picture = self.viewer.screenshot(canvas_only=False, flash=False)
-        imwrite(self.out / f"{name}.png", picture[..., :3])
+        imwrite(self.out / f"{name}.jpg", picture[..., :3], quality=90)
 
     def leave(self) -> None:
         """Close the window."""
