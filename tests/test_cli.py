@@ -66,7 +66,7 @@ def test_several_images_go_on_after_a_bad_one(shell, slide, tmp_path):
     [
         (["run", "SLIDE"], "One path is given"),
         (["run", "nowhere.tif", "OUT"], "nowhere.tif"),
-        (["run", "SLIDE", "OUT", "--method", "magic"], "no method 'magic'; choose one of slic"),
+        (["run", "SLIDE", "OUT", "--method", "magic"], "no method 'magic'; choose one of ainet"),
         (["run", "SLIDE", "OUT", "--step", "1"], "step"),
         (["run", "SLIDE", "OUT", "--step", "500"], "whole number of pixels, 2 to 118"),
         (["run", "SLIDE", "OUT", "--step", "x"], "--step"),

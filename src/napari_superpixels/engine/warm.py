@@ -52,13 +52,14 @@ def warm_up(method: Method, facts: ImageFacts = RGB) -> None:
     facts
         Type and channels of the images; 8-bit RGB by default.
     """
-    _make_ready(method.name, facts)
+    network = {n: v for n, v in _settings(method).items() if n in ("weights", "digest")}
+    _make_ready(method.name, tuple(network.items()), facts)
 
 
 @lru_cache(maxsize=64)
-def _make_ready(name: str, facts: ImageFacts) -> None:
+def _make_ready(name: str, network: tuple[tuple[str, str], ...], facts: ImageFacts) -> None:
     """Do that once in a process: what is loaded stays."""
-    method = make_method(name, {})
+    method = make_method(name, dict(network))
     mark = _mark(method, facts)
     if mark is not None and not mark.exists():
         _compile_elsewhere(method, facts)
@@ -116,9 +117,14 @@ def _kernels_of(method: Method) -> str:
     return type(method).__module__.rpartition(".")[2]
 
 
+def _settings(method: Method) -> dict[str, Any]:
+    found: dict[str, Any] = asdict(method)  # type: ignore[call-overload]  # a dataclass
+    return found
+
+
 def _compile_elsewhere(method: Method, facts: ImageFacts) -> None:
     """Let another process compile; where that fails, nothing is lost but its time."""
-    settings = json.dumps(asdict(method))  # type: ignore[call-overload]  # a dataclass
+    settings = json.dumps(_settings(method))
     kind = [facts.dtype.str, str(facts.channels), str(int(facts.rgb))]
     arguments = [method.name, settings, *kind]
     paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
