@@ -79,7 +79,7 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="Of a learned method: a .safetensors file; by default the method's own.",
+        help="Of a learned method: a .safetensors file; by default those in the package, if any.",
     ),
 ]
 AxesOption = Annotated[str | None, typer.Option(help="Names of the axes, e.g. zyx.")]

@@ -107,7 +107,7 @@ def _path_of(weights: str, network: str) -> Path:
     if path.name != weights or not is_shipped(weights):
         raise InputError(
             f"There are no weights {weights!r} in this version; train some with "
-            f"'napari-superpixels train {network}' and give weights=\"PATH{SUFFIX}\"."
+            f"'napari-superpixels train {network}', and give the {SUFFIX} file as its weights."
         )
     return SHIPPED / f"{weights}{SUFFIX}"
 
