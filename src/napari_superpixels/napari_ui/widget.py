@@ -73,6 +73,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._run: Run | None = None
         self._seen: list[Any] = []  # image layers of the preview
         self._run_of: list[Any] = []  # image layers of the run
+        self._copying: Job[str] | None = None
         self._warm, self._of_preview = False, ""
         self._settled = QTimer()
         self._connect()
@@ -175,7 +176,13 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             show_error(str(error))
             return
         out = str(errand.output.folder / errand.output.name)
-        Job(partial(script_for, errand.request, out=out, kind="run"), self._copied)
+        self._drop_copying()
+        self._copying = Job(partial(script_for, errand.request, out=out, kind="run"), self._copied)
+
+    def _drop_copying(self) -> None:
+        """Let a script that is still to come be told to nobody."""
+        if self._copying is not None:
+            self._copying.drop()
 
     def _copied(self, text: str) -> None:
         clipboard = QGuiApplication.clipboard()
@@ -332,6 +339,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     def _disconnect(self) -> None:
         self._settled.stop()
         self._warming.drop()
+        self._drop_copying()
         if self._run is not None:
             self._run.abandon()
             self._run = None
