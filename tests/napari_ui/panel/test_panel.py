@@ -195,3 +195,18 @@ def test_the_script_is_on_the_clipboard(panel: Any, cells: Any, qapp: Any, until
     panel.copy_script()
     until(lambda: panel.sentence == "The script is on the clipboard.")
     assert "nsp.plan(source, 'slic', step=24)" in qapp.clipboard().text()
+
+
+def test_a_script_that_comes_after_the_panel_was_closed_goes_nowhere(
+    viewer: Any, cells: Any, qapp: Any, no_threads: Any
+) -> None:
+    from napari_superpixels.napari_ui.widget import SuperpixelsWidget
+
+    panel = SuperpixelsWidget(viewer)
+    dock = viewer.window.add_dock_widget(panel, name="other")
+    qapp.clipboard().setText("before")
+    panel.copy_script()
+    viewer.window.remove_dock_widget(dock)
+    no_threads()
+    qapp.processEvents()
+    assert qapp.clipboard().text() == "before"
