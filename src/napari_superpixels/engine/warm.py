@@ -5,19 +5,20 @@ a window would show; so a process of its own does it, and what it made is kept o
 takes less than a second and never holds the lock for long.
 """
 
-import os
-import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from functools import lru_cache
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from napari_superpixels.engine.child import end_with_parent, run_module, wait_for
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.engine.tile import assign, label_window_with_table, no_pulse, read_box
@@ -38,10 +39,12 @@ LONGEST_SECONDS = 300.0
 """How long another process may compile before this one does it after all."""
 
 
-def warm_up(method: Method, facts: ImageFacts = RGB) -> None:
+def warm_up(method: Method, facts: ImageFacts = RGB, cancel: threading.Event | None = None) -> None:
     """Make the kernels of a method ready, for images of one kind; returns when they are.
 
     To be called from a thread where the main one must go on. It computes nothing but a tiny image.
+    Of several threads, and of several processes, that ask for the same at once, one compiles and
+    the others wait.
 
     Parameters
     ----------
@@ -49,18 +52,59 @@ def warm_up(method: Method, facts: ImageFacts = RGB) -> None:
         Its settings; only what kernels they need matters.
     facts
         Type and channels of the images; 8-bit RGB by default.
+    cancel
+        Set it where they are not needed any more: whoever waits stops waiting, and the process
+        that compiles ends. What it has compiled by then is kept.
+
+    Raises
+    ------
+    Cancelled
+        If they are not needed any more.
     """
-    _make_ready(method.name, facts)
+    gate = _gate(method.name, facts)
+    wait_for(lambda seconds: gate.lock.acquire(timeout=seconds), cancel)
+    try:
+        if not gate.ready:
+            _make_ready(make_method(method.name, {}), facts, cancel)
+            gate.ready = True  # once a process: what is loaded stays
+    finally:
+        gate.lock.release()
 
 
-@lru_cache(maxsize=64)
-def _make_ready(name: str, facts: ImageFacts) -> None:
-    """Do that once in a process: what is loaded stays."""
-    method = make_method(name, {})
+@dataclass(eq=False, slots=True)
+class _Gate:
+    """Lets one thread at a time make kernels ready."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ready: bool = False
+
+
+@cache
+def _gate(name: str, facts: ImageFacts) -> _Gate:
+    return _Gate()
+
+
+def _make_ready(method: Method, facts: ImageFacts, cancel: threading.Event | None) -> None:
     mark = _mark(method, facts)
     if mark is not None and not mark.exists():
-        _compile_elsewhere(method, facts)
+        with ExitStack() as held:
+            _lock_of(mark, cancel, held)
+            if not mark.exists():  # else another process compiled meanwhile
+                _compile_elsewhere(method, facts, cancel)
     run_once(method, facts)
+
+
+def _lock_of(mark: Path, cancel: threading.Event | None, held: ExitStack) -> None:
+    """Take, and let be held, what keeps other processes from compiling the same."""
+    lock = FileLock(mark.with_suffix(".lock"))
+
+    def taken(seconds: float) -> bool:
+        with suppress(Timeout):
+            held.enter_context(lock.acquire(timeout=seconds))
+        return lock.is_locked
+
+    with suppress(OSError, NotImplementedError):  # no lock there: at worst two compile the same
+        wait_for(taken, cancel, LONGEST_SECONDS)
 
 
 def run_once(method: Method, facts: ImageFacts) -> None:
@@ -109,21 +153,11 @@ def _mark(method: Method, facts: ImageFacts) -> Path | None:
     return jit.mark_of(ids._expand, f"{method.name}-{facts.dtype}-{colour}")
 
 
-def _compile_elsewhere(method: Method, facts: ImageFacts) -> None:
+def _compile_elsewhere(method: Method, facts: ImageFacts, cancel: threading.Event | None) -> None:
     """Let another process compile; where that fails, nothing is lost but its time."""
     arguments = [method.name, facts.dtype.str, str(facts.channels), str(int(facts.rgb))]
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    with suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(
-            [sys.executable, "-m", __name__, *arguments],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=LONGEST_SECONDS,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            check=False,
-        )
+    with suppress(OSError):  # then this one compiles
+        run_module(__name__, arguments, cancel, LONGEST_SECONDS)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -134,4 +168,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(sys.argv[1:])
