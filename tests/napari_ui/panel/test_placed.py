@@ -18,8 +18,12 @@ def _edges(layer: Any) -> np.ndarray:
     return np.array([layer.data_to_world((*lead, *at))[-2:] for at in ((-0.5, -0.5), last)])
 
 
-@pytest.mark.parametrize("level", [0, 1, 2])
-@pytest.mark.parametrize("sizes", [(200, 100, 50), (200, 100, 100)])
+EVEN, TWICE = (200, 100, 50), (200, 100, 100)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "level"), [(EVEN, 0), (EVEN, 1), (EVEN, 2), (TWICE, 0), (TWICE, 2)]
+)
 def test_at_every_level_of_a_layer(
     panel: Any, viewer: Any, until: Any, sizes: tuple[int, ...], level: int
 ) -> None:
