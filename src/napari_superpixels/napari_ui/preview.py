@@ -8,8 +8,9 @@ from napari_superpixels.engine.live import LiveView
 from napari_superpixels.napari_ui.background import Job, show
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
+from napari_superpixels.napari_ui.placement import place_on
 from napari_superpixels.napari_ui.resolve import Request
-from napari_superpixels.napari_ui.wanted import place_on, plan_of
+from napari_superpixels.napari_ui.wanted import plan_of
 
 if TYPE_CHECKING:
     import napari.layers
@@ -34,9 +35,9 @@ def open_view(wish: Wish) -> Shown:
     view = LiveView(
         plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
     )
-    place = place_on(wish.request.images[0], wish.request.level).as_layer_kwargs()
+    place = place_on(wish.request.images[0], wish.request.level).with_ndim(view.labels[0].ndim)
     colours = colours_of(plan)
-    return Shown(view, mailbox, place, wish.name, colours)
+    return Shown(view, mailbox, place.as_layer_kwargs(), wish.name, colours)
 
 
 class Preview:

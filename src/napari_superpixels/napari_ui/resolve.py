@@ -212,7 +212,12 @@ def _file(image: LayerSnapshot) -> dict[str, Any]:
 
 
 def _from_file(image: LayerSnapshot, level: int) -> Source | None:
-    """Return the file that a layer shows, None where it shows anything else."""
+    """Return the file that a layer shows, None where it shows anything else.
+
+    An array in memory never counts as its file: anybody may have written into it.
+    """
+    if isinstance(image.levels[level], np.ndarray):
+        return None
     try:
         source = _open_file(image, level)
         if source is None or not _shows(image, source, level):
@@ -224,11 +229,19 @@ def _from_file(image: LayerSnapshot, level: int) -> Source | None:
 
 def _open_file(image: LayerSnapshot, level: int) -> Source | None:
     if image.opened is not None:
+        if not _untouched(image, level):
+            return None
         chosen = {} if image.channel is None else {"channels": [image.channel]}
         return reopen({**image.opened, "level": level, "mask": None, **chosen})
-    if image.path is None or isinstance(image.levels[level], np.ndarray):
-        return None
-    return open_source(image.path, level=level)
+    return None if image.path is None else open_source(image.path, level=level)
+
+
+def _untouched(image: LayerSnapshot, level: int) -> bool:
+    """Whether a level still is the array of our reader, by its name.
+
+    What is computed from such an array has another name, however few pixels it changes.
+    """
+    return getattr(image.levels[level], "name", None) in image.arrays[level : level + 1]
 
 
 def _shows(image: LayerSnapshot, source: Source, level: int) -> bool:

@@ -196,10 +196,10 @@ class Run:
 
 
 def placed(layer: LayerData, errand: Errand, plan: Plan) -> LayerData:
-    """Return a finished layer, named as the errand, that lies on the layer of its image."""
+    """Return a finished layer that lies on the layer of its image."""
     data, keywords, kind = layer
-    where = labels_placement(errand.request.images[0], plan).as_layer_kwargs()
-    return data, keywords | where | {"name": errand.name}, kind
+    where = labels_placement(errand.request.images[0], errand.request.level, plan)
+    return data, keywords | where.as_layer_kwargs(), kind
 
 
 def pixels_of(plan: Plan) -> int:

@@ -6,7 +6,6 @@ from napari.layers import Shapes
 
 from napari_superpixels.engine.warm import warm_up
 from napari_superpixels.napari_ui.form import VIEW, WHOLE, Form
-from napari_superpixels.napari_ui.placement import Placement
 from napari_superpixels.napari_ui.regions import region_of_shapes, region_of_view
 from napari_superpixels.napari_ui.resolve import Request, resolve
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
@@ -65,17 +64,6 @@ def plan_of(request: Request) -> "Plan":
     plan = resolve(request)
     warm_up(plan.method, plan.facts)
     return plan
-
-
-def place_on(image: LayerSnapshot, level: int) -> Placement:
-    """Return where labels of a whole level of an image layer lie.
-
-    Raises
-    ------
-    InputError
-        If the layer has no such level.
-    """
-    return image.placement.at_level(image.factors(level))
 
 
 def _mask(layer: Any) -> Any:
