@@ -70,8 +70,12 @@ def test_a_partial_folder_without_a_run_is_stepped_around(tmp_path: Path) -> Non
     assert place_for(Output(tmp_path, "a.zarr", typed=False), _plan()).path.name == "a 2.zarr"
 
 
-def test_a_name_without_an_ending_becomes_a_zarr(tmp_path: Path) -> None:
-    assert place_for(Output(tmp_path, "a", typed=True), _plan()).path.name == "a.zarr"
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("a", "a.zarr"), ("v1.2", "v1.2.zarr"), ("a.tif", "a.tif.zarr"), ("a.ZARR", "a.ZARR")],
+)
+def test_a_name_ends_in_zarr(tmp_path: Path, name: str, file: str) -> None:
+    assert place_for(Output(tmp_path, name, typed=True), _plan()).path.name == file
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b.zarr", ".."])

@@ -65,7 +65,7 @@ def place_for(output: Output, plan: "Plan") -> Place:
     name = output.name.strip()
     if not name or Path(name).name != name or name in (".", ".."):
         raise InputError(f"The output is called {output.name!r}; give a name such as cells.zarr.")
-    first = output.folder / (name if Path(name).suffix else name + SUFFIX)
+    first = output.folder / (name if name.lower().endswith(SUFFIX) else name + SUFFIX)
     if output.typed:
         return Place(first, resume=RunState(partial_path(first)).manifest_path.exists())
     return next(place for path in _numbered(first) if (place := _free(path, plan)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.napari_ui.background import Job, show
+from napari_superpixels.napari_ui.live_layer import LayerPlace
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.placement import place_on
@@ -89,6 +90,12 @@ class Preview:
         self._boundaries = wanted
         if self._live is not None:
             self._live.show_boundaries(wanted=wanted)
+
+    def move(self, place: LayerPlace) -> bool:
+        """Move what is shown; return whether that is all, and nothing else is on its way."""
+        if self._live is not None:
+            self._live.move(place)
+        return self._live is not None and self._job is None
 
     def hide(self) -> None:
         """Make the layers invisible."""

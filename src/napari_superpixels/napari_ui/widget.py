@@ -18,6 +18,7 @@ from napari_superpixels.napari_ui.asking import ask
 from napari_superpixels.napari_ui.background import Job
 from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.form import Form
+from napari_superpixels.napari_ui.inputs import Inputs
 from napari_superpixels.napari_ui.layout import Panel
 from napari_superpixels.napari_ui.parameters import Parameters
 from napari_superpixels.napari_ui.placement import Placement
@@ -25,7 +26,8 @@ from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.preview import Preview, Wish
 from napari_superpixels.napari_ui.running import Errand, Finished, Listeners, Run
 from napari_superpixels.napari_ui.script import script_for
-from napari_superpixels.napari_ui.wanted import request_of
+from napari_superpixels.napari_ui.snapshot import LayerSnapshot
+from napari_superpixels.napari_ui.wanted import place_on, request_of
 from napari_superpixels.napari_ui.warming import begin_to_warm
 from napari_superpixels.napari_ui.wording import PREPARING, layer_name, run_sentence
 
@@ -46,8 +48,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
 
     The fields are attributes with a ``value``: ``images`` (a list of layers), ``level``,
     ``method``, ``step`` (pixels), ``step_um`` (micrometers), ``unit`` (``"px"`` or ``"um"``),
-    ``mask``, ``region``, ``boundaries``, ``folder``, ``output``, ``device``; ``parameter(name)``
-    is a method's own.
+    ``mask``, ``region``, ``boundaries``, ``folder``, ``output``; ``parameter(name)`` is a method's
+    own.
 
     Parameters
     ----------
@@ -75,6 +77,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._run_of: list[Any] = []  # image layers of the run
         self._warm, self._of_preview = False, ""
         self._settled = QTimer()
+        self._inputs = Inputs(self._input_moved, self._settled.start)
         self._connect()
         self._closing = Closing(self.native, self._close_work, self._stop_work)
         self._panel.tell(PREPARING)
@@ -131,6 +134,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             show_error(str(error))
             return
         self._seen = layers
+        self._inputs.listen_to(layers, self.form.other_layers)
         self._panel.show_preview(on=True)
         self._preview.show(wish)
 
@@ -182,8 +186,23 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._panel.tell("The script is on the clipboard.")
 
     def reset_choices(self, *_: Any) -> None:
-        """Offer the layers that are there now."""
-        self.form.reset_choices()
+        """Offer the layers that are there now; where one is missed the preview stops."""
+        for sentence in self.form.reset_choices():
+            if self._preview.on:
+                self.stop_preview()
+            show_info(sentence)
+
+    def _active_changed(self, _: Any = None) -> None:
+        self.form.choose_what_is_meant()
+
+    def _input_moved(self) -> None:
+        """Follow an image that was moved; plan anew where labels depend on where it lies."""
+        form = self.form
+        form.level.reset_choices()
+        image = LayerSnapshot.of(self._seen[0])
+        alone = self._preview.move(place_on(image, form.level.value).as_layer_kwargs())
+        if not alone or form.in_um or form.other_layers or len(self._seen) > 1:
+            self._settled.start()
 
     def _connect(self) -> None:
         form, buttons = self.form, self._panel.buttons
@@ -205,6 +224,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self.reset_choices)
         events.removed.connect(self._layer_removed)
+        self._viewer.layers.selection.events.active.connect(self._active_changed)
 
     def _watch_parameters(self, parameters: Parameters) -> None:
         for field in parameters.fields:
@@ -273,6 +293,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
 
     def _preview_ended(self) -> None:
         self._seen = []
+        self._inputs.drop()
         self._panel.show_preview(on=False)
         self._tell_preview("")
 
@@ -297,7 +318,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         layer = self._viewer.add_labels(data, **keywords)
         if finished.borders is not None:
             place = Placement.of(layer).as_layer_kwargs()
-            finished.borders.show(self._viewer, layer, place)
+            finished.borders.add_over(self._viewer, layer, place)
         report = finished.report
         self._panel.tell(f"Run: {report.superpixels:,} superpixels in {finished.path.name}.")
 
@@ -323,6 +344,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
 
     def _disconnect(self) -> None:
         self._settled.stop()
+        self._inputs.drop()
         self._warming.drop()
         if self._run is not None:
             self._run.abandon()
@@ -331,3 +353,4 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         for event in (events.inserted, events.removed, events.reordered):
             event.disconnect(self.reset_choices)
         events.removed.disconnect(self._layer_removed)
+        self._viewer.layers.selection.events.active.disconnect(self._active_changed)

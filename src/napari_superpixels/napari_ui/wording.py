@@ -29,6 +29,14 @@ def step_text(settings: "dict[str, object]") -> str:
     return f"{settings['step']}px"
 
 
+def lost_sentence(name: str, what: str) -> str:
+    """Return that a layer is gone which the form named as its mask or region."""
+    return (
+        f"The layer {name}, chosen as {what}, was removed; choose another {what}, or go on "
+        f"without one."
+    )
+
+
 def preview_sentence(kind: str, status: "LiveStatus") -> str:
     """Return what a preview shows at present."""
     if status.waiting and kind != "cells":

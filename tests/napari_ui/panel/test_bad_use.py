@@ -43,6 +43,7 @@ def test_several_images_and_none_chosen(
     for name in "ab":
         viewer.add_image(picture, name=name)
     viewer.layers.selection.clear()
+    panel.images.value = []
     run()
     _one(told, "No image layer", "Images")
 
