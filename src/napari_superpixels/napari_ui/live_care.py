@@ -75,8 +75,7 @@ class LiveCare:
         """Look after the live layers no more and remove them; may be called again."""
         layers = self.layers
         self.stop()
-        for layer in layers:
-            self._take_out(layer)
+        self._take_out_all(layers)
 
     def stop(self) -> None:
         """Look after the live layers no more; may be called again."""
@@ -85,6 +84,10 @@ class LiveCare:
             self._viewer.layers.events.removed.disconnect(self._watch)
             self._leader.events.visible.disconnect(self._follow)
         self.layers = ()
+
+    def _take_out_all(self, layers: "tuple[napari.layers.Labels, ...]") -> None:
+        for layer in layers:
+            self._take_out(layer)
 
     def _take_out(self, layer: "napari.layers.Labels") -> None:
         if layer in self._viewer.layers:  # it may be gone already
@@ -96,7 +99,9 @@ class LiveCare:
     def _removed(self, event: Any) -> None:
         self.layers = self._without(event.value)
         if event.value == self._leader or not self.layers:
-            self.close()
+            # Whoever removes several layers has a list of them, and is not done yet.
+            QTimer.singleShot(0, partial(self._take_out_all, self.layers))
+            self.stop()
             self._ended()
 
     def _follow(self) -> None:

@@ -12,6 +12,7 @@ from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.placement import place_on
 from napari_superpixels.napari_ui.resolve import Request
 from napari_superpixels.napari_ui.wanted import plan_of
+from napari_superpixels.napari_ui.wording import OUT_OF_DATE
 
 if TYPE_CHECKING:
     import napari.layers
@@ -65,6 +66,7 @@ class Preview:
         self._live: LiveLayers | None = None
         self._wish: Wish | None = None
         self._boundaries = False
+        self._hidden = False
 
     @property
     def on(self) -> bool:
@@ -98,9 +100,9 @@ class Preview:
         return self._live is not None and self._job is None
 
     def hide(self) -> None:
-        """Make the layers invisible."""
-        for layer in self.layers:
-            layer.visible = False
+        """Make the layers invisible, until something else is wished for."""
+        self._hidden = True
+        self._show_layers(visible=False)
 
     def close(self) -> None:
         """Stop what computes the layers and remove them; may be called again."""
@@ -118,6 +120,10 @@ class Preview:
             self._live.stop()
             self._live = None
 
+    def _show_layers(self, *, visible: bool) -> None:
+        for layer in self.layers:
+            layer.visible = visible
+
     def _drop_job(self) -> None:
         if self._job is not None:
             self._job.drop(late=_close)
@@ -127,6 +133,9 @@ class Preview:
         self._job = None
         if self._live is not None and self._live.fits(shown):
             self._live.replace(shown)
+            if self._hidden:
+                self._show_layers(visible=True)
+            self._hidden = False
             return
         if self._live is not None:
             self._live.close()
@@ -135,10 +144,14 @@ class Preview:
         )
 
     def _refused(self, error: BaseException) -> None:
-        """Tell why nothing can be shown; what is shown of before would be out of date."""
-        self.close()
+        """Tell why nothing can be shown; layers that are there wait for something that can be."""
+        self._job = None
         show(error)
-        self._ended()
+        if self._live is None:
+            self.close()
+            self._ended()
+        else:
+            self._tell(OUT_OF_DATE)
 
     def _gone(self) -> None:
         self._live = self._wish = None

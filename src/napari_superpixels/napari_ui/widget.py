@@ -4,6 +4,7 @@ Nothing is decided or computed here. `Form` holds the fields, `Panel` lays them 
 `Run` do the work off the main thread; this class passes word between them.
 """
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,13 @@ from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.inputs import Inputs
 from napari_superpixels.napari_ui.layout import Panel
 from napari_superpixels.napari_ui.parameters import Parameters
-from napari_superpixels.napari_ui.placement import Placement
+from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.preview import Preview, Wish
 from napari_superpixels.napari_ui.running import Errand, Finished, Listeners, Run
 from napari_superpixels.napari_ui.script import script_for
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
-from napari_superpixels.napari_ui.wanted import place_on, request_of
+from napari_superpixels.napari_ui.wanted import request_of
 from napari_superpixels.napari_ui.warming import begin_to_warm
 from napari_superpixels.napari_ui.wording import PREPARING, layer_name, run_sentence
 
@@ -76,7 +77,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._seen: list[Any] = []  # image layers of the preview
         self._run_of: list[Any] = []  # image layers of the run
         self._warm, self._of_preview = False, ""
-        self._settled = QTimer()
+        self._settled, self._orphaned = QTimer(), QTimer()
         self._inputs = Inputs(self._input_moved, self._settled.start)
         self._connect()
         self._closing = Closing(self.native, self._close_work, self._stop_work)
@@ -130,8 +131,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         try:
             wish, layers = self._wish(), self.form.image_layers()
         except SuperpixelsError as error:
-            self.stop_preview()
             show_error(str(error))
+            if not self._preview.on:
+                self._preview_ended()
             return
         self._seen = layers
         self._inputs.listen_to(layers, self.form.other_layers)
@@ -189,7 +191,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         """Offer the layers that are there now; where one is missed the preview stops."""
         for sentence in self.form.reset_choices():
             if self._preview.on:
-                self.stop_preview()
+                self._orphaned.start()
             show_info(sentence)
 
     def _active_changed(self, _: Any = None) -> None:
@@ -217,6 +219,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         form.method.changed.connect(self._method_changed)
         form.images.changed.connect(form.level.reset_choices)
         self._watch_parameters(form.parameters)
+        # Whoever removes several layers has a list of them, and is not done yet.
+        self._orphaned.setSingleShot(True)
+        self._orphaned.timeout.connect(self.stop_preview)
         self._settled.setSingleShot(True)
         self._settled.setInterval(SETTLE_MS)
         self._settled.timeout.connect(self._settle)
@@ -328,7 +333,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
 
     def _layer_removed(self, event: Any) -> None:
         if any(event.value == layer for layer in self._seen):
-            self.stop_preview()
+            self._orphaned.start()
         if self._run is not None and any(event.value == layer for layer in self._run_of):
             self._run.cancel(f"The layer {event.value.name} was removed and its run cancelled")
 
@@ -343,7 +348,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._preview.stop()
 
     def _disconnect(self) -> None:
-        self._settled.stop()
+        for timer in (self._settled, self._orphaned):
+            with suppress(RuntimeError):  # Qt may have gone first, at the interpreter's end
+                timer.stop()
         self._inputs.drop()
         self._warming.drop()
         if self._run is not None:

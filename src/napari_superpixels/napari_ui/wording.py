@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from napari_superpixels.engine.live import LiveStatus
 
 PREPARING = "Preparing kernels, once; this may take some seconds."
+OUT_OF_DATE = "Preview: out of date; it goes on when the settings can be used."
 KINDS = {
     "exact": "Preview: exact, as a run gives it.",
     "approximate": "Preview: approximate at this zoom; zoom in for exact labels.",
