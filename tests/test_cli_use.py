@@ -117,7 +117,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(shell, slide, tmp_path)
     listen(RunStarted(tiles=40, done=10, pixels=40_000_000))
     for number in range(10, 20):
         now[0] += PLAIN_SECONDS / 5
-        listen(TileDone(f"0/{number}", 1_000_000, 1.0))
+        listen(TileDone(f"0/{number}", 0, 1_000_000, 1.0))
     assert len(lines) == 3
     assert lines[1:] == [
         "15 of 40 super-tiles, 0.2 Mpx/s, about 2 min left",

@@ -26,6 +26,8 @@ class TileDone:
 
     tile: str
     """Its name, e.g. ``0/17``: level and number."""
+    level: int
+    """Of the output; 0 is the finest."""
     pixels: int
     """Pixels that it wrote."""
     seconds: float

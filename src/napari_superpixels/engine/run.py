@@ -239,7 +239,7 @@ class _Run:
                 core = self.plan.lattice.to_pixels(window.core)
                 place = describe_place(self.plan, plane, core)
                 work = WindowWork(self.plan, self.state, arrays, name, plane, window, self.threads)
-                yield Task(name, place, prod(core.shape), work)
+                yield Task(name, 0, place, prod(core.shape), work)
 
     def level_grid(self, level: int) -> tuple[int, ...]:
         """Return how many super-tiles a coarser level has along each axis."""
@@ -260,7 +260,8 @@ class _Run:
             ]
             box, name = Box.of(*bounds), f"{level}/{number}"
             work = LevelWork(self.state, name, fine, coarse, box, layout.factors[level - 1])
-            yield Task(name, f"level {level}, {box.slices}", prod(box.shape), work)
+            place = f"level {level}, {box.slices}"
+            yield Task(name, level, place, prod(box.shape), work)
 
 
 def level_tile(layout: LabelLayout, level: int) -> tuple[int, ...]:
