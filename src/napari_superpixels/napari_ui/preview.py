@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.napari_ui.background import Job, show
-from napari_superpixels.napari_ui.live_layer import LayerPlace
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
+from napari_superpixels.napari_ui.placement import Placement
 from napari_superpixels.napari_ui.resolve import Request
 from napari_superpixels.napari_ui.wanted import place_on, plan_of
 
@@ -90,7 +90,7 @@ class Preview:
         if self._live is not None:
             self._live.show_boundaries(wanted=wanted)
 
-    def move(self, place: LayerPlace) -> bool:
+    def move(self, place: Placement) -> bool:
         """Move what is shown; return whether that is all, and nothing else is on its way."""
         if self._live is not None:
             self._live.move(place)
