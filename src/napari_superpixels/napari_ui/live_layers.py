@@ -8,6 +8,7 @@ from napari_superpixels.napari_ui.colours import superpixel_colours
 from napari_superpixels.napari_ui.live_care import LiveCare
 from napari_superpixels.napari_ui.live_layer import LayerPlace, LiveLayer
 from napari_superpixels.napari_ui.mailbox import Mailbox
+from napari_superpixels.napari_ui.placement import Placement
 from napari_superpixels.napari_ui.wording import preview_sentence
 
 if TYPE_CHECKING:
@@ -108,8 +109,9 @@ class LiveLayers:
             self._borders.put(shown.view.boundaries, _borders_name(shown), shown.place)
         self._tell_what_is_seen()
 
-    def move(self, place: LayerPlace) -> None:
+    def move(self, placement: Placement) -> None:
         """Move the layers, as their image was."""
+        place = placement.with_ndim(self.labels.ndim).as_layer_kwargs()
         self._shown = replace(self._shown, place=place)
         self._labels.move(place)
         if self._borders is not None:

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.napari_ui.background import Job, show
-from napari_superpixels.napari_ui.live_layer import LayerPlace
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
-from napari_superpixels.napari_ui.placement import place_on
+from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.resolve import Request
 from napari_superpixels.napari_ui.wanted import plan_of
 from napari_superpixels.napari_ui.wording import OUT_OF_DATE
@@ -93,7 +92,7 @@ class Preview:
         if self._live is not None:
             self._live.show_boundaries(wanted=wanted)
 
-    def move(self, place: LayerPlace) -> bool:
+    def move(self, place: Placement) -> bool:
         """Move what is shown; return whether that is all, and nothing else is on its way."""
         if self._live is not None:
             self._live.move(place)

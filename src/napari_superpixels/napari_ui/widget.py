@@ -202,7 +202,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         form = self.form
         form.level.reset_choices()
         image = LayerSnapshot.of(self._seen[0])
-        alone = self._preview.move(place_on(image, form.level.value).as_layer_kwargs())
+        alone = self._preview.move(place_on(image, form.level.value))
         if not alone or form.in_um or form.other_layers or len(self._seen) > 1:
             self._settled.start()
 
