@@ -25,16 +25,16 @@ def test_the_manifest_has_the_defaults_of_the_program() -> None:
         for section, one in MANIFEST.contributions.configurations.items()
         for name, described in one.properties.items()
     }
-    assert given["computing.cache_mb"] * 1_000_000 == PluginSettings().cache_bytes
+    assert given["computing.cache_mb"] * 2**20 == PluginSettings().cache_bytes
     assert given["output.folder"] == PluginSettings().folder
 
 
 def test_a_change_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = page(100, "here")
     monkeypatch.setattr(napari.settings, "get_plugin_settings", {PLUGIN: ours}.get, raising=False)
-    assert (plugin_settings().cache_bytes, plugin_settings().folder) == (100_000_000, "here")
+    assert (plugin_settings().cache_bytes, plugin_settings().folder) == (100 * 2**20, "here")
     ours.computing.cache_mb, ours.output.folder = 64, "there"
-    assert (plugin_settings().cache_bytes, plugin_settings().folder) == (64_000_000, "there")
+    assert (plugin_settings().cache_bytes, plugin_settings().folder) == (64 * 2**20, "there")
 
 
 @pytest.mark.skipif(
@@ -47,4 +47,4 @@ def test_a_change_in_napari_itself_is_followed(request: pytest.FixtureRequest) -
     ours = napari.settings.get_plugin_settings(PLUGIN)
     ours.computing.cache_mb = 64
     ours.output.folder = "there"
-    assert (plugin_settings().cache_bytes, plugin_settings().folder) == (64_000_000, "there")
+    assert (plugin_settings().cache_bytes, plugin_settings().folder) == (64 * 2**20, "there")

@@ -30,6 +30,6 @@ def plugin_settings() -> PluginSettings:
         return PluginSettings()
     return PluginSettings(
         device=page.computing.device,
-        cache_bytes=page.computing.cache_mb * 1_000_000,
+        cache_bytes=page.computing.cache_mb * 2**20,
         folder=page.output.folder,
     )

@@ -21,5 +21,5 @@ def test_memory_and_folder_reach_the_panel(
     panel = SuperpixelsWidget(viewer)
     viewer.window.add_dock_widget(panel, name="with preferences")
     assert Path(panel.folder.value) == tmp_path
-    assert panel._wish().cache_bytes == 64_000_000
-    assert panel._errand(ask_first=False).cache_bytes == 64_000_000
+    assert panel._wish().cache_bytes == 64 * 2**20
+    assert panel._errand(ask_first=False).cache_bytes == 64 * 2**20
