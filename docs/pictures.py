@@ -3,8 +3,9 @@
     python docs/pictures.py FOLDER [--only slide scene channels stack] [--stack SECTIONS]
 
 Each story opens an image, previews, zooms, pans, changes the step, runs, cancels and runs again,
-and fails where what should be on screen is not. It has settings of its own, and leaves none. `--stack` names a folder with the sections of a
-stack as PNG files; without it that story is left out.
+and fails where what should be on screen is not. It has settings of its own, and leaves none.
+`--stack` names a folder with the sections of a stack as PNG files; without it that story is left
+out.
 """
 
 import argparse
@@ -146,7 +147,9 @@ def slide(person: Person) -> None:
     assert labels.visible
     assert len(list(person.results.iterdir())) == 1, "the run did not go on with what was done"
     panel.stop_preview()
-    person.zoom(0.3, (1110, 1480))
+    labels.opacity = 0.5
+    person.zoom(0.8, (700, 900))
+    person.look(5)  # until napari takes the note of the cancelled run away
     person.shot("slide-run")
 
 

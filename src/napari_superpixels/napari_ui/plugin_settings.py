@@ -27,6 +27,6 @@ def plugin_settings() -> PluginSettings:
     except (ImportError, KeyError):
         return PluginSettings()
     return PluginSettings(
-        cache_bytes=page.computing.cache_mb * 1_000_000,
+        cache_bytes=page.computing.cache_mb * 2**20,
         folder=page.output.folder,
     )

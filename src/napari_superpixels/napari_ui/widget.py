@@ -179,7 +179,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             show_error(str(error))
             return
         out = str(errand.output.folder / errand.output.name)
-        Job(partial(script_for, errand.request, out=out, kind="run"), self._copied)
+        Job(partial(script_for, errand.request, out=out), self._copied)
 
     def _copied(self, text: str) -> None:
         clipboard = QGuiApplication.clipboard()
