@@ -347,7 +347,7 @@ BAD = {
     ),
     "channels": (
         request(Image(np.zeros((3, 60, 80)), axis_labels=("c", "y", "x"))),
-        r"Layer > Split Stack",
+        r"choose Split Stack",
     ),
     "long step": (request(PLAIN, settings={"step": 100}), "step is 100 px, longer than the image"),
     "short step": (request(PLAIN, settings={"step": 1}), r"step"),

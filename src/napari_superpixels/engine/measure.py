@@ -67,6 +67,17 @@ def measure(source: Source) -> Statistics:
     return summarise((block.pixels, block.valid) for block in blocks)
 
 
+def is_blank(source: Source) -> bool:
+    """Return whether no pixel holds data; of images that are too large to read, it is not known."""
+    places = places_to_measure(source)
+    if sum(np.prod(box.shape) for _, box in places) < source.axes.planes * np.prod(
+        source.axes.plane_shape
+    ):
+        return False
+    valid = (source.read(plane, box).valid for plane, box in places)
+    return all(where is not None and not where.any() for where in valid)
+
+
 def summarise(
     samples: Iterable[tuple[NDArray[np.generic], NDArray[np.bool_] | None]],
 ) -> Statistics:

@@ -26,7 +26,7 @@ from napari_superpixels.engine.events import (
 )
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.plan import Plan
-from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.engine.records import RunState, check_folder, partial_path
 from napari_superpixels.engine.stage import Stage, Task
 from napari_superpixels.engine.tile import describe_place
 from napari_superpixels.engine.work import LevelWork, WindowWork, open_arrays
@@ -150,14 +150,13 @@ def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
         raise OutputError(
             f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
         )
-    if not out.parent.is_dir():
-        raise OutputError(f"The folder {out.parent} does not exist; make it first.")
+    check_folder(out.parent)
 
 
 def _failure_sentence(report: Report, out: Path) -> str:
     first = report.failed[0]
     return (
-        f"{len(report.failed)} of {report.tiles} super-tiles failed, the first at {first.place} "
+        f"{len(report.failed)} of {report.tiles} tiles failed, the first at {first.place} "
         f"({first.message}); repair the cause and resume {out}."
     )
 

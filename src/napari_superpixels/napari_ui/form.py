@@ -16,6 +16,7 @@ from napari_superpixels.napari_ui.outputs import Output, proposed_name
 from napari_superpixels.napari_ui.parameters import Parameters, step_field, step_um_field
 from napari_superpixels.napari_ui.plugin_settings import PluginSettings
 from napari_superpixels.napari_ui.remembered import Remembered
+from napari_superpixels.napari_ui.resolve import Measured
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 from napari_superpixels.napari_ui.wording import lost_sentence, step_text
 
@@ -44,7 +45,7 @@ class Form:
     def __init__(
         self, viewer: "napari.viewer.Viewer", remembered: Remembered, settings: PluginSettings
     ) -> None:
-        self._viewer = viewer
+        self._viewer, self.measured = viewer, Measured()
         self._meant: list[Image] = []  # images that were chosen for the user, not by them
         self._folder_is_set = bool(remembered.folder or settings.folder)
         self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}

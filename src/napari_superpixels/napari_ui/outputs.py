@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.engine.records import RunState, check_folder, partial_path
 from napari_superpixels.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -58,10 +58,9 @@ def place_for(output: Output, plan: "Plan") -> Place:
     InputError
         If the name is none.
     OutputError
-        If the folder does not exist.
+        If the folder does not exist, or is a file.
     """
-    if not output.folder.is_dir():
-        raise OutputError(f"The folder {output.folder} does not exist; make it, or choose another.")
+    check_folder(output.folder)
     name = output.name.strip()
     if not name or Path(name).name != name or name in (".", ".."):
         raise InputError(f"The output is called {output.name!r}; give a name such as cells.zarr.")

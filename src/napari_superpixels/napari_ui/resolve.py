@@ -2,26 +2,50 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-import napari_superpixels as nsp
 from napari_superpixels.axes import Axis
-from napari_superpixels.engine.measure import sample_places
+from napari_superpixels.engine.intent import resolve_method
+from napari_superpixels.engine.measure import is_blank, measure, sample_places
+from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.errors import InputError, SuperpixelsError
 from napari_superpixels.io import Block, Source, join_channels, open_source, reopen, with_mask
+from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.napari_ui.grids import check_one_grid, mask_level, polygons_on
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
-
-if TYPE_CHECKING:
-    from napari_superpixels.engine.plan import Plan
 
 COMPARED_BLOCKS, COMPARED_PX = 3, 16
 """How many blocks of a file are compared with the layer that came from it, and their edge."""
 
 Calibrations = dict[str, tuple[float, str | None, float]]
 """By axis, as `open` takes it."""
+
+
+class Measured:
+    """The statistics of the image that was measured last: a changed parameter leaves them."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, Statistics] | None = None
+
+    def statistics(self, source: Source) -> Statistics:
+        """Return the statistics of an image; measured where they are not known.
+
+        Raises
+        ------
+        InputError
+            If no pixel of it holds data.
+        """
+        last = self._last
+        if last is None or last[0] != source.identity:
+            statistics = measure(source)
+            if not any((*statistics.minimum, *statistics.maximum)) and is_blank(source):
+                raise InputError(
+                    f"No pixel of {source.name} holds data; choose another image or mask."
+                )
+            self._last = last = source.identity, statistics
+        return last[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,11 +62,13 @@ class Request:
     """``step`` in pixels of the level or ``step_um``, and the method's own."""
     mask: LayerSnapshot | PolygonsSnapshot | None = None
     """Where to analyse."""
+    measured: Measured = field(default_factory=Measured, compare=False, repr=False)
+    """What is known of images already."""
     region: Mapping[str, tuple[int, int]] | None = None
     """What is written, in pixels of the level; everything where it is None."""
 
 
-def resolve(request: Request) -> "Plan":
+def resolve(request: Request) -> Plan:
     """Open what was asked for and plan it; reads as much as measuring the image needs.
 
     Raises
@@ -52,7 +78,9 @@ def resolve(request: Request) -> "Plan":
     """
     source = resolve_source(request)
     region = region_of(request, source)
-    return nsp.plan(source, request.method, region=region, **request.settings)
+    method = resolve_method(source, request.method, dict(request.settings))
+    plan = make_plan(source, method, region=region)
+    return replace(plan, statistics=request.measured.statistics(source)) if plan.deferred else plan
 
 
 def region_of(request: Request, source: Source) -> dict[str, tuple[int, int]] | None:

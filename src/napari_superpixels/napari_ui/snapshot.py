@@ -102,8 +102,8 @@ class LayerSnapshot:
         if self.ndim > 4 or any(label in CHANNEL_NAMES for label in labels):
             raise InputError(
                 f"The layer {self.name!r} has the axes {', '.join(labels)} of sizes "
-                f"{self.shape()}, but superpixels need t, z, y, x at most; split its channels with "
-                f"Layer > Split Stack."
+                f"{self.shape()}, but superpixels need t, z, y, x at most; right-click it in "
+                f"the layer list and choose Split Stack."
             )
         named = [LETTERS.get(label, "?") for label in labels[:-2]]
         letters = "".join(_fill(named)) + "yx"

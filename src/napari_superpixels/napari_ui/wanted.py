@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Shapes
 
-from napari_superpixels.engine.warm import warm_up
 from napari_superpixels.napari_ui.form import VIEW, WHOLE, Form
 from napari_superpixels.napari_ui.regions import region_of_shapes, region_of_view
 from napari_superpixels.napari_ui.resolve import Request, resolve
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
+from napari_superpixels.napari_ui.warming import make_ready
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -45,6 +45,7 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
         assert region in (WHOLE, VIEW), f"unknown region {region}"
     return Request(
         images=tuple(LayerSnapshot.of(layer) for layer in layers),
+        measured=form.measured,
         level=level,
         method=form.method.value,
         settings=form.settings(),
@@ -62,7 +63,7 @@ def plan_of(request: Request) -> "Plan":
         If it cannot be planned.
     """
     plan = resolve(request)
-    warm_up(plan.method, plan.facts)
+    make_ready(plan.method, plan.facts)
     return plan
 
 

@@ -7,7 +7,7 @@ from napari_superpixels.engine.tally import Progress, duration
 if TYPE_CHECKING:
     from napari_superpixels.engine.live import LiveStatus
 
-PREPARING = "Preparing kernels, once; this may take some seconds."
+PREPARING = "Preparing kernels, once on this machine; this may take a minute or two."
 OUT_OF_DATE = "Preview: out of date; it goes on when the settings can be used."
 KINDS = {
     "exact": "Preview: exact, as a run gives it.",
@@ -53,7 +53,7 @@ def run_sentence(progress: Progress, step_px: int) -> str:
     if not progress.tiles:
         return "Run: planning."
     rate, left = progress.pixels_per_second, progress.seconds_left
-    words = [f"{progress.done} of {progress.tiles} super-tiles"]
+    words = [f"{progress.done} of {progress.tiles} tiles"]
     if rate:
         words.append(f"{rate / 1e6:.1f} Mpx/s, {rate / step_px**2:,.0f} superpixels/s")
     if left is not None:
