@@ -1,5 +1,6 @@
 """From what a user asked for in the window to a plan; everything here runs off the main thread."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -42,17 +43,26 @@ class Request:
     """What is written, in pixels of the level; everything where it is None."""
 
 
-def resolve(request: Request) -> "Plan":
+def resolve(request: Request, cancel: threading.Event | None = None) -> "Plan":
     """Open what was asked for and plan it; reads as much as measuring the image needs.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+    cancel
+        Set it, from any thread, to stop measuring.
 
     Raises
     ------
+    Cancelled
+        If it was cancelled.
     SuperpixelsError
         In one sentence, if anything does not fit.
     """
     source = resolve_source(request)
     region = region_of(request, source)
-    return nsp.plan(source, request.method, region=region, **request.settings)
+    return nsp.plan(source, request.method, region=region, cancel=cancel, **request.settings)
 
 
 def region_of(request: Request, source: Source) -> dict[str, tuple[int, int]] | None:

@@ -1,5 +1,6 @@
 """Preparing kernels while the user still looks at the form."""
 
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -18,4 +19,6 @@ def begin_to_warm(method: str, then: Callable[[], None]) -> Job[None]:
         """What is wrong shows when it is really used, with a sentence of its own."""
         then()
 
-    return Job(partial(warm_up, make_method(method, {})), ready, failed)
+    cancel = threading.Event()
+    warm = partial(warm_up, make_method(method, {}), cancel=cancel)
+    return Job(warm, ready, failed, cancel)
