@@ -23,13 +23,13 @@ from napari_superpixels.napari_ui.inputs import Inputs
 from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.layout import Panel
 from napari_superpixels.napari_ui.parameters import Parameters
-from napari_superpixels.napari_ui.placement import Placement
+from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.preview import Preview, Wish
 from napari_superpixels.napari_ui.running import Errand, Finished, Listeners, Run
 from napari_superpixels.napari_ui.script import script_for
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
-from napari_superpixels.napari_ui.wanted import place_on, request_of
+from napari_superpixels.napari_ui.wanted import request_of
 from napari_superpixels.napari_ui.warming import begin_to_warm
 from napari_superpixels.napari_ui.wording import PREPARING, layer_name, run_sentence
 
