@@ -28,7 +28,9 @@ def begin_to_warm(method: str, then: Callable[[], None]) -> Job[None]:
         """What is wrong shows when it is really used, with a sentence of its own."""
         then()
 
-    return Job(partial(make_ready, make_method(method, {}), RGB), ready, failed)
+    cancel = threading.Event()
+    warm = partial(make_ready, make_method(method, {}), RGB, cancel)
+    return Job(warm, ready, failed, cancel)
 
 
 def make_ready(method: Method, facts: ImageFacts, cancel: threading.Event | None = None) -> None:

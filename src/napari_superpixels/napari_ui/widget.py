@@ -4,8 +4,9 @@ Nothing is decided or computed here. `Form` holds the fields, `Panel` lays them 
 `Run` do the work off the main thread; this class passes word between them.
 """
 
+import threading
+from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
@@ -16,10 +17,11 @@ from qtpy.QtGui import QGuiApplication
 from napari_superpixels.errors import InputError, SuperpixelsError
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.asking import ask
-from napari_superpixels.napari_ui.background import Job
+from napari_superpixels.napari_ui.background import Latest
 from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.inputs import Inputs
+from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.layout import Panel
 from napari_superpixels.napari_ui.parameters import Parameters
 from napari_superpixels.napari_ui.placement import Placement, place_on
@@ -76,6 +78,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._run: Run | None = None
         self._seen: list[Any] = []  # image layers of the preview
         self._run_of: list[Any] = []  # image layers of the run
+        self._copying: Latest[str] = Latest()
+        self._keeper = Keeper(self._settings_folder)
         self._warm, self._of_preview = False, ""
         self._settled, self._orphaned = QTimer(), QTimer()
         self._inputs = Inputs(self._input_moved, self._settled.start)
@@ -92,7 +96,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     @property
     def settled(self) -> bool:
         """Whether the last change was acted on."""
-        return not self._settled.isActive()
+        return not self._settled.isActive() and self._keeper.done
 
     @property
     def sentence(self) -> str:
@@ -179,7 +183,11 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             show_error(str(error))
             return
         out = str(errand.output.folder / errand.output.name)
-        Job(partial(script_for, errand.request, out=out), self._copied)
+
+        def work(_: threading.Event) -> str:
+            return script_for(errand.request, out=out)
+
+        self._copying.begin(work, self._copied)
 
     def _copied(self, text: str) -> None:
         clipboard = QGuiApplication.clipboard()
@@ -256,7 +264,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             self.preview()
 
     def _remember(self, _: Any = None) -> None:
-        remembered.save(self._settings_folder, self.form.remembered())
+        self._keeper.keep(self.form.remembered())
 
     def _preview_clicked(self, checked: bool) -> None:  # noqa: FBT001 - of Qt
         if checked:
@@ -313,9 +321,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     def _run_moved(self, progress: "Progress", step: int) -> None:
         self._panel.show_progress(progress, run_sentence(progress, step))
 
-    def _run_asked(self, plan: "Plan", answer: "Answer") -> None:
+    def _run_asked(self, plan: "Plan", answer: "Answer") -> Callable[[], None]:
         self._panel.tell("Run: waiting for an answer.")
-        ask(self.native, plan, answer)
+        return ask(self.native, plan, answer)
 
     def _run_finished(self, errand: Errand, finished: Finished) -> None:
         data, keywords, _ = finished.layer
@@ -324,12 +332,15 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         if finished.borders is not None:
             place = Placement.of(layer).as_layer_kwargs()
             finished.borders.add_over(self._viewer, layer, place)
-        report = finished.report
-        self._panel.tell(f"Run: {report.superpixels:,} superpixels in {finished.path.name}.")
 
-    def _run_ended(self) -> None:
+    def _run_ended(self, outcome: str) -> None:
+        """Say how it ended; where there is nothing to say, how the preview is."""
         self._run, self._run_of = None, []
         self._panel.show_run(on=False)
+        if outcome:
+            self._panel.tell(outcome)
+        else:
+            self._tell_preview(self._of_preview)
 
     def _layer_removed(self, event: Any) -> None:
         if any(event.value == layer for layer in self._seen):
@@ -353,6 +364,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
                 timer.stop()
         self._inputs.drop()
         self._warming.drop()
+        self._copying.drop()
+        self._remember()
         if self._run is not None:
             self._run.abandon()
             self._run = None
