@@ -11,7 +11,7 @@ from napari_superpixels.engine.events import TileDone
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import partial_path
 from napari_superpixels.errors import Cancelled, InputError, OutputError
-from napari_superpixels.napari_ui.outputs import Output, place_for, proposed_name
+from napari_superpixels.napari_ui.outputs import Output, place_for, proposed_name, unused_path
 
 
 def _plan(step: int = 8) -> Plan:
@@ -87,3 +87,11 @@ def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist"):
         place_for(Output(tmp_path / "no", "a.zarr", typed=False), _plan())
+
+
+def test_a_script_writes_where_nothing_lies(tmp_path: Path) -> None:
+    output = Output(tmp_path, "cells", typed=True)
+    assert unused_path(output) == tmp_path / "cells.zarr"
+    (tmp_path / "cells.zarr").mkdir()
+    partial_path(tmp_path / "cells 2.zarr").mkdir()
+    assert unused_path(output) == tmp_path / "cells 3.zarr"

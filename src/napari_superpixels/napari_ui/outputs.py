@@ -63,15 +63,31 @@ def place_for(output: Output, plan: "Plan", taken: Collection[Path] = ()) -> Pla
         If the folder does not exist, or is a file.
     """
     check_folder(output.folder)
-    name = output.name.strip()
-    if not name or Path(name).name != name or name in (".", ".."):
-        raise InputError(f"The output is called {output.name!r}; give a name such as cells.zarr.")
-    first = output.folder / (name if name.lower().endswith(SUFFIX) else name + SUFFIX)
+    first = _first(output)
     if output.typed:
         return Place(first, resume=RunState(partial_path(first)).manifest_path.exists())
     return next(
         place for path in _numbered(first) if path not in taken and (place := _free(path, plan))
     )
+
+
+def unused_path(output: Output) -> Path:
+    """Return a path at which nothing lies yet: for a script that writes later.
+
+    Raises
+    ------
+    InputError
+        If the name is none.
+    """
+    paths = _numbered(_first(output))
+    return next(p for p in paths if not p.exists() and not partial_path(p).exists())
+
+
+def _first(output: Output) -> Path:
+    name = output.name.strip()
+    if not name or Path(name).name != name or name in (".", ".."):
+        raise InputError(f"The output is called {output.name!r}; give a name such as cells.zarr.")
+    return output.folder / (name if name.lower().endswith(SUFFIX) else name + SUFFIX)
 
 
 def _numbered(first: Path) -> Iterator[Path]:

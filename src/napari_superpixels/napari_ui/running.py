@@ -152,9 +152,14 @@ class Run:
 
     def _start(self) -> None:
         assert self._plan is not None, "planned first"
-        self._job = Job(partial(self._work, self._plan), self._finished, self._failed, self._cancel)
-        self._bar = ActivityBar(total=0, desc=f"Superpixels of {self.errand.name}")
+        # Making a bar lets Qt deliver what waits: before there is anything to be delivered.
+        bar = ActivityBar(total=0, desc=f"Superpixels of {self.errand.name}")
+        if self._cancel.is_set():
+            bar.close()
+            return
+        self._bar = bar
         self._timer.start()
+        self._job = Job(partial(self._work, self._plan), self._finished, self._failed, self._cancel)
 
     def _work(self, plan: Plan) -> Finished:
         """Compute and open the output; the only method that is not called on the main thread."""

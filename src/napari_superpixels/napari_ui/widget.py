@@ -23,6 +23,7 @@ from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.inputs import Inputs
 from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.layout import Panel
+from napari_superpixels.napari_ui.outputs import unused_path
 from napari_superpixels.napari_ui.parameters import Parameters
 from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
@@ -182,10 +183,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         except SuperpixelsError as error:
             show_error(str(error))
             return
-        out = str(errand.output.folder / errand.output.name)
 
         def work(_: threading.Event) -> str:
-            return script_for(errand.request, out=out)
+            return script_for(errand.request, out=str(unused_path(errand.output)))
 
         self._copying.begin(work, self._copied)
 
