@@ -3,11 +3,13 @@
     python docs/pictures.py FOLDER [--only slide scene channels stack] [--stack SECTIONS]
 
 Each story opens an image, previews, zooms, pans, changes the step, runs, cancels and runs again,
-and fails where what should be on screen is not. `--stack` names a folder with the sections of a
-stack as PNG files; without it that story is left out.
+and fails where what should be on screen is not. It has settings of its own, and leaves none.
+`--stack` names a folder with the sections of a stack as PNG files; without it that story is left
+out.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -22,7 +24,7 @@ from qtpy.QtWidgets import QApplication
 
 PLUGIN = "napari-superpixels"
 SIZE = (1240, 820)
-PATIENCE = 120.0
+PATIENCE = 300.0
 """Seconds that anything may take before the story ends with an error."""
 
 
@@ -30,7 +32,7 @@ class Person:
     """Somebody in front of a napari window with the Superpixels panel open."""
 
     def __init__(self, out: Path, results: Path) -> None:
-        self.out = out
+        self.out, self.results = out, results
         self.viewer = napari.Viewer(title="napari")
         self.viewer.window.resize(*SIZE)
         _, self.panel = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Superpixels")
@@ -60,8 +62,9 @@ class Person:
         """Zoom to a place, given in pixels of the first layer."""
         layer = self.viewer.layers[0]
         place = layer.data_to_world((*self.viewer.dims.current_step[: layer.ndim - 2], *centre))
-        self.viewer.camera.center = tuple(place[-2:])
-        self.viewer.camera.zoom = factor / layer.scale[-1]
+        camera = getattr(self.viewer, "scene", self.viewer).camera  # `scene` since napari 0.9
+        camera.center = (0, *place[-2:])
+        camera.zoom = factor / layer.scale[-1]
         self.look()
 
     def preview(self) -> Any:
@@ -79,14 +82,25 @@ class Person:
         self.look()
 
     def run(self) -> Any:
-        """Press Run, wait for the end, and return the layer."""
+        """Press Run, wait for the end, and return the labels; boundaries lie above them."""
         before = set(self.viewer.layers)
         self.panel.run()
         self.until(lambda: not self.panel.running, "the run is done")
-        added = [layer for layer in self.viewer.layers if layer not in before]
-        assert len(added) == 1, f"one layer was expected, not {added}"
+        labels, *borders = (layer for layer in self.viewer.layers if layer not in before)
+        expected = [f"{labels.name} boundaries"] * self.panel.boundaries.value
+        assert [layer.name for layer in borders] == expected, f"there came {labels}, {borders}"
         self.look()
-        return added[0]
+        return labels
+
+    def begin_and_cancel(self) -> None:
+        """Press Run, and Cancel while it computes; what is done is kept."""
+        before = list(self.viewer.layers)
+        self.panel.run()
+        self.until(lambda: "tiles" in self.panel.sentence, "the run computes")
+        self.panel.cancel()
+        self.until(lambda: not self.panel.running, "the run is cancelled")
+        assert list(self.viewer.layers) == before, "a cancelled run gave layers"
+        assert list(self.results.glob("*.partial")), "a cancelled run left nothing to go on with"
 
     def shot(self, name: str) -> None:
         """Save what is on screen."""
@@ -128,13 +142,14 @@ def slide(person: Person) -> None:
     person.zoom(2.5, (900, 1300))
     person.seen()
     person.shot("slide-boundaries")
-    panel.run()
-    panel.cancel()
-    person.until(lambda: not panel.running, "the run is cancelled")
+    person.begin_and_cancel()
     labels = person.run()
     assert labels.visible
+    assert len(list(person.results.iterdir())) == 1, "the run did not go on with what was done"
     panel.stop_preview()
-    person.zoom(0.3, (1110, 1480))
+    labels.opacity = 0.5
+    person.zoom(0.8, (700, 900))
+    person.look(5)  # until napari takes the note of the cancelled run away
     person.shot("slide-run")
 
 
@@ -168,7 +183,10 @@ def channels(person: Person) -> None:
     person.zoom(3.0, (300, 420))
     person.seen()
     person.shot("channels-preview")
-    person.run()
+    panel.stop_preview()
+    labels = person.run()
+    labels.opacity = 0.4
+    person.shot("channels-run")
 
 
 def stack(person: Person, sections: Path) -> None:
@@ -192,27 +210,42 @@ def stack(person: Person, sections: Path) -> None:
     person.shot("stack-run")
 
 
+def tell(name: str, story: Callable[[Person], None], out: Path) -> None:
+    """Tell one story in a window of its own."""
+    with tempfile.TemporaryDirectory() as results:
+        person = Person(out, Path(results))
+        try:
+            story(person)
+        finally:
+            person.leave()
+    print(f"{name}: done")
+
+
 STORIES = {"slide": slide, "scene": scene, "channels": channels}
 
 
 def main() -> None:
-    """Tell the stories."""
+    """Take the arguments and tell the stories."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", default=[*STORIES, "stack"])
     parser.add_argument("--stack", type=Path)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as settings:
+        # napari reads it when its settings are asked for first, that is by the first window.
+        os.environ["NAPARI_CONFIG"] = str(Path(settings) / "settings.yaml")
+        tell_all(given)
+
+
+def tell_all(given: argparse.Namespace) -> None:
+    """Tell the stories that were asked for."""
     stories: dict[str, Callable[[Person], None]] = dict(STORIES)
     if given.stack is not None:
         stories["stack"] = lambda person: stack(person, given.stack)
     for name in given.only:
         if name in stories:
-            with tempfile.TemporaryDirectory() as results:
-                person = Person(given.folder, Path(results))
-                stories[name](person)
-                person.leave()
-            print(f"{name}: done")
+            tell(name, stories[name], given.folder)
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def test_a_batch_goes_on_where_it_was(shell, slide, tmp_path):
     assert code == 0
     lines = printed.splitlines()
     assert lines[1] == f"{outs / 'other.zarr'}: finished already, skipped"
-    assert "super-tiles" in lines[0]
+    assert "tiles" in lines[0]
     assert {path.name for path in outs.iterdir()} == {"slide.zarr", "other.zarr"}
 
 

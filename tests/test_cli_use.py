@@ -111,17 +111,17 @@ def test_the_line_for_machines_names_the_image(shell, slide, tmp_path):
 
 def test_without_a_terminal_there_is_a_line_now_and_then(shell, slide, tmp_path):
     _, _, errors = shell("run", slide, tmp_path / "out.zarr", *QUICK)
-    assert "Working on 1 super-tile;" in errors
+    assert "Working on 1 tile;" in errors
     now, lines = [0.0], []
     listen = PlainLines(lines.append, clock=lambda: now[0])
     listen(RunStarted(tiles=40, done=10, pixels=40_000_000))
     for number in range(10, 20):
         now[0] += PLAIN_SECONDS / 5
-        listen(TileDone(f"0/{number}", 1_000_000, 1.0))
+        listen(TileDone(f"0/{number}", 0, 1_000_000, 1.0))
     assert len(lines) == 3
     assert lines[1:] == [
-        "15 of 40 super-tiles, 0.2 Mpx/s, about 2 min left",
-        "20 of 40 super-tiles, 0.2 Mpx/s, about 2 min left",
+        "15 of 40 tiles, 0.2 Mpx/s, about 2 min left",
+        "20 of 40 tiles, 0.2 Mpx/s, about 2 min left",
     ]
 
 

@@ -371,3 +371,17 @@ def test_many_threads_may_ask(live, image):
     assert view.wait(PATIENCE_SECONDS)
     assert len(wrong) == 200
     assert not any(wrong)
+
+
+def test_a_view_that_is_closed_while_it_is_asked_leaves_no_thread(live, image, monkeypatch):
+    view = live(plan_of(api.open(image, axes="yx")))
+    wake = WORKER.wake
+
+    def close_first(work):
+        view.close()  # as another thread would, right before the worker is told
+        wake(work)
+
+    monkeypatch.setattr(WORKER, "wake", close_first)
+    assert not view.labels[0][:16, :16].any()
+    join()
+    assert WORKER.thread is None

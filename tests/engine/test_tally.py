@@ -30,8 +30,8 @@ def test_the_rate_counts_the_finest_level_and_the_time_left_all(
 ) -> None:
     tally(RunStarted(tiles=10, done=4, pixels=1000))
     now[0] += 5
-    tally(TileDone("0/4", 600, 1.0))
-    tally(TileDone("1/0", 150, 1.0))
+    tally(TileDone("the fifth", 0, 600, 1.0))
+    tally(TileDone("0/ is its name", 1, 150, 1.0))
     progress = tally.progress
     assert (progress.tiles, progress.done, progress.earlier) == (10, 6, 4)
     assert progress.pixels_per_second == pytest.approx(120)
@@ -41,7 +41,7 @@ def test_the_rate_counts_the_finest_level_and_the_time_left_all(
 def test_a_value_that_was_asked_for_stays_as_it_is(tally: Tally) -> None:
     tally(RunStarted(tiles=2, done=0, pixels=10))
     before = tally.progress
-    tally(TileDone("0/0", 5, 1.0))
+    tally(TileDone("0/0", 0, 5, 1.0))
     assert (before.done, tally.progress.done) == (0, 1)
 
 

@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import asdict
 
 import numpy as np
 import pytest
 
-from napari_superpixels.engine import warm
+from napari_superpixels.engine import child, warm
+from napari_superpixels.errors import Cancelled
 from napari_superpixels.kernels import ids, jit
 from napari_superpixels.models.grid_network import Ainet, Scn
 from napari_superpixels.models.protocol import ImageFacts
@@ -24,9 +26,9 @@ TWO_CHANNELS = ImageFacts(channels=2, dtype=np.dtype(np.uint16), rgb=False)
 @pytest.fixture(autouse=True)
 def _nothing_ready():
     """Let each test begin as a new process does."""
-    warm._make_ready.cache_clear()
+    warm._gate.cache_clear()
     yield
-    warm._make_ready.cache_clear()
+    warm._gate.cache_clear()
 
 
 @pytest.fixture
@@ -40,22 +42,29 @@ def marks(monkeypatch, tmp_path):
     return tmp_path
 
 
+def compiled(folder):
+    """Return what is marked as compiled."""
+    return [path.name for path in folder.iterdir() if path.suffix != ".lock"]
+
+
 @pytest.fixture
 def started(monkeypatch):
     """Record what processes would be started, and start none."""
     commands = []
-    monkeypatch.setattr(warm.subprocess, "run", lambda command, **_: commands.append(command))
+
+    def run_module(module, arguments, _cancel, _longest):
+        commands.append([module, *arguments])
+
+    monkeypatch.setattr(warm, "run_module", run_module)
     return commands
 
 
 def test_compiling_is_left_to_another_process_once(marks, started):
     for _ in range(2):
         warm.warm_up(Slic(), TWO_CHANNELS)
-        warm._make_ready.cache_clear()
-    assert [command[1:] for command in started] == [
-        ["-m", "napari_superpixels.engine.warm", "slic", DEFAULTS, "<u2", "2", "0"]
-    ]
-    assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
+        warm._gate.cache_clear()
+    assert started == [["napari_superpixels.engine.warm", "slic", DEFAULTS, "<u2", "2", "0"]]
+    assert compiled(marks) == ["slic-uint16-channels"]
 
 
 def test_what_is_ready_in_this_process_is_not_made_ready_again(marks, started, monkeypatch):
@@ -80,21 +89,82 @@ def test_a_process_that_cannot_start_is_no_error(marks, monkeypatch):
     def fail(*_arguments, **_options):
         raise OSError("no more processes")
 
-    monkeypatch.setattr(warm.subprocess, "run", fail)
+    monkeypatch.setattr(child.subprocess, "Popen", fail)
     warm.warm_up(Slic(), TWO_CHANNELS)
-    assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
+    assert compiled(marks) == ["slic-uint16-channels"]
+
+
+def test_of_threads_that_ask_at_once_one_compiles(marks, monkeypatch):
+    compiling, may_end, commands = threading.Event(), threading.Event(), []
+
+    def run_module(_module, arguments, _cancel, _longest):
+        commands.append(arguments)
+        compiling.set()
+        assert may_end.wait(60)
+
+    monkeypatch.setattr(warm, "run_module", run_module)
+    asking = [
+        threading.Thread(target=warm.warm_up, args=(Slic(step=step), TWO_CHANNELS))
+        for step in (10, 20, 30)
+    ]
+    for thread in asking:
+        thread.start()
+    assert compiling.wait(60)
+    given_up = threading.Event()
+    given_up.set()
+    with pytest.raises(Cancelled):  # one who waits need not wait on
+        warm.warm_up(Slic(), TWO_CHANNELS, given_up)
+    may_end.set()
+    for thread in asking:
+        thread.join()
+    assert commands == [["slic", DEFAULTS, "<u2", "2", "0"]]
+
+
+COMPILING_ELSEWHERE = """
+import sys
+from pathlib import Path
+from filelock import FileLock
+with FileLock(sys.argv[1]):
+    print("compiling", flush=True)
+    sys.stdin.read()
+    Path(sys.argv[2]).touch()
+"""
+
+
+def test_what_another_process_compiles_is_waited_for(marks, started, monkeypatch):
+    mark = marks / "slic-uint16-channels"
+    command = [sys.executable, "-c", COMPILING_ELSEWHERE, mark.with_suffix(".lock"), mark]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline().strip() == b"compiling"
+        refused = threading.Event()
+        acquire = warm.FileLock.acquire
+
+        def attempt(lock, **options):
+            try:
+                return acquire(lock, **options)
+            except warm.Timeout:
+                refused.set()
+                raise
+
+        monkeypatch.setattr(warm.FileLock, "acquire", attempt)
+        asking = threading.Thread(target=warm.warm_up, args=(Slic(), TWO_CHANNELS))
+        asking.start()
+        assert refused.wait(60)
+        other.stdin.close()
+        asking.join()
+    assert started == []
 
 
 def test_the_other_process_runs_what_it_is_told(marks):
     warm.main(["slic", DEFAULTS, "<u2", "2", "0"])
-    assert [path.name for path in marks.iterdir()] == ["slic-uint16-channels"]
+    assert compiled(marks) == ["slic-uint16-channels"]
 
 
 def test_the_other_process_takes_the_weights_that_were_given(marks, started, tmp_path):
     method = Scn(weights=str(write_random_weights(tmp_path, "scn")))
     warm.warm_up(method)
     (command,) = started
-    assert make_method(command[3], json.loads(command[4])) == method
+    assert make_method(command[1], json.loads(command[2])) == method
 
 
 def test_methods_with_the_same_kernels_compile_once(marks, started, tmp_path):

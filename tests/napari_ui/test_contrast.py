@@ -5,7 +5,7 @@ import pytest
 import rasterio
 import zarr
 
-from napari_superpixels.io import open_source
+from napari_superpixels.io import Source, open_source
 from napari_superpixels.napari_ui.contrast import contrast_limits
 
 
@@ -84,3 +84,17 @@ def test_little_is_read_of_a_large_stack(stored, monkeypatch):
     contrast_limits(source)
     assert sum(h * w for _, (h, w) in seen) <= 3 * 2**20
     assert {plane for plane, _ in seen} == {3, 10, 16}
+
+
+@pytest.mark.parametrize("shape", [(3000, 2000), (1024, 1024), (9, 1024, 1024), (2, 3, 5000, 400)])
+def test_few_pixels_are_read(monkeypatch, shape):
+    """They are read on napari's main thread."""
+    read, pixels = Source.read, []
+
+    def spy(source, plane, box):
+        pixels.append(box.shape[0] * box.shape[1])
+        return read(source, plane, box)
+
+    monkeypatch.setattr(Source, "read", spy)
+    contrast_limits(open_source(np.zeros(shape, np.uint8), axes="tzyx"[-len(shape) :]))
+    assert 0 < sum(pixels) <= 2**20

@@ -11,7 +11,7 @@ from napari.layers import Labels
 
 from napari_superpixels.errors import SourceError
 from napari_superpixels.napari_ui import finished
-from napari_superpixels.napari_ui.finished import finished_layer, layer_name
+from napari_superpixels.napari_ui.finished import finished_layer, finished_name
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_the_layer_shows_what_was_written(runs, layer_of):
     layer = layer_of("picture")
     np.testing.assert_array_equal(np.asarray(layer.data), runs["picture"].labels[:])
     assert layer.visible
-    assert layer.name == "nuclei-histology slic 16"
+    assert layer.name == "nuclei-histology slic 16px"
     assert isinstance(layer.data, zarr.Array), "what dask arrays held stays in napari's cache"
     assert max(layer.data.chunks) <= 2048
 
@@ -104,7 +104,7 @@ def test_any_thread_may_make_it(runs):
 
 def test_the_name_of_unequal_steps():
     facts = {"source": {"name": "a"}, "method": {"name": "slic"}, "lattice": {"step_px": [8, 12]}}
-    assert layer_name(facts) == "a slic 8 x 12"
+    assert finished_name(facts) == "a slic 8 x 12px"
 
 
 def test_a_missing_run_is_one_sentence(tmp_path):

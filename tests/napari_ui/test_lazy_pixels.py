@@ -124,3 +124,12 @@ def test_sampling_reads_pieces_and_no_huge_block(store, seen):
     array = lazy_pixels(store(np.zeros((5000, 5000), np.uint8), (500, 500)), factor=8)
     array.compute()
     assert max((y[1] - y[0]) * (x[1] - x[0]) for _, y, x in seen) <= 1500 * 1500
+
+
+@pytest.mark.parametrize(("factor", "blocks"), [(4, 18 * 4), (16, 5 * 1)])
+def test_a_coarse_level_of_a_huge_image_costs_a_bounded_number_of_blocks(seen, factor, blocks):
+    image = np.full((18_000, 4000), 7, np.uint8)
+    array = lazy_pixels(open_source(image, axes="yx"), factor=factor).compute()
+    assert len(set(seen)) == len(seen) == blocks
+    assert (array == 7).mean() == pytest.approx(blocks / 72, rel=0.25)
+    assert array[0, 0] == 7

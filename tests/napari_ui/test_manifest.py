@@ -46,12 +46,22 @@ def test_menus_are_open_to_plugins():
     assert set(MANIFEST.contributions.menus) <= {str(menu) for menu in MenuId.contributables()}
 
 
+def test_the_menus_tell_widget_and_plugin_apart():
+    """napari writes both into the menu, and calls the dock by widget and plain plugin name."""
+    from napari.plugins import menu_item_template
+
+    (widget,) = MANIFEST.contributions.widgets
+    entry = menu_item_template.format(MANIFEST.display_name, widget.display_name)
+    assert entry == f"Superpixels ({MANIFEST.name})"
+
+
 def test_settings_have_their_defaults(plugin_settings, npe2pm):
     settings = pytest.importorskip("napari.settings", minversion=None)
     if not hasattr(settings, "get_plugin_settings"):
         pytest.skip("napari before 0.9 has no settings of plugins")
     npe2pm.register(MANIFEST)
     ours = settings.get_plugin_settings(MANIFEST.name)
-    assert (ours.computing.device, ours.computing.cache_mb, ours.output.folder) == ("auto", 256, "")
-    with pytest.raises(ValueError, match="not one of the allowed"):
-        ours.computing.device = "abacus"
+    assert (ours.computing.cache_mb, ours.output.folder) == (256, "")
+    assert not hasattr(ours.computing, "device")  # the methods of today leave no choice
+    with pytest.raises(ValueError, match="16"):
+        ours.computing.cache_mb = 1

@@ -11,7 +11,7 @@ from napari_superpixels.engine.events import TileDone
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import partial_path
 from napari_superpixels.errors import Cancelled, InputError, OutputError
-from napari_superpixels.napari_ui.outputs import Output, place_for, proposed_name
+from napari_superpixels.napari_ui.outputs import Output, place_for, proposed_name, unused_path
 
 
 def _plan(step: int = 8) -> Plan:
@@ -70,8 +70,12 @@ def test_a_partial_folder_without_a_run_is_stepped_around(tmp_path: Path) -> Non
     assert place_for(Output(tmp_path, "a.zarr", typed=False), _plan()).path.name == "a 2.zarr"
 
 
-def test_a_name_without_an_ending_becomes_a_zarr(tmp_path: Path) -> None:
-    assert place_for(Output(tmp_path, "a", typed=True), _plan()).path.name == "a.zarr"
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("a", "a.zarr"), ("v1.2", "v1.2.zarr"), ("a.tif", "a.tif.zarr"), ("a.ZARR", "a.ZARR")],
+)
+def test_a_name_ends_in_zarr(tmp_path: Path, name: str, file: str) -> None:
+    assert place_for(Output(tmp_path, name, typed=True), _plan()).path.name == file
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b.zarr", ".."])
@@ -83,3 +87,11 @@ def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist"):
         place_for(Output(tmp_path / "no", "a.zarr", typed=False), _plan())
+
+
+def test_a_script_writes_where_nothing_lies(tmp_path: Path) -> None:
+    output = Output(tmp_path, "cells", typed=True)
+    assert unused_path(output) == tmp_path / "cells.zarr"
+    (tmp_path / "cells.zarr").mkdir()
+    partial_path(tmp_path / "cells 2.zarr").mkdir()
+    assert unused_path(output) == tmp_path / "cells 3.zarr"

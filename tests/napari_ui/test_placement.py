@@ -108,7 +108,7 @@ def test_labels_of_a_plan_lie_on_the_image(level, region):
     if level == 2:
         region = None
     plan = nsp.plan(nsp.open(list(layer.data), axes="yx", level=level), step=8, region=region)
-    where = labels_placement(snapshot, plan)
+    where = labels_placement(snapshot, level, plan)
     labels = Labels(np.zeros(plan.axes.shape, np.uint32), **where.as_layer_kwargs())
     factors = np.array(snapshot.factors(level))
     start, stop = np.array(plan.pixels.start), np.add(plan.pixels.start, plan.pixels.shape)
@@ -124,7 +124,7 @@ def test_labels_of_planes_of_a_stack_lie_on_the_image():
     layer = Image(stack, scale=(10, 3, 0.5, 0.5), translate=(1, 2, 3, 4))
     region = {"t": (1, 2), "z": (2, 4), "y": (8, 16)}
     plan = nsp.plan(nsp.open(stack, axes="tzyx"), step=8, region=region)
-    where = labels_placement(LayerSnapshot.of(layer), plan)
+    where = labels_placement(LayerSnapshot.of(layer), 0, plan)
     labels = Labels(np.zeros(plan.axes.shape, np.uint32), **where.as_layer_kwargs())
     for mine, theirs in (((0, 0, 0, 0), (1, 2, 8, 0)), ((0, 1, 7, 3), (1, 3, 15, 3))):
         np.testing.assert_allclose(labels.data_to_world(mine), layer.data_to_world(theirs))
@@ -134,7 +134,7 @@ def test_labels_of_planes_of_a_stack_lie_on_the_image():
 def test_labels_may_have_axes_of_one_plane_that_the_layer_lacks(axes, lead):
     layer = Image(np.zeros((32, 40), np.uint8), **ROTATED)
     plan = nsp.plan(nsp.open(np.zeros((*lead, 32, 40), np.uint8), axes=axes), step=8)
-    where = labels_placement(LayerSnapshot.of(layer), plan)
+    where = labels_placement(LayerSnapshot.of(layer), 0, plan)
     labels = Labels(np.zeros((*lead, 32, 40), np.uint32), **where.as_layer_kwargs())
     np.testing.assert_allclose(edges(labels)[:4, -2:], edges(layer))
 
@@ -142,7 +142,7 @@ def test_labels_may_have_axes_of_one_plane_that_the_layer_lacks(axes, lead):
 def test_and_the_layer_may_have_axes_that_labels_lack():
     layer = Image(np.zeros((1, 32, 40), np.uint8), scale=(5, 2, 3), axis_labels=("z", "y", "x"))
     plan = nsp.plan(nsp.open(np.zeros((32, 40), np.uint8)), step=8)
-    where = labels_placement(LayerSnapshot.of(layer), plan)
+    where = labels_placement(LayerSnapshot.of(layer), 0, plan)
     labels = Labels(np.zeros((32, 40), np.uint32), **where.as_layer_kwargs())
     np.testing.assert_allclose(edges(labels), edges(layer)[:4, 1:])
     assert labels.axis_labels == ("y", "x")

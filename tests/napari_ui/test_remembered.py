@@ -38,6 +38,16 @@ def test_a_broken_file_is_ignored_with_a_log_line(
     assert FILE in caplog.text
 
 
+def test_what_cannot_be_used_is_left_out_and_the_rest_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = {"other": 1, "step_px": "16", "method": "ssn_pix", "step_um": 4.0, "boundaries": 1}
+    (tmp_path / FILE).write_text(json.dumps(kept))
+    with caplog.at_level(logging.WARNING):
+        assert load(tmp_path) == Remembered(method="ssn_pix", step_um=4.0)
+    assert [name for name in kept if name in caplog.text] == ["other", "step_px", "boundaries"]
+
+
 def test_a_file_that_is_no_text_is_ignored(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"\xff\xfe\xfa")
     assert load(tmp_path) == Remembered()

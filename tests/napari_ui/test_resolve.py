@@ -184,10 +184,35 @@ def test_a_layer_that_was_changed_is_no_file_any_more(two_channels):
     plan = resolve(request(layer))
     assert plan.source.opened is None
     same(plan, image[0] // 2)
-    layer.data = da.from_array(image[0])
+
+
+def test_an_edit_of_a_few_pixels_is_never_dropped(two_channels):
+    """Not even where a few blocks that are compared with the file are as they were."""
+    path, image = two_channels
+    (layer, _) = opened(path)
+    read_lazily = layer.data
+    edited = image[0].copy()
+    edited[59, 79] ^= 1
+    spot = np.zeros_like(edited)
+    spot[59, 79] = 1
+    for changed in (edited, read_lazily ^ spot):
+        layer.data = changed
+        plan = resolve(request(layer))
+        assert plan.source.opened is None
+        same(plan, edited)
+    layer.data = image[0]  # in memory, as it was: still what the layer holds now
+    assert resolve(request(layer)).source.opened is None
+    layer.data = read_lazily
     assert resolve(request(layer)).source.location == str(path)
+
+
+def test_a_file_that_is_gone_leaves_the_arrays(two_channels):
+    path, image = two_channels
+    (layer, _) = opened(path)
+    gone = with_path(Image(da.from_array(image[0])), path)
     path.unlink()
-    same(resolve(request(layer)), image[0])
+    same(resolve(request(gone)), image[0])
+    assert layer.metadata["napari_superpixels"]["arrays"] == [layer.data.name]
 
 
 def with_path(layer, path):
@@ -322,7 +347,7 @@ BAD = {
     ),
     "channels": (
         request(Image(np.zeros((3, 60, 80)), axis_labels=("c", "y", "x"))),
-        r"Layer > Split Stack",
+        r"choose Split Stack",
     ),
     "long step": (request(PLAIN, settings={"step": 100}), "step is 100 px, longer than the image"),
     "short step": (request(PLAIN, settings={"step": 1}), r"step"),

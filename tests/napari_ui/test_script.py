@@ -53,7 +53,7 @@ def request(*layers, mask=None, **keywords):
 def assert_same(wanted, tmp_path, viewer=None):
     """Run the script as pasted, with or without a viewer, and the request directly."""
     out = tmp_path / "by script.zarr"
-    script = script_for(wanted, out=str(out), kind="run")
+    script = script_for(wanted, out=str(out))
     assert ("viewer" in script) == (viewer is not None)
     if viewer is None:
         code = f"{script}\nimport sys; assert 'napari' not in sys.modules"
@@ -163,27 +163,15 @@ def test_a_stack_with_one_plane_chosen(viewer, tmp_path, rng):
     assert "axes='tyx'" in script
 
 
-def test_showing_instead_of_running(viewer, file, picture):
-    shown = script_for(request(*open_file(viewer, file)), kind="show")
-    assert shown.startswith("import napari\n")
-    assert shown.endswith(
-        "viewer = napari.Viewer()\nlayer = nsp.show(viewer, plan)\nnapari.run()\n"
-    )
-    layer = viewer.add_image(picture[..., 0])
-    assert script_for(request(layer), kind="show").endswith("\nlayer = nsp.show(viewer, plan)\n")
-
-
 def test_the_output_has_a_name_anyway(viewer, file, picture):
-    assert "nsp.run(plan, 'cells-slic.zarr')" in script_for(
-        request(*open_file(viewer, file)), kind="run"
-    )
+    assert "nsp.run(plan, 'cells-slic.zarr')" in script_for(request(*open_file(viewer, file)))
     layer = viewer.add_image(picture[..., 0], name="nuclei")
-    assert "'nuclei-slic.zarr'" in script_for(request(layer), kind="run")
+    assert "'nuclei-slic.zarr'" in script_for(request(layer))
 
 
 def test_what_cannot_be_run_has_no_script(viewer):
     with pytest.raises(InputError, match="No image layer is chosen"):
-        script_for(Request(images=()), kind="run")
+        script_for(Request(images=()))
     layer = viewer.add_image(np.zeros((60, 80)))
     with pytest.raises(InputError, match="has no level 3"):
-        script_for(request(layer, level=3), kind="run")
+        script_for(request(layer, level=3))

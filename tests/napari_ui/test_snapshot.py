@@ -117,7 +117,7 @@ def test_axes_are_known_by_label_then_by_number(labels, letters):
 def test_channels_are_to_be_split(labels):
     given = None if isinstance(labels, int) else tuple(labels)
     ndim = labels if isinstance(labels, int) else len(labels)
-    with pytest.raises(InputError, match=r"has the axes .* Layer > Split Stack\.$"):
+    with pytest.raises(InputError, match=r"has the axes .* choose Split Stack\.$"):
         _ = image(ndim, given).letters
 
 

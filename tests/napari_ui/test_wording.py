@@ -33,13 +33,13 @@ def test_the_sentence_says_what_is_on_screen(kind: str, status: LiveStatus, word
 def test_a_run_tells_rate_and_time_left() -> None:
     progress = Progress(tiles=20, done=10, pixels=25_600_000, seconds=10.0)
     assert run_sentence(progress, 16) == (
-        "Run: 10 of 20 super-tiles, 2.6 Mpx/s, 10,000 superpixels/s, about 10 s left."
+        "Run: 10 of 20 tiles, 2.6 Mpx/s, 10,000 superpixels/s, about 10 s left."
     )
 
 
 def test_a_run_that_has_not_begun_is_planning() -> None:
     assert run_sentence(Progress(), 16) == "Run: planning."
-    assert run_sentence(Progress(tiles=4), 16) == "Run: 0 of 4 super-tiles."
+    assert run_sentence(Progress(tiles=4), 16) == "Run: 0 of 4 tiles."
 
 
 def test_a_step_has_its_unit() -> None:

@@ -61,7 +61,7 @@ class PlainLines:
     def _start(self, event: RunStarted) -> None:
         self._told = self._clock()
         known = f", {event.done} of them done" if event.done else ""
-        count = "1 super-tile" if event.tiles == 1 else f"{event.tiles} super-tiles"
+        count = "1 tile" if event.tiles == 1 else f"{event.tiles} tiles"
         self._tell(f"Working on {count}{known}; a first use takes some seconds more, to compile.")
 
     def _count(self) -> None:
@@ -71,7 +71,7 @@ class PlainLines:
         self._told = now
         progress = self._tally.progress
         self._tell(
-            f"{progress.done} of {progress.tiles} super-tiles, "
+            f"{progress.done} of {progress.tiles} tiles, "
             f"{(progress.pixels_per_second or 0.0) / 1e6:.1f} Mpx/s, "
             f"about {duration(progress.seconds_left or 0.0)} left"
         )
@@ -98,7 +98,7 @@ def _bar(console: "Console") -> "Iterator[Listener]":
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("super-tiles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("tiles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as shown:
         bar = shown.add_task("run")
 

@@ -26,6 +26,8 @@ class TileDone:
 
     tile: str
     """Its name, e.g. ``0/17``: level and number."""
+    level: int
+    """Of the output; 0 is the finest."""
     pixels: int
     """Pixels that it wrote."""
     seconds: float
@@ -79,7 +81,7 @@ class Report:
     def __str__(self) -> str:
         """Return the summary as one line."""
         text = (
-            f"{self.computed} of {self.tiles} super-tiles, {self.pixels / 1e6:.1f} Mpx in "
+            f"{self.computed} of {self.tiles} tiles, {self.pixels / 1e6:.1f} Mpx in "
             f"{self.seconds:.1f} s ({self.megapixels_per_second:.1f} Mpx/s)"
         )
         if self.failed:

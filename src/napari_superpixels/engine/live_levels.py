@@ -218,8 +218,11 @@ def label_levels(plan: Plan) -> tuple[LabelLevel, ...]:
     step = plan.lattice.step
     exact = LabelLevel(plan, "exact", finest, plan.source.level, (step[0], step[1]), has_tiles=True)
     levels = [exact, *(_coarse_level(plan, shape) for shape in coarser)]
-    # The coarsest is a thumbnail that viewers take once and for all: it must be there at once.
-    return (*levels[:-1], replace(levels[-1], kind="cells", has_tiles=False))
+    # The coarsest is a thumbnail that viewers take once and for all: its cells must be there at
+    # once. What holds no data is left out as soon as it is known.
+    coarsest = levels[-1]
+    tiles = coarsest.has_tiles and plan.source.may_lack_data
+    return (*levels[:-1], replace(coarsest, kind="cells", has_tiles=tiles))
 
 
 def view_shapes(shapes: tuple[Pair, ...]) -> list[Pair]:

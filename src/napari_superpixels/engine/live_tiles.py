@@ -146,7 +146,7 @@ class TileCache:
         self._bytes = 0
 
 
-Place = tuple[int, tuple[int, ...], Box]
+LevelPart = tuple[int, tuple[int, ...], Box]
 """A part of a level: its number, planes, and pixels."""
 
 
@@ -167,10 +167,14 @@ class Requests:
     """What is asked for, the newest first; bounded."""
 
     def __init__(self) -> None:
-        self._requests: OrderedDict[Place, Request] = OrderedDict()
+        self._requests: OrderedDict[LevelPart, Request] = OrderedDict()
 
     def ask(
-        self, place: Place, number: int, wanted: Sequence[TileKey], there: Callable[[TileKey], bool]
+        self,
+        place: LevelPart,
+        number: int,
+        wanted: Sequence[TileKey],
+        there: Callable[[TileKey], bool],
     ) -> Request:
         """Ask for the tiles of a place that are not there, in the order in which they come."""
         request = self._requests.setdefault(place, Request(number))

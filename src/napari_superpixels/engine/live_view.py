@@ -184,6 +184,8 @@ class TileView:
             pending = state.requests.next() is not None
         if pending:
             WORKER.wake(self)
+            if self.status().closed:  # between the two lines above: the worker forgot it too early
+                WORKER.forget(self)
         found: dict[int, list[tuple[Box, NDArray[np.uint8]]]] = {}
         for key, tile in there.items():
             if tile is not None:

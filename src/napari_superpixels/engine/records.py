@@ -5,6 +5,7 @@ nothing that bears the name OUT is ever half done. A super-tile is done when its
 place, which is written after its pixels, by rename. Resume is a set difference.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from napari_superpixels.errors import OutputError
+from napari_superpixels.errors import OutputError, TakenError
 
 STATE = ".run"
 """Folder inside the partial output; gone when the output is whole."""
@@ -29,6 +30,20 @@ def partial_path(out: Path) -> Path:
 
 LOCK, HOLDER = "lock", "holder.json"
 """Files in it that say who writes."""
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder to write in that is none.
+
+    Raises
+    ------
+    OutputError
+        If it does not exist, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is no folder but a file; choose another folder.")
+    if not folder.is_dir():
+        raise OutputError(f"The folder {folder} does not exist; make it, or choose another.")
 
 
 class RunState:
@@ -97,7 +112,7 @@ class RunState:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"{self.partial} cannot be written ({error.strerror}); choose another output."
+                f"{self.partial} cannot be written ({_why(error)}); choose another output."
             ) from None
 
     @contextmanager
@@ -116,7 +131,7 @@ class RunState:
         try:
             lock.acquire()
         except Timeout:
-            raise OutputError(
+            raise TakenError(
                 f"{self.partial} is being written by {_read_holder(holder)}; "
                 f"wait for it, or stop it, and resume."
             ) from None
@@ -137,6 +152,13 @@ class RunState:
         """Give the whole output its name; the state goes last, for it does no harm there."""
         self.partial.rename(out)
         shutil.rmtree(out / STATE, ignore_errors=True)
+
+
+def _why(error: OSError) -> str:
+    """Return why a folder cannot be made in one that is there."""
+    # /proc, say, answers so although nothing is missing.
+    nothing_new = error.errno == errno.ENOENT
+    return "nothing new can be made there" if nothing_new else str(error.strerror)
 
 
 def _read_holder(path: Path) -> str:

@@ -26,11 +26,11 @@ from napari_superpixels.engine.events import (
 )
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.plan import Plan
-from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.engine.records import RunState, check_folder, partial_path
 from napari_superpixels.engine.stage import Stage, Task
 from napari_superpixels.engine.tile import describe_place
 from napari_superpixels.engine.work import LevelWork, WindowWork, open_arrays
-from napari_superpixels.errors import IncompleteRunError, OutputError
+from napari_superpixels.errors import IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
 from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
 from napari_superpixels.tiling import Box
@@ -143,21 +143,20 @@ def _check_name(out: Path) -> None:
 
 def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
     if out.exists():
-        raise OutputError(f"{out} exists already; remove it or choose another name.")
+        raise TakenError(f"{out} exists already; remove it or choose another name.")
     if resume and not state.partial.exists():
         raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")
     if not resume and state.manifest_path.exists():
-        raise OutputError(
+        raise TakenError(
             f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
         )
-    if not out.parent.is_dir():
-        raise OutputError(f"The folder {out.parent} does not exist; make it first.")
+    check_folder(out.parent)
 
 
 def _failure_sentence(report: Report, out: Path) -> str:
     first = report.failed[0]
     return (
-        f"{len(report.failed)} of {report.tiles} super-tiles failed, the first at {first.place} "
+        f"{len(report.failed)} of {report.tiles} tiles failed, the first at {first.place} "
         f"({first.message}); repair the cause and resume {out}."
     )
 
@@ -239,7 +238,7 @@ class _Run:
                 core = self.plan.lattice.to_pixels(window.core)
                 place = describe_place(self.plan, plane, core)
                 work = WindowWork(self.plan, self.state, arrays, name, plane, window, self.threads)
-                yield Task(name, place, prod(core.shape), work)
+                yield Task(name, 0, place, prod(core.shape), work)
 
     def level_grid(self, level: int) -> tuple[int, ...]:
         """Return how many super-tiles a coarser level has along each axis."""
@@ -260,7 +259,8 @@ class _Run:
             ]
             box, name = Box.of(*bounds), f"{level}/{number}"
             work = LevelWork(self.state, name, fine, coarse, box, layout.factors[level - 1])
-            yield Task(name, f"level {level}, {box.slices}", prod(box.shape), work)
+            place = f"level {level}, {box.slices}"
+            yield Task(name, level, place, prod(box.shape), work)
 
 
 def level_tile(layout: LabelLayout, level: int) -> tuple[int, ...]:

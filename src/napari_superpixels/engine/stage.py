@@ -24,6 +24,8 @@ class Task:
 
     name: str
     """Level and number."""
+    level: int
+    """Of the output."""
     place: str
     """Where it lies, in words."""
     pixels: int
@@ -96,7 +98,7 @@ class Stage:
         if error is None:
             self.done += 1
             self.pixels += task.pixels
-            self.emit(TileDone(task.name, task.pixels, future.result()))
+            self.emit(TileDone(task.name, task.level, task.pixels, future.result()))
             return False
         if isinstance(error, Cancelled) or not isinstance(error, Exception):
             raise error

@@ -39,7 +39,7 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ("labels", f"{plan.dtype}, at most {lattice.last_label:,}"),
         ("written", f"{_times(plan.axes.shape)} px, {len(plan.level_factors) + 1} levels"),
         ("windows", f"{plan.tiles:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
-        ("super-tiles", "the windows, then pieces of each coarser level"),
+        ("tiles", "the windows, then pieces of each coarser level"),
         ("chunks", f"{_times(plan.chunk_px)} px"),
         ("memory", f"{_bytes(plan.projected_bytes(workers))} with {workers} windows in work"),
         ("labels on disk", f"at most {_bytes(_output_bytes(plan))} before compression"),

@@ -58,7 +58,7 @@ class Tally:
             self._latest = Progress(tiles=event.tiles, done=event.done, earlier=event.done)
         elif isinstance(event, TileDone):
             # Coarser levels hold the same pixels again.
-            fresh = event.pixels if event.tile.startswith("0/") else 0
+            fresh = event.pixels if event.level == 0 else 0
             latest = self._latest
             self._latest = replace(latest, done=latest.done + 1, pixels=latest.pixels + fresh)
 

@@ -6,19 +6,20 @@ takes less than a second and never holds the lock for long.
 """
 
 import json
-import os
-import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import asdict, replace
-from functools import lru_cache
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from napari_superpixels.engine.child import end_with_parent, run_module, wait_for
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.engine.tile import assign, label_window_with_table, no_pulse, read_box
@@ -39,11 +40,12 @@ LONGEST_SECONDS = 300.0
 """How long another process may compile before this one does it after all."""
 
 
-def warm_up(method: Method, facts: ImageFacts = RGB) -> None:
+def warm_up(method: Method, facts: ImageFacts = RGB, cancel: threading.Event | None = None) -> None:
     """Make the kernels of a method ready, for images of one kind; returns when they are.
 
     To be called from a thread where the main one must go on. It computes nothing but a tiny image;
-    of a learned method it loads the network too.
+    of a learned method it loads the network too. Of several threads, and of several processes, that
+    ask for the same at once, one compiles and the others wait.
 
     Parameters
     ----------
@@ -51,19 +53,60 @@ def warm_up(method: Method, facts: ImageFacts = RGB) -> None:
         Its settings; only what kernels they need matters.
     facts
         Type and channels of the images; 8-bit RGB by default.
+    cancel
+        Set it where they are not needed any more: whoever waits stops waiting, and the process
+        that compiles ends. What it has compiled by then is kept.
+
+    Raises
+    ------
+    Cancelled
+        If they are not needed any more.
     """
     network = {n: v for n, v in _settings(method).items() if n in ("weights", "digest")}
-    _make_ready(method.name, tuple(network.items()), facts)
+    gate = _gate(method.name, tuple(network.items()), facts)
+    wait_for(lambda seconds: gate.lock.acquire(timeout=seconds), cancel)
+    try:
+        if not gate.ready:
+            _make_ready(make_method(method.name, network), facts, cancel)
+            gate.ready = True  # once a process: what is loaded stays
+    finally:
+        gate.lock.release()
 
 
-@lru_cache(maxsize=64)
-def _make_ready(name: str, network: tuple[tuple[str, str], ...], facts: ImageFacts) -> None:
-    """Do that once in a process: what is loaded stays."""
-    method = make_method(name, dict(network))
+@dataclass(eq=False, slots=True)
+class _Gate:
+    """Lets one thread at a time make kernels ready."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ready: bool = False
+
+
+@cache
+def _gate(name: str, network: tuple[tuple[str, str], ...], facts: ImageFacts) -> _Gate:
+    return _Gate()
+
+
+def _make_ready(method: Method, facts: ImageFacts, cancel: threading.Event | None) -> None:
     mark = _mark(method, facts)
     if mark is not None and not mark.exists():
-        _compile_elsewhere(method, facts)
+        with ExitStack() as held:
+            _lock_of(mark, cancel, held)
+            if not mark.exists():  # else another process compiled meanwhile
+                _compile_elsewhere(method, facts, cancel)
     run_once(method, facts)
+
+
+def _lock_of(mark: Path, cancel: threading.Event | None, held: ExitStack) -> None:
+    """Take, and let be held, what keeps other processes from compiling the same."""
+    lock = FileLock(mark.with_suffix(".lock"))
+
+    def taken(seconds: float) -> bool:
+        with suppress(Timeout):
+            held.enter_context(lock.acquire(timeout=seconds))
+        return lock.is_locked
+
+    with suppress(OSError, NotImplementedError):  # no lock there: at worst two compile the same
+        wait_for(taken, cancel, LONGEST_SECONDS)
 
 
 def run_once(method: Method, facts: ImageFacts) -> None:
@@ -92,6 +135,7 @@ def _run(plan: Plan) -> None:
         )
         find_boundaries(labels)
         mode_downsample(labels, (2, 2))
+        mode_downsample(np.ascontiguousarray(labels[:TINY_STEP]), (2, 2))
 
 
 def _tiny_images(facts: ImageFacts) -> Iterator[tuple[NDArray[Any], str]]:
@@ -122,23 +166,12 @@ def _settings(method: Method) -> dict[str, Any]:
     return found
 
 
-def _compile_elsewhere(method: Method, facts: ImageFacts) -> None:
+def _compile_elsewhere(method: Method, facts: ImageFacts, cancel: threading.Event | None) -> None:
     """Let another process compile; where that fails, nothing is lost but its time."""
-    settings = json.dumps(_settings(method))
     kind = [facts.dtype.str, str(facts.channels), str(int(facts.rgb))]
-    arguments = [method.name, settings, *kind]
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    with suppress(OSError, subprocess.SubprocessError):
-        subprocess.run(
-            [sys.executable, "-m", __name__, *arguments],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=LONGEST_SECONDS,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-            check=False,
-        )
+    arguments = [method.name, json.dumps(_settings(method)), *kind]
+    with suppress(OSError):  # then this one compiles
+        run_module(__name__, arguments, cancel, LONGEST_SECONDS)
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -149,4 +182,5 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(sys.argv[1:])

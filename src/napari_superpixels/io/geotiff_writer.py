@@ -95,6 +95,8 @@ def check_new_file(out: Path) -> None:
     """
     if out.exists():
         raise OutputError(f"{out} exists already; remove it or choose another name")
+    if out.parent.exists() and not out.parent.is_dir():
+        raise OutputError(f"{out.parent} is no folder but a file; choose another")
     if not out.parent.is_dir():
         raise OutputError(f"The folder {out.parent} does not exist; make it first")
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -81,16 +81,8 @@ def open_source(
     stored = replace(stored, calibration={**stored.calibration, **said})
     check_shape(stored.reader.shape, stored.location or "The array")
     check_dtype(stored.reader.dtype, stored.location or "The array")
-    letters, guesses = name_axes(stored.letters, stored.reader.shape, stored.reader.dtype, axes)
-    letters, channel = _channel_axis(letters, stored.reader.shape)
-    count = stored.reader.shape[letters.index(channel)] if channel else 1
-    alpha = _has_alpha(stored, letters, channel, count, rgb=rgb)
-    colours = count - alpha
-    picks = _check_channels(channels, colours)
-    is_rgb = _is_rgb(stored, channel, (colours, len(picks)), axes=axes, rgb=rgb)
-    if rgb is None and not is_rgb and colours == 3 and stored.reader.dtype == np.uint8:
-        guesses.append(THREE_CHANNELS)
-    layout = Layout(letters, channel, picks + ((colours,) if alpha else ()))
+    laid = _lay_out(stored, axes=axes, channels=channels, rgb=rgb)
+    layout, picks = laid.layout, laid.picks
     choices = {
         "axes": axes,
         "level": level,
@@ -99,22 +91,22 @@ def open_source(
         "calibration": {name: list(astuple(one)) for name, one in said.items()} or None,
     }
     source = Source(
-        axes=axes_of(stored, letters, channel, len(picks)),
+        axes=axes_of(stored, layout.letters, layout.channel, len(picks)),
         dtype=_dtype_read(stored.reader.dtype),
-        rgb=is_rgb,
+        rgb=laid.rgb,
         nodata=stored.nodata,
         level=level,
-        level_shapes=_plane_shapes(stored, letters),
+        level_shapes=_plane_shapes(stored, layout.letters),
         name=stored.name or stem_of(stored.location or "image"),
         location=stored.location,
         identity=hash_of(
             stored.identity,
-            [letters, channel, layout.picks, alpha, is_rgb, level],
+            [layout.letters, layout.channel, layout.picks, laid.alpha, laid.rgb, level],
             [repr(stored.nodata), mask_facts(stored.masks)],
         ),
         georeference=stored.georeference,
-        notes=(*stored.guesses, *stored.notes, *guesses),
-        guesses=(*stored.guesses, *guesses),
+        notes=(*stored.guesses, *stored.notes, *laid.guesses),
+        guesses=(*stored.guesses, *laid.guesses),
         format=stored.format,
         layout=layout,
         reader=stored.reader,
@@ -125,6 +117,36 @@ def open_source(
         channel_names=_channel_names(stored, picks),
     )
     return source if mask is None else with_mask(source, mask)
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """What the stored axes and channels are."""
+
+    layout: Layout
+    picks: tuple[int, ...]
+    """The chosen channels, without alpha."""
+    alpha: bool
+    rgb: bool
+    guesses: list[str]
+
+
+def _lay_out(
+    stored: StoredImage, *, axes: str | None, channels: Sequence[int] | None, rgb: bool | None
+) -> _Laid:
+    """Name the axes and choose the channels, as the user says, else the file, else by guess."""
+    shape, dtype = stored.reader.shape, stored.reader.dtype
+    letters, guesses = name_axes(stored.letters, shape, dtype, axes)
+    letters, channel = _channel_axis(letters, shape)
+    count = shape[letters.index(channel)] if channel else 1
+    alpha = _has_alpha(stored, letters, channel, count, rgb=rgb)
+    colours = count - alpha
+    picks = _check_channels(channels, colours)
+    is_rgb = _is_rgb(stored, channel, (colours, len(picks)), axes=axes, rgb=rgb)
+    if rgb is None and not is_rgb and colours == 3 and dtype == np.uint8:
+        guesses.append(THREE_CHANNELS)
+    layout = Layout(letters, channel, picks + ((colours,) if alpha else ()))
+    return _Laid(layout, picks, alpha, is_rgb, guesses)
 
 
 def tell_notes(source: Source) -> None:

@@ -11,8 +11,12 @@ from napari_superpixels.tiling import Box, Interval
 PERCENTILES = (1, 99)
 """Of the samples: what lies outside is shown black or white."""
 
-PLANES, BLOCKS, EDGE = 3, 4, 256
-"""At most 3 planes are looked at, and 4 x 4 blocks of 256 pixels in each."""
+PLANES, EDGE = 3, 256
+"""At most 3 planes are looked at, in blocks of 256 pixels."""
+
+BLOCKS, BLOCKS_OF_MANY = 4, 2
+"""Blocks along y and along x: of a single plane, and of each of several. Files are opened on
+napari's main thread, so this is kept small."""
 
 
 def contrast_limits(source: Source) -> list[tuple[float, float]]:
@@ -21,7 +25,7 @@ def contrast_limits(source: Source) -> list[tuple[float, float]]:
     Parameters
     ----------
     source
-        The coarsest level; at most 3 million pixels of it are read.
+        The coarsest level; at most 2**20 pixels a channel of it are read.
 
     Returns
     -------
@@ -39,17 +43,18 @@ def contrast_limits(source: Source) -> list[tuple[float, float]]:
 
 def _places(source: Source) -> Iterator[tuple[int, Box]]:
     planes = source.axes.planes
+    blocks = BLOCKS if planes == 1 else BLOCKS_OF_MANY
     for plane in sorted({planes * (2 * i + 1) // (2 * PLANES) for i in range(PLANES)}):
-        for y in _intervals(source.axes.plane_shape[0]):
-            for x in _intervals(source.axes.plane_shape[1]):
+        for y in _intervals(source.axes.plane_shape[0], blocks):
+            for x in _intervals(source.axes.plane_shape[1], blocks):
                 yield plane, Box((y, x))
 
 
-def _intervals(size: int) -> list[Interval]:
+def _intervals(size: int, blocks: int) -> list[Interval]:
     """Return stretches that are spread evenly over an axis: all of it where it is short."""
-    if size <= BLOCKS * EDGE:
+    if size <= blocks * EDGE:
         return [Interval(0, size)]
-    starts = [(size - EDGE) * i // (BLOCKS - 1) for i in range(BLOCKS)]
+    starts = [(size - EDGE) * i // (blocks - 1) for i in range(blocks)]
     return [Interval(start, start + EDGE) for start in starts]
 
 

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from napari_superpixels.errors import SourceError
 from napari_superpixels.io.label_output import LabelOutput, open_labels
 from napari_superpixels.napari_ui.colours import superpixel_colours
+from napari_superpixels.napari_ui.layer_facts import OURS
 from napari_superpixels.napari_ui.reader import LayerData
+from napari_superpixels.napari_ui.wording import layer_name
 from napari_superpixels.napari_ui.world import layer_place
 
 MOST_FEATURES = 100_000
@@ -51,20 +53,20 @@ def _keywords(labels: LabelOutput) -> dict[str, Any]:
     rows, columns = facts["lattice"]["cells"]
     return {
         **layer_place(labels.axes),
-        "name": layer_name(facts),
+        "name": finished_name(facts),
         "visible": True,
         "multiscale": len(labels.levels) > 1,
         "colormap": superpixel_colours((rows, columns), facts["lattice"]["planes"]),
-        "metadata": {"napari_superpixels": {"provenance": facts, "path": str(labels.path)}},
+        "metadata": {OURS: {"provenance": facts, "path": str(labels.path)}},
         "features": cell_features(labels),
     }
 
 
-def layer_name(provenance: dict[str, Any]) -> str:
-    """Return image, method and step, e.g. ``slide slic 16``."""
+def finished_name(provenance: dict[str, Any]) -> str:
+    """Return what finished labels are called, e.g. ``"slide slic 16px"``."""
     step = provenance["lattice"]["step_px"]
     size = str(step[0]) if len(set(step)) == 1 else " x ".join(map(str, step))
-    return f"{provenance['source']['name']} {provenance['method']['name']} {size}"
+    return layer_name(provenance["source"]["name"], provenance["method"]["name"], f"{size}px")
 
 
 def cell_features(labels: LabelOutput) -> dict[str, NDArray[Any]]:

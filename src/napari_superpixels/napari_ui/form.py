@@ -6,21 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, ComboBox, FileEdit, FloatSpinBox, LineEdit, Select
+from magicgui.widgets import CheckBox, ComboBox, FileEdit, LineEdit, Select
 from napari.layers import Image, Labels, Layer, Shapes
 
-from napari_superpixels.engine.device import devices
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import METHODS, needs_weights
-from napari_superpixels.napari_ui.layer_facts import is_preview, level_label
+from napari_superpixels.napari_ui.layer_facts import is_preview, layers_of_image, level_label
 from napari_superpixels.napari_ui.outputs import Output, proposed_name
-from napari_superpixels.napari_ui.parameters import Parameters, step_field
+from napari_superpixels.napari_ui.parameters import Parameters, step_field, step_um_field
 from napari_superpixels.napari_ui.plugin_settings import PluginSettings
 from napari_superpixels.napari_ui.remembered import Remembered
+from napari_superpixels.napari_ui.resolve import Measured
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
-from napari_superpixels.napari_ui.wording import method_text, no_weights_sentence, step_text
+from napari_superpixels.napari_ui.wording import (
+    lost_sentence,
+    method_text,
+    no_weights_sentence,
+    step_text,
+)
 
 if TYPE_CHECKING:
+    import napari.components
     import napari.viewer
 
 WHOLE, VIEW = "whole image", "what the view shows"
@@ -44,19 +50,18 @@ class Form:
     def __init__(
         self, viewer: "napari.viewer.Viewer", remembered: Remembered, settings: PluginSettings
     ) -> None:
-        self._viewer = viewer
+        self._viewer, self.measured = viewer, Measured()
+        self._meant: list[Image] = []  # images that were chosen for the user, not by them
         self._folder_is_set = bool(remembered.folder or settings.folder)
         self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}
         self.images = Select(name="images", choices=self._images)
         self.level = ComboBox(name="level", choices=self._levels)
         self.method = ComboBox(name="method", choices=[(method_text(m), m) for m in METHODS])
         self.step = step_field()
-        um = remembered.step_um
-        self.step_um = FloatSpinBox(name="step_um", value=um, min=0.001, max=1e6, step=0.5)
+        self.step_um = step_um_field(remembered.step_um)
         self.unit = ComboBox(name="unit", choices=UNITS)
         self.mask = ComboBox(name="mask", choices=self._masks)
         self.region = ComboBox(name="region", choices=self._regions)
-        self.device = ComboBox(name="device", choices=[(d.label, d.name) for d in devices()])
         self.folder = FileEdit(
             name="folder", mode=FileDialogMode.EXISTING_DIRECTORY, value=_home(settings)
         )
@@ -64,9 +69,10 @@ class Form:
         self.boundaries = CheckBox(name="boundaries", text="", value=remembered.boundaries)
         for field in self.fields:
             field.tooltip = TOOLTIPS.get(field.name, field.tooltip)
-        self._begin_with(remembered, settings)
+        self._begin_with(remembered)
         self.parameters = self._parameters()
         self._proposed, self._proposed_folder = "", self.folder.value
+        self.choose_what_is_meant()
         self.propose()
 
     @property
@@ -74,13 +80,13 @@ class Form:
         """All fields but the method's own parameters, in the order of the form."""
         return (
             self.images, self.level, self.method, self.step, self.step_um, self.unit, self.mask,
-            self.region, self.boundaries, self.folder, self.output, self.device,
+            self.region, self.boundaries, self.folder, self.output,
         )  # fmt: skip
 
     @property
     def looks(self) -> tuple[Any, ...]:
         """Those of them that labels depend on."""
-        others = (self.folder, self.output, self.device, self.boundaries)
+        others = (self.folder, self.output, self.boundaries)
         return tuple(field for field in self.fields if field not in others)
 
     def change_method(self) -> None:
@@ -105,32 +111,44 @@ class Form:
 
     @property
     def layers(self) -> list[Image]:
-        """The image layers that are chosen.
+        """The image layers that are chosen, else those that are meant where none is."""
+        return list(self.images.value or []) or self._what_is_meant()
 
-        With none chosen, the one that is active in the viewer or the only one there is.
+    @property
+    def other_layers(self) -> list[Layer]:
+        """The layers of the mask and the region."""
+        return [one.value for one in (self.mask, self.region) if isinstance(one.value, Layer)]
+
+    def choose_what_is_meant(self) -> bool:
+        """Choose the layers of the active image, unless the user chose; return whether that is so.
+
+        What is chosen stays when something that is no image becomes active, as labels do when they
+        appear.
         """
-        chosen = list(self.images.value or [])
-        if chosen:
-            return chosen
-        active = self._viewer.layers.selection.active
-        images = self._images()
-        return [layer for layer in images if layer == active or len(images) == 1][:1]
+        chosen, meant = list(self.images.value or []), self._what_is_meant()
+        if not meant or meant == chosen or (chosen and chosen != self._meant):
+            return False
+        with self.images.changed.blocked():
+            self.images.value = meant
+        self._meant = meant
+        self.level.reset_choices()
+        self.propose()
+        return True
 
     def image_layers(self) -> list[Image]:
-        """Return the image layers that are chosen; what was meant by none is chosen from now on.
+        """Return the image layers that are chosen; they stay chosen from now on.
 
         Raises
         ------
         InputError
             If there is none.
         """
-        layers = self.layers
+        self.choose_what_is_meant()
+        layers = list(self.images.value or [])
         if not layers:
             there = "choose one under Images" if self._images() else "open an image first"
             raise InputError(f"No image layer is chosen; {there}.")
-        if not self.images.value:
-            with self.images.changed.blocked():  # what is active changes as soon as labels appear
-                self.images.value = layers
+        self._meant = []
         return layers
 
     def settings(self) -> dict[str, Any]:
@@ -174,16 +192,26 @@ class Form:
             folder=str(self.folder.value) if self.folder_is_chosen else "",
         )
 
-    def reset_choices(self, *_: Any) -> None:
-        """Offer the layers that are there now."""
+    def reset_choices(self, *_: Any) -> list[str]:
+        """Offer the layers that are there now.
+
+        Returns
+        -------
+        list of str
+            A sentence for the mask and the region each, if its layer was chosen and is gone.
+        """
+        before = [(field.name, field.value) for field in (self.mask, self.region)]
         for field in (self.images, self.level, self.mask, self.region):
             field.reset_choices()
+        self.choose_what_is_meant()
         self.propose()
+        gone = [(name, one) for name, one in before if isinstance(one, Layer)]
+        return [
+            lost_sentence(layer.name, name) for name, layer in gone if layer not in self._layers
+        ]
 
-    def _begin_with(self, remembered: Remembered, settings: PluginSettings) -> None:
+    def _begin_with(self, remembered: Remembered) -> None:
         """Choose what was chosen last, as far as it is offered."""
-        if settings.device in {device.name for device in devices()}:
-            self.device.value = settings.device
         if remembered.folder:
             self.folder.value = Path(remembered.folder)
         if remembered.method in METHODS:
@@ -210,8 +238,20 @@ class Form:
         kept: Mapping[str, Any] = self._by_method.get(self.method.value, {})
         return Parameters(self.method.value, kept)
 
+    def _what_is_meant(self) -> list[Image]:
+        """Return the layers of the active image, or of the only image that there is."""
+        images, active = self._images(), self._viewer.layers.selection.active
+        if active in images:
+            return layers_of_image(active, images)
+        only = layers_of_image(images[0], images) if images else []
+        return only if only == images else []
+
+    @property
+    def _layers(self) -> "napari.components.LayerList":
+        return self._viewer.layers
+
     def _of_kind(self, *kinds: type[Layer]) -> list[Any]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, kinds)]
+        return [layer for layer in self._layers if isinstance(layer, kinds)]
 
     def _images(self, *_: Any) -> list[Image]:
         return self._of_kind(Image)

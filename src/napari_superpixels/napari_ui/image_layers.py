@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_superpixels.io import Source, open_level, open_source
 from napari_superpixels.napari_ui.contrast import contrast_limits
+from napari_superpixels.napari_ui.layer_facts import OURS
 from napari_superpixels.napari_ui.lazy_pixels import lazy_pixels
 from napari_superpixels.napari_ui.reader import LayerData
 from napari_superpixels.napari_ui.world import layer_place
@@ -77,7 +78,7 @@ def _layer(levels: list[Source], look: dict[str, Any], channel: int | None) -> L
         **layer_place(levels[0].axes),
         **look,
         "multiscale": len(arrays) > 1,
-        "metadata": _metadata(levels[0], channel),
+        "metadata": _metadata(levels[0], channel, arrays),
     }
     return arrays if len(arrays) > 1 else arrays[0], keywords, "image"
 
@@ -112,15 +113,16 @@ def _name(source: Source, channel: int) -> str:
     return f"{source.name} {source.channel_names[channel] or channel}"
 
 
-def _metadata(source: Source, channel: int | None) -> dict[str, Any]:
+def _metadata(source: Source, channel: int | None, arrays: list[da.Array]) -> dict[str, Any]:
     """Return what the widget needs to plan from the file and not from an array in memory."""
     where = source.georeference
     facts = {
         "opened": source.opened,
+        "arrays": [array.name for array in arrays],
         "identity": source.identity,
         "nodata": source.nodata,
         "channel": channel,
         "levels": len(source.level_shapes),
         "georeference": where.as_json() if where else None,
     }
-    return {"napari_superpixels": facts}
+    return {OURS: facts}

@@ -1,8 +1,9 @@
-"""What the form tells of a layer: its levels, with sizes and the length of a pixel."""
+"""What the form tells of layers: levels with sizes, and which of them are one image."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.axes import UNIT_UM
+from napari_superpixels.napari_ui.placement import Placement
 
 if TYPE_CHECKING:
     import napari.layers
@@ -32,4 +33,51 @@ def level_label(layer: "napari.layers.Image", level: int) -> str:
     """Return what a level is called, e.g. ``"2220 x 2967, 0.5 µm"``: width and height."""
     height, width = (int(size) for size in layer.level_shapes[level][-2:])
     length = pixel_um(layer, level)
-    return f"{width} x {height}" + (f", {length:.2g} µm" if length else "")
+    return f"{width} x {height}" + (f", {length_text(length)}" if length else "")
+
+
+LENGTHS = {"nm": (1e-3, 0.0), "µm": (1.0, 0.1), "mm": (1e3, 1e3), "m": (1e6, 1e5), "km": (1e9, 1e9)}
+"""Units in which lengths are told: how long each is, and from which length on, in micrometers."""
+
+
+def length_text(um: float) -> str:
+    """Return a length in the unit that is usual for it, e.g. ``"4 nm"``, ``"0.5 µm"``."""
+    unit, size = next(
+        (unit, size) for unit, (size, least) in reversed(LENGTHS.items()) if um >= least
+    )
+    return f"{float(f'{um / size:.3g}'):g} {unit}"
+
+
+def layers_of_image(
+    layer: "napari.layers.Image", among: "list[napari.layers.Image]"
+) -> "list[napari.layers.Image]":
+    """Return the layers that show the channels of one file on one grid; at least the one given.
+
+    Parameters
+    ----------
+    layer
+        One of them.
+    among
+        Layers that may be others, in the order in which they are to be returned.
+    """
+    return [other for other in among if other == layer or _one_image(layer, other)]
+
+
+def _one_image(layer: "napari.layers.Image", other: "napari.layers.Image") -> bool:
+    file = _file(layer)
+    return (
+        file is not None
+        and file == _file(other)
+        and not (layer.rgb or other.rgb)
+        and tuple(layer.level_shapes[0]) == tuple(other.level_shapes[0])
+        and Placement.of(layer) == Placement.of(other)
+    )
+
+
+def _file(layer: "napari.layers.Image") -> Any:
+    """Return what tells the file of a layer from others; None where it is of none."""
+    ours = layer.metadata.get(OURS, {})
+    opened = ours.get("opened") if isinstance(ours, dict) else None
+    if opened:
+        return {name: value for name, value in opened.items() if name != "channels"}
+    return layer.source.path

@@ -1,10 +1,11 @@
 """How the form lies on the panel: labels on the left in one column, rarer fields folded away."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from magicgui.widgets.bases import Widget
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QFormLayout,
@@ -16,15 +17,17 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible, QElidingLabel
+from superqt import QCollapsible
 
+from napari_superpixels.engine.device import devices
 from napari_superpixels.engine.tally import Progress
+from napari_superpixels.models.registry import METHODS
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.parameters import Parameters, label_of, parameters_of
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 
-LABEL_PX = 94
-"""Width of the column of labels."""
+LABELS = ("Boundaries", "Computes on")
+"""The longest labels of the form's own."""
 IMAGES_PX = 66
 """Height of the list of images: three of them, then it scrolls."""
 
@@ -109,13 +112,35 @@ class Panel:
             _rows([("Boundaries", form.boundaries)]),
             _folded("Where", [("Mask", form.mask), ("Region", form.region)]),
             _folded("Output", [
-                ("Folder", form.folder), ("Name", form.output), ("Device", form.device)
+                ("Folder", form.folder), ("Name", form.output), ("Computes on", _device())
             ]),
             _side_by_side(self.buttons["preview"], self.buttons["run"], self.buttons["cancel"]),
             _side_by_side(self.buttons["copy"]),
             self.bar,
             self.status,
         ]  # fmt: skip
+
+
+class _Label(QLabel):
+    """The label of a field; all are as wide as the longest, so that fields begin in one line."""
+
+    def sizeHint(self) -> QSize:  # noqa: N802 - of Qt
+        """Return a size that has room for each label there is, in the font of this one."""
+        metrics, hint = self.fontMetrics(), super().sizeHint()
+        margin = hint.width() - metrics.horizontalAdvance(self.text())
+        widest = max(metrics.horizontalAdvance(text) for text in (self.text(), *_labels()))
+        return QSize(widest + margin, hint.height())
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802 - of Qt
+        """Return the same: fields give way, labels do not."""
+        return self.sizeHint()
+
+
+@cache
+def _labels() -> tuple[str, ...]:
+    """Return the longest labels of the form and of all methods."""
+    of_methods = (label_of(one) for method in METHODS for one in parameters_of(method))
+    return (*LABELS, *of_methods)
 
 
 def _rows(rows: Sequence[tuple[str, Any]]) -> QWidget:
@@ -127,8 +152,7 @@ def _rows(rows: Sequence[tuple[str, Any]]) -> QWidget:
 
 
 def _add_row(layout: QFormLayout, text: str, native: QWidget, tooltip: str | None) -> None:
-    label = QElidingLabel(text)
-    label.setFixedWidth(LABEL_PX)
+    label = _Label(text)
     label.setToolTip(tooltip or "")
     native.show()
     native.setMinimumWidth(0)
@@ -172,6 +196,13 @@ def _side_by_side(*parts: QWidget) -> QWidget:
 
 
 _TEXTS = {"preview": "Preview", "run": "Run", "cancel": "Cancel", "copy": "Copy as script"}
+
+
+def _device() -> QLabel:
+    """Return what computes, as text: the methods of today leave no choice."""
+    label = QLabel(", ".join(device.label for device in devices()))
+    label.setToolTip(TOOLTIPS["device"])
+    return label
 
 
 def _button(name: str) -> QPushButton:

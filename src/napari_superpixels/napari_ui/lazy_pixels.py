@@ -17,6 +17,14 @@ CHUNK, LARGEST_CHUNK = 1024, 2048
 """Edges of blocks are about the one and never more than the other, in pixels: napari refuses to
 show blocks that are larger than a texture."""
 
+MOST_READ = 2**26
+"""Pixels of a plane of which all may be read for a coarse level."""
+
+MOST_WHOLE = 4
+"""Of a larger plane, the factor up to which they are. Of a coarser level every n-th block is
+read along y and x and the others stay dark, so that 2048 x 2048 of its pixels, about what a viewer
+shows at once, never cost more than 8192 x 8192 of the image's."""
+
 
 def lazy_pixels(source: Source, *, factor: int = 1) -> da.Array:
     """Return a level as a lazy array; nothing is read.
@@ -26,7 +34,8 @@ def lazy_pixels(source: Source, *, factor: int = 1) -> da.Array:
     source
         The level: one channel, or three that are RGB.
     factor
-        Only one in so many pixels along y and x; 1 for all.
+        Only one in so many pixels along y and x; 1 for all. Of huge planes there are gaps from
+        more than 4 on: only so many blocks are read that a view costs no more than at 4.
 
     Returns
     -------
@@ -81,9 +90,11 @@ class _BlockReader:
         shape = self.source.axes.plane_shape
         ys, xs = (self._samples(*side) for side in zip(place, self.edges, shape, strict=True))
         colours = (self.source.channels,) if self.source.rgb else ()
-        out = np.empty((ys.size, xs.size, *colours), self.source.dtype)
-        for y, rows in _pieces(ys, self.edges[0], shape[0]):
-            for x, columns in _pieces(xs, self.edges[1], shape[1]):
+        every = -(-self.factor // MOST_WHOLE) if shape[0] * shape[1] > MOST_READ else 1
+        dtype = self.source.dtype
+        out = np.full((ys.size, xs.size, *colours), nothing(dtype), dtype)
+        for y, rows in _pieces(ys, self.edges[0], shape[0], every):
+            for x, columns in _pieces(xs, self.edges[1], shape[1], every):
                 pixels = _shown(self.source.read(plane, Box((y, x))), rgb=self.source.rgb)
                 inside = np.ix_(ys[rows] - y.start, xs[columns] - x.start)
                 out[rows, columns] = pixels[inside]
@@ -95,9 +106,12 @@ class _BlockReader:
         return np.minimum(starts * self.factor + self.factor // 2, size - 1)
 
 
-def _pieces(samples: NDArray[np.int64], edge: int, size: int) -> Iterator[tuple[Interval, slice]]:
-    """Yield the blocks of the image in which samples lie, and which samples these are."""
-    for number in range(int(samples[0]) // edge, int(samples[-1]) // edge + 1):
+def _pieces(
+    samples: NDArray[np.int64], edge: int, size: int, every: int
+) -> Iterator[tuple[Interval, slice]]:
+    """Yield every n-th block of the image in which samples lie, and which samples these are."""
+    first_block = -(-(int(samples[0]) // edge) // every) * every
+    for number in range(first_block, int(samples[-1]) // edge + 1, every):
         block = Interval(number * edge, min((number + 1) * edge, size))
         first, last = np.searchsorted(samples, [block.start, block.stop])
         if first < last:

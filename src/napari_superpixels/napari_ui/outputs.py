@@ -1,13 +1,13 @@
 """Where a run writes: a name of its own, or the unfinished output of the same plan."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.engine.records import RunState, check_folder, partial_path
 from napari_superpixels.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def proposed_name(image: str, method: str, step: str) -> str:
     return re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", f"{image} {method} {step}").strip(" .") + SUFFIX
 
 
-def place_for(output: Output, plan: "Plan") -> Place:
+def place_for(output: Output, plan: "Plan", taken: Collection[Path] = ()) -> Place:
     """Return where a plan is to be written, and whether to go on with what lies there.
 
     Parameters
@@ -52,23 +52,42 @@ def place_for(output: Output, plan: "Plan") -> Place:
         What the user asked for. A proposed name that is in use is followed by a number.
     plan
         What will run; an unfinished output of the same plan is gone on with.
+    taken
+        Places that somebody else is writing at, so that a proposed name is none of them.
 
     Raises
     ------
     InputError
         If the name is none.
     OutputError
-        If the folder does not exist.
+        If the folder does not exist, or is a file.
     """
-    if not output.folder.is_dir():
-        raise OutputError(f"The folder {output.folder} does not exist; make it, or choose another.")
+    check_folder(output.folder)
+    first = _first(output)
+    if output.typed:
+        return Place(first, resume=RunState(partial_path(first)).manifest_path.exists())
+    return next(
+        place for path in _numbered(first) if path not in taken and (place := _free(path, plan))
+    )
+
+
+def unused_path(output: Output) -> Path:
+    """Return a path at which nothing lies yet: for a script that writes later.
+
+    Raises
+    ------
+    InputError
+        If the name is none.
+    """
+    paths = _numbered(_first(output))
+    return next(p for p in paths if not p.exists() and not partial_path(p).exists())
+
+
+def _first(output: Output) -> Path:
     name = output.name.strip()
     if not name or Path(name).name != name or name in (".", ".."):
         raise InputError(f"The output is called {output.name!r}; give a name such as cells.zarr.")
-    first = output.folder / (name if Path(name).suffix else name + SUFFIX)
-    if output.typed:
-        return Place(first, resume=RunState(partial_path(first)).manifest_path.exists())
-    return next(place for path in _numbered(first) if (place := _free(path, plan)))
+    return output.folder / (name if name.lower().endswith(SUFFIX) else name + SUFFIX)
 
 
 def _numbered(first: Path) -> Iterator[Path]:

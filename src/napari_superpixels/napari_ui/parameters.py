@@ -12,6 +12,10 @@ from napari_superpixels.models.settings import About, Setting, settings_of
 
 LARGEST = 1_000_000
 """What a field allows where the setting names no upper bound."""
+STEP_UM = (0.0001, 1_000_000.0)
+"""The smallest and the largest step in micrometers: pixels of an electron micrograph or a map."""
+STEP_UM_DIGITS = 4
+"""Digits after the point that it is shown and entered with."""
 OF_THE_FORM = frozenset({"step"})
 """Settings that the form shows itself, because they belong to every method."""
 
@@ -49,7 +53,7 @@ def field_of(setting: Setting, value: Any = None) -> Field:
     make, kind = _MAKERS[of_type]
     field = make(setting)
     field.name, field.tooltip = setting.name, tooltip(setting.about)
-    if isinstance(value, kind) and value != setting.default and _within(value, setting.about):
+    if isinstance(value, kind) and value != setting.default and _offered(value, setting):
         field.value = value
     return field
 
@@ -97,9 +101,24 @@ def step_field(method: str = "slic") -> SpinBox:
     return field
 
 
-def _within(value: Any, about: About) -> bool:
-    low = about.low is None or value >= about.low
-    return low and (about.high is None or value <= about.high)
+def step_um_field(um: float) -> FloatSpinBox:
+    """Return the field of the step in micrometers; it steps by a tenth of what it holds."""
+    field = FloatSpinBox(name="step_um", step=None)
+    # Before its bounds: Qt rounds these, too.
+    field.native.setDecimals(STEP_UM_DIGITS)
+    field.min, field.max = STEP_UM
+    field.value = min(STEP_UM[1], max(STEP_UM[0], um))
+    return field
+
+
+def _offered(value: Any, setting: Setting) -> bool:
+    """Return whether a field of a setting can hold a value."""
+    if isinstance(value, bool):
+        return isinstance(setting.default, bool)
+    if not isinstance(value, int | float):
+        return True
+    limits = _limits(setting)
+    return bool(limits["min"] <= value <= limits["max"])
 
 
 def _limits(setting: Setting) -> dict[str, Any]:

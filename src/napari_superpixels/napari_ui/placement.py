@@ -141,11 +141,29 @@ class Placement:
         return linear
 
 
-def labels_placement(image: "LayerSnapshot", plan: "Plan") -> Placement:
-    """Return where the labels of a plan lie: exactly on the image layer that it was made from."""
+def place_on(image: "LayerSnapshot", level: int) -> Placement:
+    """Return where labels of a whole level of an image layer lie.
+
+    The level is the layer's: a source that was opened from one array of it begins at 0 again.
+
+    Raises
+    ------
+    InputError
+        If the layer has no such level.
+    """
+    return image.placement.at_level(image.factors(level))
+
+
+def labels_placement(image: "LayerSnapshot", level: int, plan: "Plan") -> Placement:
+    """Return where the labels of a plan lie: exactly on the layer and level that it was made of.
+
+    Raises
+    ------
+    InputError
+        If the layer has no such level.
+    """
     starts = (*(side.start for side in plan.leading), *plan.pixels.start)
-    placement = image.placement.at_level(image.factors(plan.source.level))
-    return placement.with_ndim(len(starts)).cropped(starts)
+    return place_on(image, level).with_ndim(len(starts)).cropped(starts)
 
 
 def map_points(points: ArrayLike, start: Placement, to: Placement) -> Points:

@@ -12,8 +12,6 @@ PLUGIN = "napari-superpixels"
 class PluginSettings:
     """What the preferences say."""
 
-    device: str = "auto"
-    """What to compute on; "auto" for the fastest that was found."""
     cache_bytes: int = CACHE_BYTES
     """Memory that a preview may keep tiles in."""
     folder: str = ""
@@ -29,7 +27,6 @@ def plugin_settings() -> PluginSettings:
     except (ImportError, KeyError):
         return PluginSettings()
     return PluginSettings(
-        device=page.computing.device,
-        cache_bytes=page.computing.cache_mb * 1_000_000,
+        cache_bytes=page.computing.cache_mb * 2**20,
         folder=page.output.folder,
     )

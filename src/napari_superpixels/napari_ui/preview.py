@@ -1,15 +1,19 @@
 """The preview of one widget: planned off the main thread, replaced when a parameter changes."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.live import LiveView
-from napari_superpixels.napari_ui.background import Job, show
+from napari_superpixels.napari_ui.background import Latest, show
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
+from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.resolve import Request
-from napari_superpixels.napari_ui.wanted import place_on, plan_of
+from napari_superpixels.napari_ui.wanted import plan_of
+from napari_superpixels.napari_ui.wording import OUT_OF_DATE
 
 if TYPE_CHECKING:
     import napari.layers
@@ -28,15 +32,15 @@ class Wish:
     """Memory that tiles may be kept in."""
 
 
-def open_view(wish: Wish) -> Shown:
+def open_view(wish: Wish, cancel: threading.Event) -> Shown:
     """Plan what is wanted and begin to look at it; reads the image, so never on the main thread."""
-    plan, mailbox = plan_of(wish.request), Mailbox()
+    plan, mailbox = plan_of(wish.request, cancel), Mailbox()
     view = LiveView(
         plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
     )
-    place = place_on(wish.request.images[0], wish.request.level).as_layer_kwargs()
+    place = place_on(wish.request.images[0], wish.request.level).with_ndim(view.labels[0].ndim)
     colours = colours_of(plan)
-    return Shown(view, mailbox, place, wish.name, colours)
+    return Shown(view, mailbox, place.as_layer_kwargs(), wish.name, colours)
 
 
 class Preview:
@@ -59,10 +63,11 @@ class Preview:
         ended: Callable[[], None],
     ) -> None:
         self._viewer, self._tell, self._ended = viewer, tell, ended
-        self._job: Job[Shown] | None = None
+        self._planning: Latest[Shown] = Latest(late=_close)
         self._live: LiveLayers | None = None
         self._wish: Wish | None = None
         self._boundaries = False
+        self._hidden = False
 
     @property
     def on(self) -> bool:
@@ -76,12 +81,11 @@ class Preview:
 
     def show(self, wish: Wish) -> None:
         """Show something, in the layers that are there if there are any."""
-        self._drop_job()
         self._wish = wish
         if self._live is not None:
             self._live.freeze()
         self._tell("Preview: planning.")
-        self._job = Job(lambda: open_view(wish), self._arrived, self._refused)
+        self._planning.begin(partial(open_view, wish), self._arrived, self._refused)
 
     def show_boundaries(self, *, wanted: bool) -> None:
         """Show borders too, or no more; also of previews to come."""
@@ -89,14 +93,20 @@ class Preview:
         if self._live is not None:
             self._live.show_boundaries(wanted=wanted)
 
+    def move(self, place: Placement) -> bool:
+        """Move what is shown; return whether that is all, and nothing else is on its way."""
+        if self._live is not None:
+            self._live.move(place)
+        return self._live is not None and not self._planning.busy
+
     def hide(self) -> None:
-        """Make the layers invisible."""
-        for layer in self.layers:
-            layer.visible = False
+        """Make the layers invisible, until something else is wished for."""
+        self._hidden = True
+        self._show_layers(visible=False)
 
     def close(self) -> None:
         """Stop what computes the layers and remove them; may be called again."""
-        self._drop_job()
+        self._planning.drop()
         self._wish = None
         if self._live is not None:
             self._live.close()
@@ -104,21 +114,22 @@ class Preview:
 
     def stop(self) -> None:
         """Stop what computes the layers: the viewer goes, and they with it."""
-        self._drop_job()
+        self._planning.drop()
         self._wish = None
         if self._live is not None:
             self._live.stop()
             self._live = None
 
-    def _drop_job(self) -> None:
-        if self._job is not None:
-            self._job.drop(late=_close)
-            self._job = None
+    def _show_layers(self, *, visible: bool) -> None:
+        for layer in self.layers:
+            layer.visible = visible
 
     def _arrived(self, shown: Shown) -> None:
-        self._job = None
         if self._live is not None and self._live.fits(shown):
             self._live.replace(shown)
+            if self._hidden:
+                self._show_layers(visible=True)
+            self._hidden = False
             return
         if self._live is not None:
             self._live.close()
@@ -127,14 +138,17 @@ class Preview:
         )
 
     def _refused(self, error: BaseException) -> None:
-        """Tell why nothing can be shown; what is shown of before would be out of date."""
-        self.close()
+        """Tell why nothing can be shown; layers that are there wait for something that can be."""
         show(error)
-        self._ended()
+        if self._live is None:
+            self.close()
+            self._ended()
+        else:
+            self._tell(OUT_OF_DATE)
 
     def _gone(self) -> None:
         self._live = self._wish = None
-        self._drop_job()
+        self._planning.drop()
         self._ended()
 
 

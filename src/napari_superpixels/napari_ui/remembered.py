@@ -3,7 +3,7 @@
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,17 @@ class Remembered:
     unit: str = "px"
     """Which of the two holds."""
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Other settings by method and name."""
+    """Other settings by method and name; those that were changed alone, so that what was never
+    touched follows the method's default, also where a later version has another."""
     boundaries: bool = False
     """Whether borders are shown."""
     folder: str = ""
     """Where outputs go; empty for the one that the plugin's settings name."""
+
+
+_DEFAULTS: Mapping[str, Any] = {
+    one.name: getattr(Remembered(), one.name) for one in fields(Remembered)
+}
 
 
 def settings_folder() -> Path | None:
@@ -49,10 +55,11 @@ def load(folder: Path | None) -> Remembered:
         return Remembered()
     try:
         kept = json.loads(path.read_text("utf-8"))
-        return Remembered(**{name: _checked(name, value) for name, value in kept.items()})
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        facts = kept.items()
+    except (OSError, ValueError, AttributeError) as error:
         log.warning("%s cannot be used (%s) and is written anew.", path, error)
         return Remembered()
+    return Remembered(**dict(_usable(path, facts)))
 
 
 def save(folder: Path | None, remembered: Remembered) -> None:
@@ -69,10 +76,20 @@ def save(folder: Path | None, remembered: Remembered) -> None:
         log.warning("%s cannot be written (%s); the widget forgets its settings.", path, error)
 
 
+def _usable(path: Path, facts: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield what can be used; a log line says of each other what it is."""
+    for name, value in facts:
+        try:
+            yield name, _checked(name, value)
+        except ValueError as error:
+            log.warning("%s: %s; it is left out.", path, error)
+
+
 def _checked(name: str, value: Any) -> Any:
-    """Refuse a value whose type is another than the default's."""
-    defaults = {one.name: getattr(Remembered(), one.name) for one in fields(Remembered)}
-    kind = type(defaults[name])
+    """Refuse a name that is not known, and a value whose type is another than the default's."""
+    if name not in _DEFAULTS:
+        raise ValueError(f"{name} is not known")
+    kind = type(_DEFAULTS[name])
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

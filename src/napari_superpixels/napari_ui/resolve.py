@@ -1,27 +1,54 @@
 """From what a user asked for in the window to a plan; everything here runs off the main thread."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-import napari_superpixels as nsp
 from napari_superpixels.axes import Axis
-from napari_superpixels.engine.measure import sample_places
+from napari_superpixels.engine.intent import resolve_method
+from napari_superpixels.engine.measure import is_blank, measure, sample_places
+from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.errors import InputError, SuperpixelsError
 from napari_superpixels.io import Block, Source, join_channels, open_source, reopen, with_mask
+from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.napari_ui.grids import check_one_grid, mask_level, polygons_on
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
-
-if TYPE_CHECKING:
-    from napari_superpixels.engine.plan import Plan
 
 COMPARED_BLOCKS, COMPARED_PX = 3, 16
 """How many blocks of a file are compared with the layer that came from it, and their edge."""
 
 Calibrations = dict[str, tuple[float, str | None, float]]
 """By axis, as `open` takes it."""
+
+
+class Measured:
+    """The statistics of the image that was measured last: a changed parameter leaves them."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, Statistics] | None = None
+
+    def statistics(self, source: Source, cancel: threading.Event | None = None) -> Statistics:
+        """Return the statistics of an image; measured where they are not known.
+
+        Raises
+        ------
+        Cancelled
+            If it was cancelled.
+        InputError
+            If no pixel of it holds data.
+        """
+        last = self._last
+        if last is None or last[0] != source.identity:
+            statistics = measure(source, cancel)
+            if not any((*statistics.minimum, *statistics.maximum)) and is_blank(source):
+                raise InputError(
+                    f"No pixel of {source.name} holds data; choose another image or mask."
+                )
+            self._last = last = source.identity, statistics
+        return last[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +65,36 @@ class Request:
     """``step`` in pixels of the level or ``step_um``, and the method's own."""
     mask: LayerSnapshot | PolygonsSnapshot | None = None
     """Where to analyse."""
+    measured: Measured = field(default_factory=Measured, compare=False, repr=False)
+    """What is known of images already."""
     region: Mapping[str, tuple[int, int]] | None = None
     """What is written, in pixels of the level; everything where it is None."""
 
 
-def resolve(request: Request) -> "Plan":
+def resolve(request: Request, cancel: threading.Event | None = None) -> Plan:
     """Open what was asked for and plan it; reads as much as measuring the image needs.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+    cancel
+        Set it, from any thread, to stop measuring.
 
     Raises
     ------
+    Cancelled
+        If it was cancelled.
     SuperpixelsError
         In one sentence, if anything does not fit.
     """
     source = resolve_source(request)
     region = region_of(request, source)
-    return nsp.plan(source, request.method, region=region, **request.settings)
+    method = resolve_method(source, request.method, dict(request.settings))
+    plan = make_plan(source, method, region=region)
+    if not plan.deferred:
+        return plan
+    return replace(plan, statistics=request.measured.statistics(source, cancel))
 
 
 def region_of(request: Request, source: Source) -> dict[str, tuple[int, int]] | None:
@@ -212,7 +254,12 @@ def _file(image: LayerSnapshot) -> dict[str, Any]:
 
 
 def _from_file(image: LayerSnapshot, level: int) -> Source | None:
-    """Return the file that a layer shows, None where it shows anything else."""
+    """Return the file that a layer shows, None where it shows anything else.
+
+    An array in memory never counts as its file: anybody may have written into it.
+    """
+    if isinstance(image.levels[level], np.ndarray):
+        return None
     try:
         source = _open_file(image, level)
         if source is None or not _shows(image, source, level):
@@ -224,11 +271,19 @@ def _from_file(image: LayerSnapshot, level: int) -> Source | None:
 
 def _open_file(image: LayerSnapshot, level: int) -> Source | None:
     if image.opened is not None:
+        if not _untouched(image, level):
+            return None
         chosen = {} if image.channel is None else {"channels": [image.channel]}
         return reopen({**image.opened, "level": level, "mask": None, **chosen})
-    if image.path is None or isinstance(image.levels[level], np.ndarray):
-        return None
-    return open_source(image.path, level=level)
+    return None if image.path is None else open_source(image.path, level=level)
+
+
+def _untouched(image: LayerSnapshot, level: int) -> bool:
+    """Whether a level still is the array of our reader, by its name.
+
+    What is computed from such an array has another name, however few pixels it changes.
+    """
+    return getattr(image.levels[level], "name", None) in image.arrays[level : level + 1]
 
 
 def _shows(image: LayerSnapshot, source: Source, level: int) -> bool:

@@ -1,7 +1,7 @@
 """What was set in the window as Python that a person can paste: the same labels, without it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from napari_superpixels.io import Source, join_channels, with_mask
 from napari_superpixels.napari_ui.grids import mask_level, polygons_on
@@ -23,7 +23,7 @@ SILENT = {"level": 0}
 """Arguments that need not be written where they are that; None never needs to be."""
 
 
-def script_for(request: Request, *, out: str | None = None, kind: Literal["run", "show"]) -> str:
+def script_for(request: Request, *, out: str | None = None) -> str:
     """Return a script that gives the labels of a request; not for the main thread: it opens files.
 
     Parameters
@@ -32,8 +32,6 @@ def script_for(request: Request, *, out: str | None = None, kind: Literal["run",
         What was set.
     out
         Folder that it writes; named after image and method by default.
-    kind
-        ``"run"`` writes the labels to disk, ``"show"`` shows them where they are looked at.
 
     Returns
     -------
@@ -48,7 +46,6 @@ def script_for(request: Request, *, out: str | None = None, kind: Literal["run",
     check_request(request)
     sources = open_layers(request.images, request.level)
     opening = _opening(request, sources)
-    needs_viewer = "viewer.layers" in opening
     source = join_channels(sources)
     arguments = ["source", repr(request.method)]
     arguments += [f"{name}={value!r}" for name, value in request.settings.items()]
@@ -56,26 +53,18 @@ def script_for(request: Request, *, out: str | None = None, kind: Literal["run",
     arguments += [f"region={region!r}"] if region is not None else []
     name = out or f"{source.name}-{request.method}.zarr"
     return "\n".join([
-        *_beginning(kind, needs_viewer=needs_viewer),
+        *_beginning(needs_viewer="viewer.layers" in opening),
         f"source = {opening}",
         f"plan = {_call('nsp.plan', arguments)}",
-        *_ending(kind, name, needs_viewer=needs_viewer),
+        "print(plan)",
+        f"result = {_call('nsp.run', ['plan', repr(name)])}",
         "",
     ])  # fmt: skip
 
 
-def _beginning(kind: str, *, needs_viewer: bool) -> list[str]:
+def _beginning(*, needs_viewer: bool) -> list[str]:
     head = ["# For napari's console: some of the image is in memory."] if needs_viewer else []
-    napari = ["import napari"] if kind == "show" and not needs_viewer else []
-    blank = [""] if napari else []
-    return [*head, *napari, *blank, "import napari_superpixels as nsp", ""]
-
-
-def _ending(kind: str, out: str, *, needs_viewer: bool) -> list[str]:
-    if kind == "run":
-        return ["print(plan)", f"result = {_call('nsp.run', ['plan', repr(out)])}"]
-    show = "layer = nsp.show(viewer, plan)"
-    return [show] if needs_viewer else ["viewer = napari.Viewer()", show, "napari.run()"]
+    return [*head, "import napari_superpixels as nsp", ""]
 
 
 def _opening(request: Request, sources: Sequence[Source]) -> str:

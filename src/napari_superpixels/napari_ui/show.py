@@ -7,9 +7,9 @@ from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import InputError
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
+from napari_superpixels.napari_ui.placement import place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
-from napari_superpixels.napari_ui.wanted import place_on
 from napari_superpixels.napari_ui.wording import layer_name
 from napari_superpixels.napari_ui.world import layer_place
 

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.napari_ui.layer_facts import OURS
 from napari_superpixels.napari_ui.placement import Placement
-
-METADATA_KEY = "napari_superpixels"
-"""Under which our own layers keep what they are, in `layer.metadata`."""
 
 CHANNEL_NAMES = ("c", "channel", "channels")
 
@@ -33,6 +31,8 @@ class LayerSnapshot:
     """Where it lies."""
     opened: Mapping[str, Any] | None = None
     """`Source.opened`, where our reader made the layer."""
+    arrays: tuple[str, ...] = ()
+    """Names of the arrays that it had then, the finest first."""
     channel: int | None = None
     """Which channel of that image it shows, where it is one of several layers."""
     path: str | None = None
@@ -43,7 +43,7 @@ class LayerSnapshot:
     @classmethod
     def of(cls, layer: Any) -> Self:
         """Take a snapshot of a napari layer, bare or in the proxy that plugins are given."""
-        ours = layer.metadata.get(METADATA_KEY, {})
+        ours = layer.metadata.get(OURS, {})
         multiscale = bool(layer.multiscale)
         return cls(
             name=str(layer.name),
@@ -51,6 +51,7 @@ class LayerSnapshot:
             rgb=bool(getattr(layer, "rgb", False)),
             placement=Placement.of(layer),
             opened=ours.get("opened"),
+            arrays=tuple(ours.get("arrays", ())),
             channel=ours.get("channel"),
             path=layer.source.path,
             multiscale=multiscale,
@@ -101,8 +102,8 @@ class LayerSnapshot:
         if self.ndim > 4 or any(label in CHANNEL_NAMES for label in labels):
             raise InputError(
                 f"The layer {self.name!r} has the axes {', '.join(labels)} of sizes "
-                f"{self.shape()}, but superpixels need t, z, y, x at most; split its channels with "
-                f"Layer > Split Stack."
+                f"{self.shape()}, but superpixels need t, z, y, x at most; right-click it in "
+                f"the layer list and choose Split Stack."
             )
         named = [LETTERS.get(label, "?") for label in labels[:-2]]
         letters = "".join(_fill(named)) + "yx"
@@ -143,13 +144,8 @@ class PolygonsSnapshot:
 
 def _levels(data: Any, *, multiscale: bool) -> tuple[Any, ...]:
     if not multiscale:
-        return (_bare(data),)
-    return tuple(_bare(data[i]) for i in range(len(data)))
-
-
-def _bare(array: Any) -> Any:
-    """Return an array without the proxy that napari puts around classes of its own and of ours."""
-    return getattr(array, "__wrapped__", array)
+        return (data,)
+    return tuple(data[i] for i in range(len(data)))
 
 
 def _fill(named: list[str]) -> list[str]:

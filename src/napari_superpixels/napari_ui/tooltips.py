@@ -2,7 +2,7 @@
 
 TOOLTIPS = {
     "images": "Image layers to cut into superpixels; several on one grid are taken as channels. "
-    "With none chosen, the active one is taken.",
+    "Until you choose, those of the active layer's file are chosen.",
     "level": "Resolution to work on: width and height in pixels, and the length of a pixel in "
     "micrometers where it is known; the finest comes first.",
     "method": "How pixels are assigned to superpixels.",

@@ -1,15 +1,15 @@
 """What the form says as a request, its plan, and where what is shown of it lies."""
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Shapes
 
-from napari_superpixels.engine.warm import warm_up
 from napari_superpixels.napari_ui.form import VIEW, WHOLE, Form
-from napari_superpixels.napari_ui.placement import Placement
 from napari_superpixels.napari_ui.regions import region_of_shapes, region_of_view
 from napari_superpixels.napari_ui.resolve import Request, resolve
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
+from napari_superpixels.napari_ui.warming import make_ready
 
 if TYPE_CHECKING:
     import napari.viewer
@@ -46,6 +46,7 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
         assert region in (WHOLE, VIEW), f"unknown region {region}"
     return Request(
         images=tuple(LayerSnapshot.of(layer) for layer in layers),
+        measured=form.measured,
         level=level,
         method=form.method.value,
         settings=form.settings(),
@@ -54,28 +55,26 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
     )
 
 
-def plan_of(request: Request) -> "Plan":
+def plan_of(request: Request, cancel: threading.Event) -> "Plan":
     """Return the plan of a request, its kernels ready; reads and compiles, so off the main thread.
+
+    Parameters
+    ----------
+    request
+        What to plan.
+    cancel
+        Set it where the plan is not wanted any more.
 
     Raises
     ------
+    Cancelled
+        If it is not wanted any more.
     SuperpixelsError
         If it cannot be planned.
     """
-    plan = resolve(request)
-    warm_up(plan.method, plan.facts)
+    plan = resolve(request, cancel)
+    make_ready(plan.method, plan.facts, cancel)
     return plan
-
-
-def place_on(image: LayerSnapshot, level: int) -> Placement:
-    """Return where labels of a whole level of an image layer lie.
-
-    Raises
-    ------
-    InputError
-        If the layer has no such level.
-    """
-    return image.placement.at_level(image.factors(level))
 
 
 def _mask(layer: Any) -> Any:

@@ -4,7 +4,9 @@ Nothing is decided or computed here. `Form` holds the fields, `Panel` lays them 
 `Run` do the work off the main thread; this class passes word between them.
 """
 
-from functools import partial
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
@@ -15,16 +17,20 @@ from qtpy.QtGui import QGuiApplication
 from napari_superpixels.errors import InputError, SuperpixelsError
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.asking import ask
-from napari_superpixels.napari_ui.background import Job
+from napari_superpixels.napari_ui.background import Latest
 from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.form import Form
+from napari_superpixels.napari_ui.inputs import Inputs
+from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.layout import Panel
+from napari_superpixels.napari_ui.outputs import unused_path
 from napari_superpixels.napari_ui.parameters import Parameters
-from napari_superpixels.napari_ui.placement import Placement
+from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.preview import Preview, Wish
 from napari_superpixels.napari_ui.running import Errand, Finished, Listeners, Run
 from napari_superpixels.napari_ui.script import script_for
+from napari_superpixels.napari_ui.snapshot import LayerSnapshot
 from napari_superpixels.napari_ui.wanted import request_of
 from napari_superpixels.napari_ui.warming import begin_to_warm
 from napari_superpixels.napari_ui.wording import PREPARING, layer_name, run_sentence
@@ -46,8 +52,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
 
     The fields are attributes with a ``value``: ``images`` (a list of layers), ``level``,
     ``method``, ``step`` (pixels), ``step_um`` (micrometers), ``unit`` (``"px"`` or ``"um"``),
-    ``mask``, ``region``, ``boundaries``, ``folder``, ``output``, ``device``; ``parameter(name)``
-    is a method's own.
+    ``mask``, ``region``, ``boundaries``, ``folder``, ``output``; ``parameter(name)`` is a method's
+    own.
 
     Parameters
     ----------
@@ -73,9 +79,11 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._run: Run | None = None
         self._seen: list[Any] = []  # image layers of the preview
         self._run_of: list[Any] = []  # image layers of the run
-        self._copying: Job[str] | None = None
+        self._copying: Latest[str] = Latest()
+        self._keeper = Keeper(self._settings_folder)
         self._warm, self._of_preview = False, ""
-        self._settled = QTimer()
+        self._settled, self._orphaned = QTimer(), QTimer()
+        self._inputs = Inputs(self._input_moved, self._settled.start)
         self._connect()
         self._closing = Closing(self.native, self._close_work, self._stop_work)
         self._panel.tell(PREPARING)
@@ -91,7 +99,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     @property
     def settled(self) -> bool:
         """Whether the last change was acted on."""
-        return not self._settled.isActive()
+        return not self._settled.isActive() and self._keeper.done
 
     @property
     def sentence(self) -> str:
@@ -130,10 +138,12 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         try:
             wish, layers = self._wish(), self.form.image_layers()
         except SuperpixelsError as error:
-            self.stop_preview()
             show_error(str(error))
+            if not self._preview.on:
+                self._preview_ended()
             return
         self._seen = layers
+        self._inputs.listen_to(layers, self.form.other_layers)
         self._panel.show_preview(on=True)
         self._preview.show(wish)
 
@@ -175,14 +185,11 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         except SuperpixelsError as error:
             show_error(str(error))
             return
-        out = str(errand.output.folder / errand.output.name)
-        self._drop_copying()
-        self._copying = Job(partial(script_for, errand.request, out=out, kind="run"), self._copied)
 
-    def _drop_copying(self) -> None:
-        """Let a script that is still to come be told to nobody."""
-        if self._copying is not None:
-            self._copying.drop()
+        def work(_: threading.Event) -> str:
+            return script_for(errand.request, out=str(unused_path(errand.output)))
+
+        self._copying.begin(work, self._copied)
 
     def _copied(self, text: str) -> None:
         clipboard = QGuiApplication.clipboard()
@@ -191,8 +198,23 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._panel.tell("The script is on the clipboard.")
 
     def reset_choices(self, *_: Any) -> None:
-        """Offer the layers that are there now."""
-        self.form.reset_choices()
+        """Offer the layers that are there now; where one is missed the preview stops."""
+        for sentence in self.form.reset_choices():
+            if self._preview.on:
+                self._orphaned.start()
+            show_info(sentence)
+
+    def _active_changed(self, _: Any = None) -> None:
+        self.form.choose_what_is_meant()
+
+    def _input_moved(self) -> None:
+        """Follow an image that was moved; plan anew where labels depend on where it lies."""
+        form = self.form
+        form.level.reset_choices()
+        image = LayerSnapshot.of(self._seen[0])
+        alone = self._preview.move(place_on(image, form.level.value))
+        if not alone or form.in_um or form.other_layers or len(self._seen) > 1:
+            self._settled.start()
 
     def _connect(self) -> None:
         form, buttons = self.form, self._panel.buttons
@@ -207,6 +229,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         form.method.changed.connect(self._method_changed)
         form.images.changed.connect(form.level.reset_choices)
         self._watch_parameters(form.parameters)
+        # Whoever removes several layers has a list of them, and is not done yet.
+        self._orphaned.setSingleShot(True)
+        self._orphaned.timeout.connect(self.stop_preview)
         self._settled.setSingleShot(True)
         self._settled.setInterval(SETTLE_MS)
         self._settled.timeout.connect(self._settle)
@@ -214,6 +239,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         for event in (events.inserted, events.removed, events.reordered):
             event.connect(self.reset_choices)
         events.removed.connect(self._layer_removed)
+        self._viewer.layers.selection.events.active.connect(self._active_changed)
 
     def _watch_parameters(self, parameters: Parameters) -> None:
         for field in parameters.fields:
@@ -246,7 +272,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             self._tell_preview(self.form.lacking)
 
     def _remember(self, _: Any = None) -> None:
-        remembered.save(self._settings_folder, self.form.remembered())
+        self._keeper.keep(self.form.remembered())
 
     def _preview_clicked(self, checked: bool) -> None:  # noqa: FBT001 - of Qt
         if checked:
@@ -288,6 +314,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
 
     def _preview_ended(self) -> None:
         self._seen = []
+        self._inputs.drop()
         self._panel.show_preview(on=False)
         self._tell_preview("")
 
@@ -302,9 +329,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     def _run_moved(self, progress: "Progress", step: int) -> None:
         self._panel.show_progress(progress, run_sentence(progress, step))
 
-    def _run_asked(self, plan: "Plan", answer: "Answer") -> None:
+    def _run_asked(self, plan: "Plan", answer: "Answer") -> Callable[[], None]:
         self._panel.tell("Run: waiting for an answer.")
-        ask(self.native, plan, answer)
+        return ask(self.native, plan, answer)
 
     def _run_finished(self, errand: Errand, finished: Finished) -> None:
         data, keywords, _ = finished.layer
@@ -312,17 +339,20 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         layer = self._viewer.add_labels(data, **keywords)
         if finished.borders is not None:
             place = Placement.of(layer).as_layer_kwargs()
-            finished.borders.show(self._viewer, layer, place)
-        report = finished.report
-        self._panel.tell(f"Run: {report.superpixels:,} superpixels in {finished.path.name}.")
+            finished.borders.add_over(self._viewer, layer, place)
 
-    def _run_ended(self) -> None:
+    def _run_ended(self, outcome: str) -> None:
+        """Say how it ended; where there is nothing to say, how the preview is."""
         self._run, self._run_of = None, []
         self._panel.show_run(on=False)
+        if outcome:
+            self._panel.tell(outcome)
+        else:
+            self._tell_preview(self._of_preview)
 
     def _layer_removed(self, event: Any) -> None:
         if any(event.value == layer for layer in self._seen):
-            self.stop_preview()
+            self._orphaned.start()
         if self._run is not None and any(event.value == layer for layer in self._run_of):
             self._run.cancel(f"The layer {event.value.name} was removed and its run cancelled")
 
@@ -337,9 +367,13 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._preview.stop()
 
     def _disconnect(self) -> None:
-        self._settled.stop()
+        for timer in (self._settled, self._orphaned):
+            with suppress(RuntimeError):  # Qt may have gone first, at the interpreter's end
+                timer.stop()
+        self._inputs.drop()
         self._warming.drop()
-        self._drop_copying()
+        self._copying.drop()
+        self._remember()
         if self._run is not None:
             self._run.abandon()
             self._run = None
@@ -347,3 +381,4 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         for event in (events.inserted, events.removed, events.reordered):
             event.disconnect(self.reset_choices)
         events.removed.disconnect(self._layer_removed)
+        self._viewer.layers.selection.events.active.disconnect(self._active_changed)

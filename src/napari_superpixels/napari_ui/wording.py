@@ -8,7 +8,8 @@ from napari_superpixels.models.registry import needs_weights
 if TYPE_CHECKING:
     from napari_superpixels.engine.live import LiveStatus
 
-PREPARING = "Preparing kernels, once; this may take some seconds."
+PREPARING = "Preparing kernels, once on this machine; this may take a minute or two."
+OUT_OF_DATE = "Preview: out of date; it goes on when the settings can be used."
 KINDS = {
     "exact": "Preview: exact, as a run gives it.",
     "approximate": "Preview: approximate at this zoom; zoom in for exact labels.",
@@ -43,6 +44,14 @@ def step_text(settings: "dict[str, object]") -> str:
     return f"{settings['step']}px"
 
 
+def lost_sentence(name: str, what: str) -> str:
+    """Return that a layer is gone which the form named as its mask or region."""
+    return (
+        f"The layer {name}, chosen as {what}, was removed; choose another {what}, or go on "
+        f"without one."
+    )
+
+
 def preview_sentence(kind: str, status: "LiveStatus") -> str:
     """Return what a preview shows at present."""
     if status.waiting and kind != "cells":
@@ -58,7 +67,7 @@ def run_sentence(progress: Progress, step_px: int) -> str:
     if not progress.tiles:
         return "Run: planning."
     rate, left = progress.pixels_per_second, progress.seconds_left
-    words = [f"{progress.done} of {progress.tiles} super-tiles"]
+    words = [f"{progress.done} of {progress.tiles} tiles"]
     if rate:
         words.append(f"{rate / 1e6:.1f} Mpx/s, {rate / step_px**2:,.0f} superpixels/s")
     if left is not None:

@@ -126,8 +126,47 @@ def test_boundaries_come_and_go_and_follow(panel: Any, cells: Any, viewer: Any, 
     panel.boundaries.value = True
     assert len(viewer.layers) == 3
     viewer.layers.remove(viewer.layers[1])
-    assert viewer.layers == [cells]
+    until(lambda: viewer.layers == [cells])
     assert not panel.previewing
+
+
+def test_all_layers_may_be_removed_at_once(panel: Any, cells: Any, viewer: Any, until: Any) -> None:
+    panel.boundaries.value = True
+    panel.preview()
+    until(lambda: len(viewer.layers) == 3)
+    viewer.layers.select_all()
+    viewer.layers.remove_selected()
+    until(lambda: not panel.previewing)
+    assert _names(viewer) == []
+
+
+def test_after_a_run_the_preview_comes_back_when_something_changes(
+    panel: Any, cells: Any, viewer: Any, until: Any
+) -> None:
+    panel.preview()
+    until(lambda: len(viewer.layers) == 2)
+    layer = viewer.layers[1]
+    panel.run()
+    until(lambda: not panel.running)
+    assert not layer.visible
+    panel.step.value = 12
+    until(lambda: layer.visible and layer.name == "cells slic 12px (preview)")
+
+
+def test_a_preview_outlives_settings_that_cannot_be_used(
+    panel: Any, cells: Any, viewer: Any, until: Any, told: list[str]
+) -> None:
+    panel.preview()
+    until(lambda: _exact(panel))
+    layer = viewer.layers[1]
+    panel.step.value = 500
+    until(lambda: "out of date" in panel.sentence)
+    assert "500" in told[-1]
+    assert viewer.layers == [cells, layer]
+    assert panel.previewing
+    panel.step.value = 12
+    until(lambda: layer.name == "cells slic 12px (preview)")
+    until(lambda: _exact(panel))
 
 
 def test_a_run_gives_the_labels_of_the_shell_on_the_image(

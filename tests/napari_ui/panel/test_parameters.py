@@ -14,6 +14,7 @@ from napari_superpixels.napari_ui.parameters import (
     field_of,
     label_of,
     step_field,
+    step_um_field,
     tooltip,
 )
 
@@ -43,7 +44,7 @@ def test_each_type_has_a_field_that_holds_its_values(name: str, value: Any) -> N
     assert type(field.value) is type(value)
 
 
-@pytest.mark.parametrize("value", [0, 10, "7", None, 2.5])
+@pytest.mark.parametrize("value", [0, 10, "7", None, 2.5, True])
 def test_a_value_that_is_not_allowed_gives_way_to_the_default(value: Any) -> None:
     assert field_of(_setting("count"), value).value == 3
 
@@ -96,3 +97,31 @@ def test_what_was_changed_is_told_and_can_be_begun_with() -> None:
 def test_the_step_has_the_bounds_of_the_method() -> None:
     field = step_field()
     assert (field.value, field.min, field.max) == (16, 2, 118)
+
+
+def test_a_number_beyond_any_field_gives_way_to_the_default() -> None:
+    boundless = Setting(name="size", default=1.5, about=About(text="A size."))
+    assert field_of(boundless, 1e9).value == 1.5
+    assert field_of(boundless, float("nan")).value == 1.5
+
+
+@pytest.mark.parametrize("um", [0.0001, 0.0016, 0.064, 8.0, 1250.5])
+def test_a_step_of_any_microscope_can_be_entered(um: float) -> None:
+    field = step_um_field(8.0)
+    field.value = um
+    assert field.value == um
+    assert step_um_field(um).value == um
+
+
+def test_a_step_that_is_out_of_bounds_becomes_the_nearest() -> None:
+    assert step_um_field(1e9).value == 1e6
+    assert step_um_field(-1.0).value == 0.0001
+    field = step_um_field(0.064)
+    with pytest.raises(ValueError, match="outside"):
+        field.value = 0.0
+
+
+def test_the_step_in_micrometers_goes_by_a_part_of_itself() -> None:
+    field = step_um_field(0.064)
+    field.native.stepUp()
+    assert field.value == pytest.approx(0.065)

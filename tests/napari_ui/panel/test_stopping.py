@@ -32,7 +32,7 @@ def begun(panel: Any, large: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -
     _small_windows(monkeypatch)
     panel.step.value = STEP
     panel.run()
-    until(lambda: panel.sentence.startswith("Run: ") and "super-tiles" in panel.sentence)
+    until(lambda: panel.sentence.startswith("Run: ") and "tiles" in panel.sentence)
     until(lambda: not panel.sentence.startswith("Run: 0 of"))
     assert panel.running
     return panel
@@ -180,7 +180,7 @@ def look():
     if panel.ready and not panel.previewing:
         panel.preview()
         panel.run()
-    if panel.running and len(viewer.layers) == 3 and "super-tiles" in panel.sentence:
+    if panel.running and len(viewer.layers) == 3 and "tiles" in panel.sentence:
         timer.stop()
         dock.window().close()
 

@@ -1,0 +1,40 @@
+"""The panel in a narrow dock: nothing is cut that cannot be scrolled or chosen."""
+
+from typing import Any
+
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLabel
+
+from napari_superpixels.models.registry import METHODS
+from napari_superpixels.napari_ui.widget import SuperpixelsWidget
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("points", [9, 12])
+def test_labels_are_shown_whole_in_300_pixels(
+    make_napari_viewer: Any, until: Any, no_threads: Any, method: str, points: int
+) -> None:
+    viewer = make_napari_viewer(show=True)
+    panel = SuperpixelsWidget(viewer)
+    panel.method.value = method
+    font = panel.native.font()
+    font.setPointSize(points)
+    panel.native.setFont(font)
+    dock = viewer.window.add_dock_widget(panel, name="superpixels")
+    viewer.window._qt_window.resizeDocks([dock], [300], Qt.Orientation.Horizontal)
+    until(lambda: panel.ready)
+    assert dock.width() <= 310
+    labels = [one for one in panel.native.findChildren(QLabel) if one.isVisible()]
+    texts = [one.text() for one in labels]
+    assert {"Compactness", "Boundaries", "Iterations"} <= set(texts)
+    for label in labels:
+        if not label.wordWrap():
+            assert label.width() >= label.fontMetrics().horizontalAdvance(label.text())
+    viewer.close()
+
+
+def test_what_computes_is_told_and_not_asked(panel: Any) -> None:
+    texts = [label.text() for label in panel.native.findChildren(QLabel)]
+    assert any(text.startswith("CPU, ") for text in texts)
+    assert not hasattr(panel.form, "device")
