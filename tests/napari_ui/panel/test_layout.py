@@ -7,6 +7,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel
 
 from napari_superpixels.models.registry import METHODS
+from napari_superpixels.napari_ui.parameters import label_of, parameters_of
 from napari_superpixels.napari_ui.widget import SuperpixelsWidget
 
 
@@ -27,7 +28,8 @@ def test_labels_are_shown_whole_in_300_pixels(
     assert dock.width() <= 310
     labels = [one for one in panel.native.findChildren(QLabel) if one.isVisible()]
     texts = [one.text() for one in labels]
-    assert {"Compactness", "Boundaries", "Iterations"} <= set(texts)
+    own = {label_of(one) for one in parameters_of(method)}
+    assert {"Boundaries", *own} <= set(texts)
     for label in labels:
         if not label.wordWrap():
             assert label.width() >= label.fontMetrics().horizontalAdvance(label.text())
