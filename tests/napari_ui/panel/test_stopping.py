@@ -59,23 +59,6 @@ def begun(panel: Any, large: Any, until: Any, gate: threading.Event) -> Any:
     return panel
 
 
-<<<<<<< HEAD
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have runs cut into windows of 256 px, so that there is much to stop between."""
-    from dataclasses import replace
-
-    plan_of = running.plan_of
-
-    def small(request: Any, cancel: Any = None) -> Any:
-        plan = plan_of(request, cancel)
-        cells = 256 // plan.method.step
-        return replace(plan, core=(cells, cells), chunk=(cells, cells))
-
-    monkeypatch.setattr(running, "plan_of", small)
-
-
-=======
->>>>>>> f2
 def _partial(folder: Path) -> Path:
     return partial_path(folder / f"large slic {STEP}px.zarr")
 
