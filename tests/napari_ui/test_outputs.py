@@ -95,3 +95,9 @@ def test_a_script_writes_where_nothing_lies(tmp_path: Path) -> None:
     (tmp_path / "cells.zarr").mkdir()
     partial_path(tmp_path / "cells 2.zarr").mkdir()
     assert unused_path(output) == tmp_path / "cells 3.zarr"
+
+
+def test_a_place_that_another_is_writing_at_is_stepped_around(tmp_path: Path) -> None:
+    wanted = Output(tmp_path, "a.zarr", typed=False)
+    _begin(_plan(), tmp_path / "a.zarr")
+    assert place_for(wanted, _plan(), {tmp_path / "a.zarr"}).path.name == "a 2.zarr"

@@ -103,6 +103,7 @@ class LiveLayers:
     def replace(self, shown: Shown) -> None:
         """Show something else; what the user did to the layers stays."""
         self._shown.view.close()
+        self._said = ""  # somebody may have said something else in the meantime
         self._shown, self._care.mailbox = shown, shown.mailbox
         self._labels.put(shown.view.labels, _labels_name(shown), shown.place, shown.colours)
         if self._borders is not None:

@@ -66,9 +66,8 @@ def place_for(output: Output, plan: "Plan", taken: Collection[Path] = ()) -> Pla
     first = _first(output)
     if output.typed:
         return Place(first, resume=RunState(partial_path(first)).manifest_path.exists())
-    return next(
-        place for path in _numbered(first) if path not in taken and (place := _free(path, plan))
-    )
+    free = (_free(path, plan) for path in _numbered(first) if path not in taken)
+    return next(place for place in free if place is not None)
 
 
 def unused_path(output: Output) -> Path:

@@ -124,5 +124,5 @@ def test_micrometers_of_an_electron_microscope(
     panel.step_um.value = 0.064
     panel.run()
     until(lambda: not panel.running)
-    facts = viewer.layers["em slic 0.064um"].metadata["napari_superpixels"]["provenance"]
+    facts = viewer.layers["em slic 16px"].metadata["napari_superpixels"]["provenance"]
     assert facts["lattice"]["step_px"] == [16, 16]

@@ -127,7 +127,7 @@ def test_a_mask_or_region_that_is_removed_stops_the_preview_and_is_told(
     drawn = viewer.add_shapes([box], name="drawn", scale=cells.scale, translate=cells.translate)
     shown(**{field: drawn})
     viewer.layers.remove(drawn)
-    assert not panel.previewing
+    until(lambda: not panel.previewing)
     assert list(viewer.layers) == [cells]
     until(lambda: panel.settled)
     assert not panel.previewing

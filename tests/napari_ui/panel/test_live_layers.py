@@ -92,7 +92,7 @@ def test_borders_of_a_run_go_with_its_labels(
     panel.run()
     until(lambda: not panel.running)
     viewer.layers.remove(viewer.layers[1])
-    assert list(viewer.layers) == [cells]
+    until(lambda: list(viewer.layers) == [cells])
     no_threads()
 
 

@@ -159,11 +159,12 @@ def test_a_preview_outlives_settings_that_cannot_be_used(
     panel.preview()
     until(lambda: _exact(panel))
     layer = viewer.layers[1]
-    panel.step.value = 500
+    panel.unit.value = "um"  # of an image whose pixels have no size
     until(lambda: "out of date" in panel.sentence)
-    assert "500" in told[-1]
+    assert "micrometers" in told[-1]
     assert viewer.layers == [cells, layer]
     assert panel.previewing
+    panel.unit.value = "px"
     panel.step.value = 12
     until(lambda: layer.name == "cells slic 12px (preview)")
     until(lambda: _exact(panel))

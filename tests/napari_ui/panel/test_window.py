@@ -180,4 +180,4 @@ def test_boundaries_of_a_finished_layer_follow_it(window: Any, until: Any, tmp_p
     done.visible = False
     assert not borders.visible
     viewer.layers.remove(done)
-    assert len(viewer.layers) == 1
+    until(lambda: len(viewer.layers) == 1)
