@@ -48,8 +48,10 @@ def _imported(path: Path) -> Iterator[str]:
 
 
 def _third_party(folder: str) -> set[str]:
-    modules = {name for path in (ROOT / folder).rglob("*.py") for name in _imported(path)}
-    others = modules - set(sys.stdlib_module_names) - {"napari_superpixels"}
+    files = sorted((ROOT / folder).rglob("*.py"))
+    modules = {name for path in files for name in _imported(path)}
+    beside = {path.stem for path in files if folder == "benchmarks"}  # scripts import one another
+    others = modules - set(sys.stdlib_module_names) - {"napari_superpixels"} - beside
     return {DISTRIBUTIONS.get(module, _name(module)) for module in others}
 
 
