@@ -54,7 +54,7 @@ def show_labels() -> None:
     """Let napari colour labels of both types, as a viewer does, without one."""
     for dtype in (np.uint32, np.uint64):
         for shape in ((8,), (8, 8)):  # what is under the cursor is a row; what is seen, a plane
-            Labels(np.ones(shape, dtype))
+            Labels(np.ones(shape, dtype), multiscale=False)
 
 
 def _mark() -> Path | None:
