@@ -95,7 +95,7 @@ class Person:
         """Press Run, and Cancel while it computes; what is done is kept."""
         before = list(self.viewer.layers)
         self.panel.run()
-        self.until(lambda: "tiles" in self.panel.sentence, "the run computes")
+        self.until(lambda: " tiles, " in self.panel.sentence, "the run computes")
         self.panel.cancel()
         self.until(lambda: not self.panel.running, "the run is cancelled")
         assert list(self.viewer.layers) == before, "a cancelled run gave layers"

@@ -108,6 +108,7 @@ def plan(
     *,
     region: "Region | None" = None,
     window: int | tuple[int, int] | None = None,
+    cancel: threading.Event | None = None,
     **settings: Any,
 ) -> "Plan":
     """Decide how an image will be computed; reads at most 64 MB, to measure statistics.
@@ -123,6 +124,8 @@ def plan(
         Labels are those of the whole image.
     window
         Edge of a window in pixels; chosen for you when left out. Never changes the labels.
+    cancel
+        Set it, from any thread, to stop measuring; then `Cancelled` is raised.
     **settings
         Parameters of the method when it is given by name: ``step`` in pixels, or ``step_um`` in
         micrometers; ``compactness``; ``iterations``.
@@ -140,7 +143,7 @@ def plan(
     from napari_superpixels.engine.measure import measure
 
     made = _make_plan(open(source), method, region, window, settings)
-    return replace(made, statistics=measure(made.source)) if made.deferred else made
+    return replace(made, statistics=measure(made.source, cancel)) if made.deferred else made
 
 
 def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`

@@ -26,6 +26,10 @@ class OutputError(SuperpixelsError, OSError):
     """An output that exists already, belongs to another plan, or is in use."""
 
 
+class TakenError(OutputError):
+    """An output that exists already or is being written; another name may be free."""
+
+
 class IncompleteRunError(SuperpixelsError, RuntimeError):
     """A run that ended with super-tiles missing; what is done can be resumed."""
 

@@ -11,7 +11,7 @@ from napari_superpixels.napari_ui import resolve
 def test_an_image_is_measured_once_and_another_one_anew(monkeypatch):
     calls = []
     real = resolve.measure
-    monkeypatch.setattr(resolve, "measure", lambda source: calls.append(source) or real(source))
+    monkeypatch.setattr(resolve, "measure", lambda source, _: calls.append(source) or real(source))
     measured = resolve.Measured()
     image = np.random.default_rng(0).random((40, 40)).astype(np.float32)
     first = measured.statistics(open_source(image))

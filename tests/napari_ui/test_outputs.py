@@ -87,3 +87,15 @@ def test_what_is_no_name_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist"):
         place_for(Output(tmp_path / "no", "a.zarr", typed=False), _plan())
+
+
+def test_a_place_that_another_is_writing_at_is_stepped_around(tmp_path: Path) -> None:
+    wanted = Output(tmp_path, "a.zarr", typed=False)
+    _begin(_plan(), tmp_path / "a.zarr")
+    assert place_for(wanted, _plan(), {tmp_path / "a.zarr"}).path.name == "a 2.zarr"
+
+
+def test_a_file_is_no_folder_to_write_in(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("")
+    with pytest.raises(OutputError, match="notes is no folder but a file; choose another"):
+        place_for(Output(tmp_path / "notes", "a.zarr", typed=True), plan)

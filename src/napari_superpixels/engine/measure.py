@@ -5,13 +5,15 @@ chosen level whose corners follow an additive recurrence (the R2 sequence of Rob
 spread, without a random generator whose stream could change between library versions.
 """
 
+import threading
 from collections.abc import Iterable, Iterator
 from math import isqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_superpixels.io.source import Source
+from napari_superpixels.errors import Cancelled
+from napari_superpixels.io.source import Block, Source
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box
 
@@ -53,17 +55,29 @@ def places_to_measure(source: Source) -> list[tuple[int, Box]]:
     return list(sample_places(shape, planes, max(1, READ_BUDGET_BYTES // block), edge))
 
 
-def measure(source: Source) -> Statistics:
+def measure(source: Source, cancel: threading.Event | None = None) -> Statistics:
     """Measure the statistics of an image, reading at most 64 MB of it.
 
     Nodata, masked and non-finite pixels are not counted.
+
+    Parameters
+    ----------
+    source
+        The image.
+    cancel
+        Set it, from any thread, to stop between two blocks.
 
     Returns
     -------
     Statistics
         1st and 99th percentile, minimum and maximum of each channel; zeros without any valid pixel.
+
+    Raises
+    ------
+    Cancelled
+        If it was cancelled.
     """
-    blocks = (source.read(plane, box) for plane, box in places_to_measure(source))
+    blocks = (_read(source, *place, cancel) for place in places_to_measure(source))
     return summarise((block.pixels, block.valid) for block in blocks)
 
 
@@ -76,6 +90,12 @@ def is_blank(source: Source) -> bool:
         return False
     valid = (source.read(plane, box).valid for plane, box in places)
     return all(where is not None and not where.any() for where in valid)
+
+
+def _read(source: Source, plane: int, box: Box, cancel: threading.Event | None) -> Block:
+    if cancel is not None and cancel.is_set():
+        raise Cancelled("Measuring the image was cancelled.")
+    return source.read(plane, box)
 
 
 def summarise(

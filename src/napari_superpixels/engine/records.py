@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from napari_superpixels.errors import OutputError
+from napari_superpixels.errors import OutputError, TakenError
 
 STATE = ".run"
 """Folder inside the partial output; gone when the output is whole."""
@@ -131,7 +131,7 @@ class RunState:
         try:
             lock.acquire()
         except Timeout:
-            raise OutputError(
+            raise TakenError(
                 f"{self.partial} is being written by {_read_holder(holder)}; "
                 f"wait for it, or stop it, and resume."
             ) from None

@@ -30,7 +30,7 @@ from napari_superpixels.engine.records import RunState, check_folder, partial_pa
 from napari_superpixels.engine.stage import Stage, Task
 from napari_superpixels.engine.tile import describe_place
 from napari_superpixels.engine.work import LevelWork, WindowWork, open_arrays
-from napari_superpixels.errors import IncompleteRunError, OutputError
+from napari_superpixels.errors import IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
 from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
 from napari_superpixels.tiling import Box
@@ -143,11 +143,11 @@ def _check_name(out: Path) -> None:
 
 def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
     if out.exists():
-        raise OutputError(f"{out} exists already; remove it or choose another name.")
+        raise TakenError(f"{out} exists already; remove it or choose another name.")
     if resume and not state.partial.exists():
         raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")
     if not resume and state.manifest_path.exists():
-        raise OutputError(
+        raise TakenError(
             f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
         )
     check_folder(out.parent)

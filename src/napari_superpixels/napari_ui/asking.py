@@ -1,7 +1,10 @@
 """The question before a long run: the plan's table, with Run and Cancel."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from qtpy.compat import isalive
 from qtpy.QtGui import QFontDatabase
 from qtpy.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
 
@@ -10,8 +13,8 @@ if TYPE_CHECKING:
     from napari_superpixels.napari_ui.running import Answer
 
 
-def ask(parent: QWidget, plan: "Plan", answer: "Answer") -> QDialog:
-    """Show what a plan would do, without blocking; return the dialog, which is open.
+def ask(parent: QWidget, plan: "Plan", answer: "Answer") -> Callable[[], None]:
+    """Show what a plan would do, without blocking; return what takes the question away.
 
     Parameters
     ----------
@@ -37,4 +40,9 @@ def ask(parent: QWidget, plan: "Plan", answer: "Answer") -> QDialog:
     dialog.rejected.connect(lambda: answer(go_on=False))
     dialog.finished.connect(dialog.deleteLater)
     dialog.open()
-    return dialog
+    return partial(_take_away, dialog)
+
+
+def _take_away(dialog: QDialog) -> None:
+    if isalive(dialog):  # it goes with its window, too
+        dialog.reject()

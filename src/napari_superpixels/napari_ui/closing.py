@@ -6,7 +6,10 @@ floats, is not closed.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QObject
 from qtpy.QtWidgets import QWidget
 
@@ -46,6 +49,30 @@ class Closing(QObject):
     def _call(self, what: Callable[[], None]) -> None:
         self._then = self._gone = _nothing
         what()
+
+
+def when_window_goes(viewer: Any, then: Callable[[], None]) -> Callable[[], None]:
+    """Have something called when the window of a viewer is deleted; return what undoes that.
+
+    The X of a window removes no layers, so whatever looks after them must be told; and while
+    another window is open, nothing else ends. A viewer without a window is never gone.
+    """
+    window = getattr(viewer, "window", None)
+    if window is None:
+        return _nothing
+    bar = window.main_menu
+    told = partial(_call_once, then)
+    bar.destroyed.connect(told)
+
+    def undo() -> None:
+        if isalive(bar):
+            bar.destroyed.disconnect(told)
+
+    return undo
+
+
+def _call_once(then: Callable[[], None], *_: object) -> None:
+    then()
 
 
 def _nothing() -> None:

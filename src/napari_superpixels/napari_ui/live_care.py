@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QTimer
 
 from napari_superpixels.napari_ui.background import show
+from napari_superpixels.napari_ui.closing import when_window_goes
 from napari_superpixels.napari_ui.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class LiveCare:
         self._watch = partial(LiveCare._removed, self)
         viewer.layers.events.removed.connect(self._watch)
         leader.events.visible.connect(self._follow)
+        self._forget_window = when_window_goes(viewer, partial(LiveCare._window_gone, self))
 
     def add(self, layer: "napari.layers.Labels") -> None:
         """Look after a live layer, too."""
@@ -84,6 +86,7 @@ class LiveCare:
             self._timer.stop()
             self._viewer.layers.events.removed.disconnect(self._watch)
             self._leader.events.visible.disconnect(self._follow)
+            self._forget_window()
         self.layers = ()
 
     def _take_out(self, layer: "napari.layers.Labels") -> None:
@@ -98,6 +101,11 @@ class LiveCare:
         if event.value == self._leader or not self.layers:
             self.close()
             self._ended()
+
+    def _window_gone(self) -> None:
+        """The viewer goes, and the layers with it."""
+        self.stop()
+        self._ended()
 
     def _follow(self) -> None:
         for layer in self._without(self._leader):

@@ -1,7 +1,7 @@
 """Where a run writes: a name of its own, or the unfinished output of the same plan."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -43,7 +43,7 @@ def proposed_name(image: str, method: str, step: str) -> str:
     return re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", f"{image} {method} {step}").strip(" .") + SUFFIX
 
 
-def place_for(output: Output, plan: "Plan") -> Place:
+def place_for(output: Output, plan: "Plan", taken: Collection[Path] = ()) -> Place:
     """Return where a plan is to be written, and whether to go on with what lies there.
 
     Parameters
@@ -52,6 +52,8 @@ def place_for(output: Output, plan: "Plan") -> Place:
         What the user asked for. A proposed name that is in use is followed by a number.
     plan
         What will run; an unfinished output of the same plan is gone on with.
+    taken
+        Places that somebody else is writing at, so that a proposed name is none of them.
 
     Raises
     ------
@@ -67,7 +69,8 @@ def place_for(output: Output, plan: "Plan") -> Place:
     first = output.folder / (name if name.lower().endswith(SUFFIX) else name + SUFFIX)
     if output.typed:
         return Place(first, resume=RunState(partial_path(first)).manifest_path.exists())
-    return next(place for path in _numbered(first) if (place := _free(path, plan)))
+    free = (_free(path, plan) for path in _numbered(first) if path not in taken)
+    return next(place for place in free if place is not None)
 
 
 def _numbered(first: Path) -> Iterator[Path]:

@@ -1,11 +1,13 @@
 """The preview of one widget: planned off the main thread, replaced when a parameter changes."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.live import LiveView
-from napari_superpixels.napari_ui.background import Job, show
+from napari_superpixels.napari_ui.background import Latest, show
 from napari_superpixels.napari_ui.live_layer import LayerPlace
 from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
@@ -30,9 +32,9 @@ class Wish:
     """Memory that tiles may be kept in."""
 
 
-def open_view(wish: Wish) -> Shown:
+def open_view(wish: Wish, cancel: threading.Event) -> Shown:
     """Plan what is wanted and begin to look at it; reads the image, so never on the main thread."""
-    plan, mailbox = plan_of(wish.request), Mailbox()
+    plan, mailbox = plan_of(wish.request, cancel), Mailbox()
     view = LiveView(
         plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
     )
@@ -61,7 +63,7 @@ class Preview:
         ended: Callable[[], None],
     ) -> None:
         self._viewer, self._tell, self._ended = viewer, tell, ended
-        self._job: Job[Shown] | None = None
+        self._planning: Latest[Shown] = Latest(late=_close)
         self._live: LiveLayers | None = None
         self._wish: Wish | None = None
         self._boundaries = False
@@ -78,12 +80,11 @@ class Preview:
 
     def show(self, wish: Wish) -> None:
         """Show something, in the layers that are there if there are any."""
-        self._drop_job()
         self._wish = wish
         if self._live is not None:
             self._live.freeze()
         self._tell("Preview: planning.")
-        self._job = Job(lambda: open_view(wish), self._arrived, self._refused)
+        self._planning.begin(partial(open_view, wish), self._arrived, self._refused)
 
     def show_boundaries(self, *, wanted: bool) -> None:
         """Show borders too, or no more; also of previews to come."""
@@ -95,7 +96,7 @@ class Preview:
         """Move what is shown; return whether that is all, and nothing else is on its way."""
         if self._live is not None:
             self._live.move(place)
-        return self._live is not None and self._job is None
+        return self._live is not None and not self._planning.busy
 
     def hide(self) -> None:
         """Make the layers invisible."""
@@ -104,7 +105,7 @@ class Preview:
 
     def close(self) -> None:
         """Stop what computes the layers and remove them; may be called again."""
-        self._drop_job()
+        self._planning.drop()
         self._wish = None
         if self._live is not None:
             self._live.close()
@@ -112,19 +113,13 @@ class Preview:
 
     def stop(self) -> None:
         """Stop what computes the layers: the viewer goes, and they with it."""
-        self._drop_job()
+        self._planning.drop()
         self._wish = None
         if self._live is not None:
             self._live.stop()
             self._live = None
 
-    def _drop_job(self) -> None:
-        if self._job is not None:
-            self._job.drop(late=_close)
-            self._job = None
-
     def _arrived(self, shown: Shown) -> None:
-        self._job = None
         if self._live is not None and self._live.fits(shown):
             self._live.replace(shown)
             return
@@ -142,7 +137,7 @@ class Preview:
 
     def _gone(self) -> None:
         self._live = self._wish = None
-        self._drop_job()
+        self._planning.drop()
         self._ended()
 
 

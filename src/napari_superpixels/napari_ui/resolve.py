@@ -1,5 +1,6 @@
 """From what a user asked for in the window to a plan; everything here runs off the main thread."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -29,17 +30,19 @@ class Measured:
     def __init__(self) -> None:
         self._last: tuple[str, Statistics] | None = None
 
-    def statistics(self, source: Source) -> Statistics:
+    def statistics(self, source: Source, cancel: threading.Event | None = None) -> Statistics:
         """Return the statistics of an image; measured where they are not known.
 
         Raises
         ------
+        Cancelled
+            If it was cancelled.
         InputError
             If no pixel of it holds data.
         """
         last = self._last
         if last is None or last[0] != source.identity:
-            statistics = measure(source)
+            statistics = measure(source, cancel)
             if not any((*statistics.minimum, *statistics.maximum)) and is_blank(source):
                 raise InputError(
                     f"No pixel of {source.name} holds data; choose another image or mask."
@@ -68,11 +71,20 @@ class Request:
     """What is written, in pixels of the level; everything where it is None."""
 
 
-def resolve(request: Request) -> Plan:
+def resolve(request: Request, cancel: threading.Event | None = None) -> Plan:
     """Open what was asked for and plan it; reads as much as measuring the image needs.
+
+    Parameters
+    ----------
+    request
+        What was asked for.
+    cancel
+        Set it, from any thread, to stop measuring.
 
     Raises
     ------
+    Cancelled
+        If it was cancelled.
     SuperpixelsError
         In one sentence, if anything does not fit.
     """
@@ -80,7 +92,11 @@ def resolve(request: Request) -> Plan:
     region = region_of(request, source)
     method = resolve_method(source, request.method, dict(request.settings))
     plan = make_plan(source, method, region=region)
-    return replace(plan, statistics=request.measured.statistics(source)) if plan.deferred else plan
+    return (
+        replace(plan, statistics=request.measured.statistics(source, cancel))
+        if plan.deferred
+        else plan
+    )
 
 
 def region_of(request: Request, source: Source) -> dict[str, tuple[int, int]] | None:

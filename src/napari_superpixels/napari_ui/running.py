@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from napari.utils import progress as ActivityBar  # noqa: N812 - a class, whatever its name
-from napari.utils.notifications import show_info
+from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QTimer
 
 from napari_superpixels import api
@@ -17,9 +17,10 @@ from napari_superpixels.engine.events import Report
 from napari_superpixels.engine.live import CACHE_BYTES
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import partial_path
+from napari_superpixels.engine.run import RunResult
 from napari_superpixels.engine.tally import Progress, Tally
-from napari_superpixels.errors import Cancelled
-from napari_superpixels.napari_ui.background import Job, show
+from napari_superpixels.errors import Cancelled, TakenError
+from napari_superpixels.napari_ui.background import Job, sentence_of
 from napari_superpixels.napari_ui.finished import finished_layer
 from napari_superpixels.napari_ui.live_borders import Borders
 from napari_superpixels.napari_ui.outputs import Output, Place, place_for
@@ -80,12 +81,12 @@ class Listeners:
 
     moved: Callable[[Progress, int], None]
     """How far it is, and the step in pixels."""
-    asked: "Callable[[Plan, Answer], None]"
-    """Shows a plan, and passes on what the user answers."""
+    asked: "Callable[[Plan, Answer], Callable[[], None]]"
+    """Shows a plan, and passes on what the user answers; returns what takes the question away."""
     finished: Callable[[Errand, Finished], None]
     """The outcome."""
-    ended: Callable[[], None]
-    """That nothing runs any more, whatever the outcome."""
+    ended: Callable[[str], None]
+    """That nothing runs any more, and the outcome in a sentence; empty where there is none."""
 
 
 class Run:
@@ -106,19 +107,25 @@ class Run:
         self._plan: Plan | None = None
         self._place: Place | None = None
         self._reason = ""
-        self._asking = False
+        self._take_away: Callable[[], None] | None = None
         self._bar: ActivityBar | None = None
         self._timer = QTimer()
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._look)
-        self._job: Job[Any] = Job(partial(plan_of, errand.request), self._planned, self._failed)
+        self._job: Job[Any] = Job(
+            partial(plan_of, errand.request, self._cancel),
+            self._planned,
+            self._failed,
+            self._cancel,
+        )
         listeners.moved(Progress(), 1)
 
     def cancel(self, reason: str = "The run was cancelled") -> None:
         """Stop; the user is told why, and how to go on."""
         self._reason = reason
         self._cancel.set()
-        if self._asking:
+        if self._bar is None:  # nothing is computed yet, so nothing has to come to an end
+            self._job.drop()
             self._failed(Cancelled(reason))
 
     def abandon(self) -> None:
@@ -129,38 +136,46 @@ class Run:
 
     def _planned(self, plan: Plan) -> None:
         self._plan = plan
-        if self._cancel.is_set():
-            self._failed(Cancelled(""))
-        elif self.errand.ask and pixels_of(plan) > LONG_PX:
-            self._asking = True
-            self._listeners.asked(plan, self._answered)
+        if self.errand.ask and pixels_of(plan) > LONG_PX:
+            self._take_away = self._listeners.asked(plan, self._answered)
         else:
             self._start()
 
     def _answered(self, *, go_on: bool) -> None:
-        if not self._asking:  # cancelled in between
+        if self._take_away is None:  # it is taken away
             return
-        self._asking = False
+        self._take_away = None
         if go_on:
             self._start()
         else:
-            self._end()
+            self._end("")
 
     def _start(self) -> None:
         assert self._plan is not None, "planned first"
-        self._job = Job(partial(self._work, self._plan), self._finished, self._failed)
+        self._job = Job(partial(self._work, self._plan), self._finished, self._failed, self._cancel)
         self._bar = ActivityBar(total=0, desc=f"Superpixels of {self.errand.name}")
         self._timer.start()
 
     def _work(self, plan: Plan) -> Finished:
         """Compute and open the output; the only method that is not called on the main thread."""
-        self._place = place = place_for(self.errand.output, plan)
-        result = api.run(
-            plan, place.path, listener=self._tally, cancel=self._cancel, resume=place.resume
-        )
+        result = self._run_at_free_place(plan)
         layer = placed(finished_layer(result.path), self.errand, plan)
         borders = Borders(result.path, self.errand.cache_bytes) if self.errand.boundaries else None
         return Finished(plan, result.path, result.report, layer, borders)
+
+    def _run_at_free_place(self, plan: Plan) -> RunResult:
+        """Run; where another took the proposed place in between, at the next."""
+        taken: set[Path] = set()
+        while True:
+            self._place = place = place_for(self.errand.output, plan, taken)
+            try:
+                return api.run(
+                    plan, place.path, listener=self._tally, cancel=self._cancel, resume=place.resume
+                )
+            except TakenError:
+                if self.errand.output.typed:
+                    raise
+                taken.add(place.path)
 
     def _look(self) -> None:
         assert self._plan is not None, "planned first"
@@ -173,23 +188,28 @@ class Run:
     def _finished(self, finished: Finished) -> None:
         self._close()
         self._listeners.finished(self.errand, finished)
-        self._end()
+        count = finished.report.superpixels
+        self._end(f"Run: {count:,} superpixels in {finished.path.name}.")
 
     def _failed(self, error: BaseException) -> None:
-        self._asking = False
         self._close()
         if isinstance(error, Cancelled):
-            show_info(cancelled_sentence(self._reason, self._place))
+            sentence = cancelled_sentence(self._reason, self._place)
+            show_info(sentence)
         else:
-            show(error)
-        self._end()
+            sentence = sentence_of(error)
+            show_error(sentence)
+        self._end(sentence)
 
-    def _end(self) -> None:
+    def _end(self, outcome: str) -> None:
         self._close()
-        self._listeners.ended()
+        self._listeners.ended(outcome)
 
     def _close(self) -> None:
         self._timer.stop()
+        if self._take_away is not None:
+            take_away, self._take_away = self._take_away, None
+            take_away()
         if self._bar is not None:
             self._bar.close()
             self._bar = None

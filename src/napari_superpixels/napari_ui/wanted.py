@@ -1,5 +1,6 @@
 """What the form says as a request, its plan, and where what is shown of it lies."""
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Shapes
@@ -54,16 +55,25 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
     )
 
 
-def plan_of(request: Request) -> "Plan":
+def plan_of(request: Request, cancel: threading.Event) -> "Plan":
     """Return the plan of a request, its kernels ready; reads and compiles, so off the main thread.
+
+    Parameters
+    ----------
+    request
+        What to plan.
+    cancel
+        Set it where the plan is not wanted any more.
 
     Raises
     ------
+    Cancelled
+        If it is not wanted any more.
     SuperpixelsError
         If it cannot be planned.
     """
-    plan = resolve(request)
-    make_ready(plan.method, plan.facts)
+    plan = resolve(request, cancel)
+    make_ready(plan.method, plan.facts, cancel)
     return plan
 
 

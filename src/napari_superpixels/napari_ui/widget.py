@@ -4,7 +4,8 @@ Nothing is decided or computed here. `Form` holds the fields, `Panel` lays them 
 `Run` do the work off the main thread; this class passes word between them.
 """
 
-from functools import partial
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
@@ -15,19 +16,20 @@ from qtpy.QtGui import QGuiApplication
 from napari_superpixels.errors import InputError, SuperpixelsError
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.asking import ask
-from napari_superpixels.napari_ui.background import Job
+from napari_superpixels.napari_ui.background import Latest
 from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.inputs import Inputs
+from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.layout import Panel
 from napari_superpixels.napari_ui.parameters import Parameters
-from napari_superpixels.napari_ui.placement import Placement
+from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
 from napari_superpixels.napari_ui.preview import Preview, Wish
 from napari_superpixels.napari_ui.running import Errand, Finished, Listeners, Run
 from napari_superpixels.napari_ui.script import script_for
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
-from napari_superpixels.napari_ui.wanted import place_on, request_of
+from napari_superpixels.napari_ui.wanted import request_of
 from napari_superpixels.napari_ui.warming import begin_to_warm
 from napari_superpixels.napari_ui.wording import PREPARING, layer_name, run_sentence
 
@@ -75,6 +77,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._run: Run | None = None
         self._seen: list[Any] = []  # image layers of the preview
         self._run_of: list[Any] = []  # image layers of the run
+        self._copying: Latest[str] = Latest()
+        self._keeper = Keeper(self._settings_folder)
         self._warm, self._of_preview = False, ""
         self._settled = QTimer()
         self._inputs = Inputs(self._input_moved, self._settled.start)
@@ -91,7 +95,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     @property
     def settled(self) -> bool:
         """Whether the last change was acted on."""
-        return not self._settled.isActive()
+        return not self._settled.isActive() and self._keeper.done
 
     @property
     def sentence(self) -> str:
@@ -177,7 +181,11 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             show_error(str(error))
             return
         out = str(errand.output.folder / errand.output.name)
-        Job(partial(script_for, errand.request, out=out, kind="run"), self._copied)
+
+        def work(_: threading.Event) -> str:
+            return script_for(errand.request, out=out, kind="run")
+
+        self._copying.begin(work, self._copied)
 
     def _copied(self, text: str) -> None:
         clipboard = QGuiApplication.clipboard()
@@ -251,7 +259,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
             self.preview()
 
     def _remember(self, _: Any = None) -> None:
-        remembered.save(self._settings_folder, self.form.remembered())
+        self._keeper.keep(self.form.remembered())
 
     def _preview_clicked(self, checked: bool) -> None:  # noqa: FBT001 - of Qt
         if checked:
@@ -308,9 +316,9 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     def _run_moved(self, progress: "Progress", step: int) -> None:
         self._panel.show_progress(progress, run_sentence(progress, step))
 
-    def _run_asked(self, plan: "Plan", answer: "Answer") -> None:
+    def _run_asked(self, plan: "Plan", answer: "Answer") -> Callable[[], None]:
         self._panel.tell("Run: waiting for an answer.")
-        ask(self.native, plan, answer)
+        return ask(self.native, plan, answer)
 
     def _run_finished(self, errand: Errand, finished: Finished) -> None:
         data, keywords, _ = finished.layer
@@ -319,12 +327,15 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         if finished.borders is not None:
             place = Placement.of(layer).as_layer_kwargs()
             finished.borders.add_over(self._viewer, layer, place)
-        report = finished.report
-        self._panel.tell(f"Run: {report.superpixels:,} superpixels in {finished.path.name}.")
 
-    def _run_ended(self) -> None:
+    def _run_ended(self, outcome: str) -> None:
+        """Say how it ended; where there is nothing to say, how the preview is."""
         self._run, self._run_of = None, []
         self._panel.show_run(on=False)
+        if outcome:
+            self._panel.tell(outcome)
+        else:
+            self._tell_preview(self._of_preview)
 
     def _layer_removed(self, event: Any) -> None:
         if any(event.value == layer for layer in self._seen):
@@ -346,6 +357,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._settled.stop()
         self._inputs.drop()
         self._warming.drop()
+        self._copying.drop()
+        self._remember()
         if self._run is not None:
             self._run.abandon()
             self._run = None

@@ -1,14 +1,17 @@
 """Work off the main thread; outcomes on it."""
 
 import gc
+import subprocess
+import sys
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 import pytest
 
 from napari_superpixels.errors import Cancelled, InputError
-from napari_superpixels.napari_ui.background import Job, sentence_of, show
+from napari_superpixels.napari_ui.background import Job, Latest, sentence_of, show
 
 
 class _Ear:
@@ -87,11 +90,63 @@ def test_a_dropped_job_keeps_nobody_alive(no_threads: Any, gate: threading.Event
     assert gone() is None
 
 
+def test_a_dropped_job_is_told_to_stop(no_threads: Any) -> None:
+    cancel = threading.Event()
+    Job(cancel.wait, pytest.fail, cancel=cancel).drop()
+    no_threads()
+
+
+def test_one_job_at_a_time_and_of_those_that_wait_the_last(
+    until: Any, no_threads: Any, gate: threading.Event
+) -> None:
+    ear, late, begun, cancels = _Ear(), _Ear(), [], []
+    latest: Latest[int] = Latest(late.hear)
+
+    def work(number: int, cancel: threading.Event) -> int:
+        begun.append(number)
+        cancels.append(cancel)
+        gate.wait()
+        return number
+
+    for number in range(5):
+        latest.begin(partial(work, number), ear.hear)
+    until(lambda: begun)
+    assert cancels[0].is_set()
+    assert latest.busy
+    gate.set()
+    until(lambda: ear.heard)
+    assert (begun, late.heard, ear.heard, latest.busy) == ([0, 4], [0], [4], False)
+
+
+AT_THE_END = """
+import threading
+from qtpy.QtWidgets import QApplication
+from napari_superpixels.napari_ui.background import Job
+app = QApplication([])
+Job(threading.Event().wait, print)
+"""
+
+
+def test_no_job_keeps_python_from_its_end() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
         (InputError("One sentence; repair."), "One sentence; repair."),
-        (OSError(28, "No space left on device", "out.zarr"), "out.zarr: No space left on device;"),
+        (
+            OSError(28, "No space left on device", "out.zarr"),
+            "out.zarr: No space left on device; make room",
+        ),
+        (
+            OSError(5, "Input/output error", "in.svs"),
+            "in.svs: Input/output error; look whether the file",
+        ),
+        (FileNotFoundError(2, "No such file", "in.svs"), "moved or removed"),
         (MemoryError(), "not enough memory"),
         (RuntimeError("what\n  happened"), "(RuntimeError: what happened)"),
     ],

@@ -22,6 +22,10 @@ def clicked(
     return panel
 
 
+def _dialogs(panel: Any) -> list[QDialog]:
+    return [dialog for dialog in panel.native.findChildren(QDialog) if dialog.isVisible()]
+
+
 def _dialog(panel: Any) -> QDialog:
     (dialog,) = panel.native.findChildren(QDialog)
     return dialog
@@ -52,17 +56,33 @@ def test_cancel_leaves_it(clicked: Any, tmp_path: Path, told: list[str]) -> None
     assert not clicked.running
     assert list(tmp_path.iterdir()) == []
     assert told == []
+    assert "waiting" not in clicked.sentence
 
 
 def test_the_button_of_the_panel_cancels_the_question_too(
-    clicked: Any, tmp_path: Path, told: list[str]
+    clicked: Any, tmp_path: Path, told: list[str], until: Any
 ) -> None:
     clicked.cancel()
     assert not clicked.running
     assert list(tmp_path.iterdir()) == []
     assert len(told) == 1
-    _press(clicked, "Run")
-    assert not clicked.running
+    assert clicked.sentence == told[0]
+    assert not _dialogs(clicked)
+    clicked._panel.buttons["run"].click()
+    until(lambda: _dialogs(clicked))
+    assert len(_dialogs(clicked)) == 1
+    clicked.cancel()
+
+
+def test_a_question_goes_with_its_panel(
+    clicked: Any, viewer: Any, tmp_path: Path, told: list[str], no_threads: Any
+) -> None:
+    dialog = _dialog(clicked)
+    viewer.window.remove_dock_widget(clicked.native)
+    assert not dialog.isVisible()
+    no_threads()
+    assert list(tmp_path.iterdir()) == []
+    assert told == []
 
 
 def test_a_script_is_not_asked(

@@ -180,7 +180,7 @@ def look():
     if panel.ready and not panel.previewing:
         panel.preview()
         panel.run()
-    if panel.running and len(viewer.layers) == 3 and "tiles" in panel.sentence:
+    if panel.running and len(viewer.layers) == 3 and " tiles, " in panel.sentence:
         timer.stop()
         dock.window().close()
 
