@@ -1,12 +1,13 @@
 """A panel is closed when it leaves its dock or its window goes, not when it hides or floats."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QApplication, QPushButton, QWidget
+from qtpy.QtWidgets import QApplication, QMenuBar, QPushButton, QWidget
 
-from napari_superpixels.napari_ui.closing import Closing
+from napari_superpixels.napari_ui.closing import Closing, when_window_goes
 
 
 class _Watched:
@@ -69,3 +70,22 @@ def test_a_deleted_panel_is_gone(watched: _Watched, until: Any) -> None:
     until(lambda: calls)
     assert calls == ["gone"]
     del closing
+
+
+@pytest.mark.parametrize(("undone", "calls"), [(False, ["gone"]), (True, [])])
+def test_who_watches_a_window_is_told_that_it_is_gone(
+    qapp: Any, undone: bool, calls: list[str]
+) -> None:
+    bar, told = QMenuBar(), list[str]()
+    viewer = SimpleNamespace(window=SimpleNamespace(main_menu=bar))
+    undo = when_window_goes(viewer, lambda: told.append("gone"))
+    if undone:
+        undo()
+    bar.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    undo()
+    assert told == calls
+
+
+def test_a_viewer_without_a_window_is_never_gone() -> None:
+    when_window_goes(SimpleNamespace(), lambda: pytest.fail("it is there"))()

@@ -3,7 +3,10 @@
 import gc
 import subprocess
 import sys
+import threading
 import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +18,39 @@ from qtpy.QtWidgets import QApplication
 
 from napari_superpixels.engine.records import partial_path
 from napari_superpixels.napari_ui import running
+from napari_superpixels.testing.gate import gated
 
 STEP = 4
 
 
 @pytest.fixture
 def large(viewer: Any) -> Any:
-    """An image whose run takes some seconds, in many windows."""
-    noise = np.random.default_rng(0).integers(0, 255, (3000, 3000), dtype=np.uint8)
+    """An image whose run has many windows."""
+    noise = np.random.default_rng(0).integers(0, 255, (512, 512), dtype=np.uint8)
     return viewer.add_image(noise, name="large")
 
 
 @pytest.fixture
-def begun(panel: Any, large: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A panel with a run that has windows done, and others not."""
-    _small_windows(monkeypatch)
+def gate(monkeypatch: pytest.MonkeyPatch, no_threads: Any) -> Iterator[threading.Event]:
+    """What runs wait for after some windows; opened at the latest when the test ends."""
+    opened = threading.Event()
+    plan_of = running.plan_of
+
+    def small(request: Any, cancel: threading.Event) -> Any:
+        plan = plan_of(request, cancel)
+        source, at_gate = gated(plan.source, free=4)
+        at_gate.opened = opened
+        cells = 128 // plan.method.step
+        return replace(plan, source=source, core=(cells, cells), chunk=(cells, cells))
+
+    monkeypatch.setattr(running, "plan_of", small)
+    yield opened
+    opened.set()
+
+
+@pytest.fixture
+def begun(panel: Any, large: Any, until: Any, gate: threading.Event) -> Any:
+    """A panel with a run that has windows done, and cannot do all."""
     panel.step.value = STEP
     panel.run()
     until(lambda: panel.sentence.startswith("Run: ") and "tiles" in panel.sentence)
@@ -38,28 +59,15 @@ def begun(panel: Any, large: Any, until: Any, monkeypatch: pytest.MonkeyPatch) -
     return panel
 
 
-def _small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have runs cut into windows of 256 px, so that there is much to stop between."""
-    from dataclasses import replace
-
-    plan_of = running.plan_of
-
-    def small(request: Any) -> Any:
-        plan = plan_of(request)
-        cells = 256 // plan.method.step
-        return replace(plan, core=(cells, cells), chunk=(cells, cells))
-
-    monkeypatch.setattr(running, "plan_of", small)
-
-
 def _partial(folder: Path) -> Path:
     return partial_path(folder / f"large slic {STEP}px.zarr")
 
 
 def test_cancel_keeps_what_is_done_and_run_goes_on_with_it(
-    begun: Any, tmp_path: Path, until: Any, told: list[str], viewer: Any
+    begun: Any, tmp_path: Path, until: Any, told: list[str], viewer: Any, gate: threading.Event
 ) -> None:
     begun.cancel()
+    gate.set()
     until(lambda: not begun.running)
     assert _partial(tmp_path).is_dir()
     assert len(told) == 1
@@ -78,12 +86,13 @@ def test_a_second_run_has_to_wait(begun: Any, told: list[str]) -> None:
 
 
 def test_a_run_goes_on_while_something_else_is_previewed(
-    begun: Any, viewer: Any, until: Any
+    begun: Any, viewer: Any, until: Any, gate: threading.Event
 ) -> None:
     begun.step.value = 16
     begun.preview()
     until(lambda: "large slic 16px (preview)" in viewer.layers)
     assert begun.running
+    gate.set()
     until(lambda: not begun.running)
     assert f"large slic {STEP}px" in viewer.layers
 
@@ -91,13 +100,14 @@ def test_a_run_goes_on_while_something_else_is_previewed(
 def test_the_activity_dock_shows_the_run(begun: Any) -> None:
     (bar,) = progress._all_instances
     assert bar.desc.startswith("Superpixels of large")
-    assert bar.total > 100
+    assert bar.total >= 16
 
 
 def test_removing_the_image_cancels_its_run_and_says_how_to_go_on(
-    begun: Any, large: Any, viewer: Any, tmp_path: Path, until: Any, told: list[str]
+    begun: Any, large: Any, viewer: Any, tmp_path: Path, until: Any, told: list[str], gate: Any
 ) -> None:
     viewer.layers.remove(large)
+    gate.set()
     until(lambda: not begun.running)
     assert len(told) == 1
     assert "The layer large was removed" in told[0]
@@ -116,13 +126,14 @@ def test_removing_the_image_ends_its_preview(
 
 
 def test_closing_the_dock_stops_all_and_leaves_nothing(
-    begun: Any, viewer: Any, until: Any, no_threads: Any, large: Any
+    begun: Any, viewer: Any, until: Any, no_threads: Any, large: Any, gate: Any
 ) -> None:
     begun.preview()
     until(lambda: len(viewer.layers) == 2)
     viewer.window.remove_dock_widget(begun.native)
     assert list(viewer.layers) == [large]
     assert not progress._all_instances
+    gate.set()
     no_threads()
 
 
@@ -151,11 +162,12 @@ def test_a_closed_panel_is_freed(viewer: Any, until: Any, no_threads: Any, pictu
 
 
 def test_closing_the_viewer_stops_all(
-    begun: Any, viewer: Any, until: Any, no_threads: Any, tmp_path: Path
+    begun: Any, viewer: Any, until: Any, no_threads: Any, tmp_path: Path, gate: Any
 ) -> None:
     begun.preview()
     until(lambda: len(viewer.layers) == 2)
     viewer.close()
+    gate.set()
     no_threads()
     assert not begun.previewing
     assert not progress._all_instances
@@ -163,13 +175,25 @@ def test_closing_the_viewer_stops_all(
 
 
 CLOSE_THE_WINDOW = """
-import os, sys, threading
+import sys, threading
+from dataclasses import replace
 import napari, numpy as np
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QPushButton
+from napari_superpixels.napari_ui import running
+from napari_superpixels.testing.gate import gated
+
+opened, plan_of = threading.Event(), running.plan_of
+
+def waiting(request, cancel):
+    plan = plan_of(request, cancel)
+    source, gate = gated(plan.source)
+    gate.opened = opened
+    return replace(plan, source=source)
+
+running.plan_of = waiting
 
 viewer = napari.Viewer()
-noise = np.random.default_rng(0).integers(0, 255, (4000, 4000), dtype=np.uint8)
+noise = np.random.default_rng(0).integers(0, 255, (512, 512), dtype=np.uint8)
 viewer.add_image(noise, name="large")
 dock, panel = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixels")
 panel.folder.value = sys.argv[1]
@@ -188,6 +212,7 @@ timer = QTimer()
 timer.timeout.connect(look)
 timer.start(50)
 napari.run()
+opened.set()
 ours = [t for t in threading.enumerate() if t.name.startswith("superpixels")]
 for thread in ours:
     thread.join(30)
