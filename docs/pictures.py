@@ -3,12 +3,14 @@
     python docs/pictures.py FOLDER [--only slide scene channels stack] [--stack SECTIONS]
 
 Each story opens an image, previews, zooms, pans, changes the step, runs, cancels and runs again,
-and fails where what should be on screen is not. It has settings of its own, and leaves none. `--stack` names a folder with the sections of a
-stack as PNG files; without it that story is left out.
+and fails where what should be on screen is not. It has settings of its own,
+and leaves none. `--stack` names a folder with the sections of a stack as PNG files; without it that
+story is left out.
 """
 
 import argparse
 import os
+import re
 import sys
 import tempfile
 import time
@@ -95,7 +97,8 @@ class Person:
         """Press Run, and Cancel while it computes; what is done is kept."""
         before = list(self.viewer.layers)
         self.panel.run()
-        self.until(lambda: " tiles, " in self.panel.sentence, "the run computes")
+        said = re.compile(r"Run: \d+ of \d+ tiles")
+        self.until(lambda: said.match(self.panel.sentence), "the run computes")
         self.panel.cancel()
         self.until(lambda: not self.panel.running, "the run is cancelled")
         assert list(self.viewer.layers) == before, "a cancelled run gave layers"
