@@ -138,7 +138,7 @@ def _run(plan: Plan) -> None:
         )
         find_boundaries(labels)
         mode_downsample(labels, (2, 2))
-        mode_downsample(np.ascontiguousarray(labels[:TINY_STEP]), (2, 2))
+        mode_downsample(np.ascontiguousarray(labels[:TINY_STEP, :TINY_STEP]), (2, 2))
 
 
 def _tiny_images(facts: ImageFacts) -> Iterator[tuple[NDArray[Any], str]]:
