@@ -50,7 +50,11 @@ Batch = Annotated[int | None, _count("Crops a step; by default the recipe's.")]
 Crop = Annotated[int | None, _count("Side of a crop in pixels; by default the recipe's.")]
 Rate = Annotated[
     float | None,
-    typer.Option(parser=opt.number, metavar="NUMBER", help="Constant learning rate of Adam."),
+    typer.Option(
+        parser=opt.number,
+        metavar="NUMBER",
+        help="First learning rate of Adam, which falls as the recipe's; by default the recipe's.",
+    ),
 ]
 StartFrom = Annotated[
     str | None,
@@ -149,7 +153,6 @@ def changed(
     InputError
         If there is no such recipe or weights, or a number cannot be used.
     """
-    from napari_superpixels.training.recipe import Steps as Schedule
     from napari_superpixels.training.recipes import recipe
     from napari_superpixels.training.start import starting_from
 
@@ -162,7 +165,7 @@ def changed(
             f"Crops of {crop} pixels hold less than 2 x 2 cells of {made.step}; give at least "
             f"--crop {2 * made.step}."
         )
-    made = made if rate is None else replace(made, rate=Schedule(rate))
+    made = made if rate is None else replace(made, rate=made.rate.beginning_at(rate))
     crops = tuple(replace(each, size=crop or each.size) for each in made.crops)
     return replace(made, crops=crops, batch=batch or made.batch, steps=steps or made.steps)
 
