@@ -120,6 +120,8 @@ def test_options_change_the_recipe():
     made = command.changed("tiny", steps=9, batch=3, crop=16, rate=0.5)
     assert (made.steps, made.batch, made.crops[0].size, made.rate(99, 1)) == (9, 3, 16, 0.5)
     assert command.changed("tiny") == tiny_recipe()
+    falling = command.changed("ssn-cpu", rate=1e-4).rate
+    assert [falling(step, 10) for step in (0, 10)] == pytest.approx([1e-4, 1e-6])
     with pytest.raises(InputError, match="above 0"):
         command.changed("tiny", rate=float("nan"))
 

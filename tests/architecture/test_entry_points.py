@@ -36,4 +36,4 @@ def test_every_command_of_the_manifest_imports() -> None:
 def test_napari_finds_the_manifest_of_the_installed_package() -> None:
     if not list(entry_points(group="napari.manifest", name=PROJECT["name"])):
         pytest.skip("the package is on the path but not installed")
-    assert PluginManifest.from_distribution(PROJECT["name"]).display_name == "Superpixels"
+    assert PluginManifest.from_distribution(PROJECT["name"]).display_name == PROJECT["name"]

@@ -175,7 +175,7 @@ def test_an_output_is_never_overwritten(image, fake_plan, tmp_path):
         run_plan(plan, out)
     with pytest.raises(OutputError, match="exists already"):
         run_plan(plan, out, resume=True)
-    with pytest.raises(OutputError, match="make it first"):
+    with pytest.raises(OutputError, match="does not exist; make it"):
         run_plan(plan, tmp_path / "nowhere" / "out.zarr")
     with pytest.raises(OutputError, match="no unfinished output"):
         run_plan(plan, tmp_path / "other.zarr", resume=True)

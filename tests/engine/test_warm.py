@@ -189,7 +189,9 @@ from napari_superpixels.engine.warm import RGB, run_once
 from napari_superpixels.models.registry import make_method
 from napari_superpixels import api
 from numba.core.dispatcher import Dispatcher
+from napari_superpixels.kernels.mode import mode_downsample
 from skimage.data import astronaut
+import numpy as np
 if sys.argv[1] == "warm":
     run_once(make_method("slic", {}), RGB)
 kernels = [v for name, m in list(sys.modules.items()) if name.startswith("napari_superpixels")
@@ -197,13 +199,15 @@ kernels = [v for name, m in list(sys.modules.items()) if name.startswith("napari
 def compiled():
     return {(kernel.__name__, signature) for kernel in kernels for signature in kernel.signatures}
 before = compiled()
-image = astronaut()[:100, :90]
-for given in (image, image.transpose(2, 0, 1).copy()):
-    axes = "yxs" if given is image else "syx"
+whole = astronaut()
+image = whole[:100, :90]  # the whole of another size is seen in several tiles, within windows
+for given in (image, image.transpose(2, 0, 1).copy(), np.tile(whole, (3, 3, 1))):
+    axes = "yxs" if given.shape[-1] == 3 else "syx"
     view = LiveView(api.plan(api.open(given, axes=axes, rgb=True), "slic", step=9))
     view.labels[0][...]
     assert view.wait(600)
     assert view.status().failed == 0
+mode_downsample(np.zeros((64, 48), np.uint32), (2, 2))  # as those of whole windows
 more = compiled() - before
 print(*more, sep="\n", file=sys.stderr)
 print(len(more))

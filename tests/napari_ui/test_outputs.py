@@ -101,3 +101,9 @@ def test_a_place_that_another_is_writing_at_is_stepped_around(tmp_path: Path) ->
     wanted = Output(tmp_path, "a.zarr", typed=False)
     _begin(_plan(), tmp_path / "a.zarr")
     assert place_for(wanted, _plan(), {tmp_path / "a.zarr"}).path.name == "a 2.zarr"
+
+
+def test_a_file_is_no_folder_to_write_in(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("")
+    with pytest.raises(OutputError, match="notes is no folder but a file; choose another"):
+        place_for(Output(tmp_path / "notes", "a.zarr", typed=True), _plan())

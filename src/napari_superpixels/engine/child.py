@@ -97,7 +97,7 @@ def end_with_parent() -> None:
 
 def _end_when_told() -> None:
     with suppress(OSError):
-        sys.stdin.buffer.read()  # until the parent closes it, or is gone
+        os.read(0, 1)  # until the parent closes it, or is gone; no buffer, whose lock would be held
     os._exit(1)
 
 

@@ -57,8 +57,8 @@ def make_ready(method: Method, facts: ImageFacts, cancel: threading.Event | None
 def show_labels() -> None:
     """Let napari colour labels of both types, as a viewer does, without one."""
     for dtype in (np.uint32, np.uint64):
-        for shape in ((8,), (8, 8)):  # what is under the cursor is a row; what is seen, a plane
-            Labels(np.ones(shape, dtype))
+        layer = Labels(np.ones((8, 8), dtype))  # what is seen
+        layer.colormap.map(np.ones(8, dtype))  # what is under the cursor
 
 
 def main() -> None:

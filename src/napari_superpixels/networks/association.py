@@ -384,8 +384,9 @@ def unpool_to_pixels(values: Tensor, association: Tensor, step: Step) -> Tensor:
     around_NHWKC = _around(_cells_last(values))
     inside_NHWK1 = _around(torch.ones_like(_cells_last(values)[..., :1]))
     q_NHWKP = to_blocks(association, step) * inside_NHWK1
-    sums = _matmul(around_NHWKC.transpose(-1, -2), q_NHWKP)
-    pixels = _ratio(sums, q_NHWKP.sum(dim=3, keepdim=True), torch.zeros_like(sums))
+    # Divided before the product: there are 9 candidates, but often more channels.
+    share = _ratio(q_NHWKP, q_NHWKP.sum(dim=3, keepdim=True), torch.zeros_like(q_NHWKP))
+    pixels = _matmul(around_NHWKC.transpose(-1, -2), share)
     return from_blocks(pixels, step, _plane(association))
 
 

@@ -1,9 +1,9 @@
 """What a recipe is: a network, a loss, crops, and the few numbers of its optimiser."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from torch import Tensor, nn
@@ -46,6 +46,10 @@ class Steps:
         """Return the rate of a step; the number of the last does not matter."""
         return self.rate * self.factor ** sum(step >= edge for edge in self.at)
 
+    def beginning_at(self, rate: float) -> Self:
+        """Return the same course from another first rate."""
+        return replace(self, rate=rate)
+
 
 @dataclass(frozen=True, slots=True)
 class Cosine:
@@ -58,6 +62,10 @@ class Cosine:
         """Return the rate of a step of `last`."""
         share = (1 + cos(pi * min(step / last, 1.0))) / 2
         return self.final + (self.rate - self.final) * share
+
+    def beginning_at(self, rate: float) -> Self:
+        """Return the same course from another first rate."""
+        return replace(self, rate=rate, final=self.final * rate / self.rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +90,7 @@ class Recipe:
     """Crops in a batch."""
     steps: int
     """Training steps."""
-    rate: Callable[[int, int], float]
+    rate: Steps | Cosine
     """Step and last step -> learning rate of Adam."""
     weight_decay: float = 0.0
     """Of weights, not of biases; added to the gradient, as Adam of the papers' code does."""
@@ -90,6 +98,8 @@ class Recipe:
     """Size of a cell in validation, in pixels."""
     align: int = 16
     """Validation pads images to a multiple of this, in pixels."""
+    start: str = ""
+    """SHA-256 of the weights that the network begins with; empty for new ones."""
 
     @property
     def cell(self) -> Step:

@@ -212,6 +212,11 @@ def ainet_cpu() -> Recipe:
     return replace(made, loss=AinetLoss(begin=22_500))
 
 
+def pcnet_cpu() -> Recipe:
+    """PCNet for one thread: crops of 512 pixels, which it must have, 2 a step, 2000 steps."""
+    return for_cpu(pcnet(), size=512, batch=2, steps=2000, rate=5e-4)
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "ssn": ssn_deep,
     "ssn-linear": ssn_linear,
@@ -224,6 +229,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "ainet": ainet,
     "ainet-cpu": ainet_cpu,
     "pcnet": pcnet,
+    "pcnet-cpu": pcnet_cpu,
 }
 """Recipes by the name that the shell takes."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from napari_superpixels.napari_ui.remembered import FILE, settings_folder
 
-LONGEST_MS = 30_000
+LONGEST_MS = 180_000
 """How long something may take that must happen; a first use compiles."""
 OURS = ("superpixels", "napari-superpixels")
 """How the names of our threads begin."""

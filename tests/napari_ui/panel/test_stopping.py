@@ -204,7 +204,8 @@ def look():
     if panel.ready and not panel.previewing:
         panel.preview()
         panel.run()
-    if panel.running and len(viewer.layers) == 3 and "tiles" in panel.sentence:
+    told = panel.sentence.startswith("Run: ") and "tiles" in panel.sentence
+    if panel.running and len(viewer.layers) == 3 and told:
         timer.stop()
         dock.window().close()
 
