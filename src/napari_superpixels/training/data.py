@@ -72,22 +72,22 @@ class Batch:
 
 
 @lru_cache(maxsize=4096)
-def _samples(pair: Pair) -> Samples:
+def _samples(pair: Pair, channels: int) -> Samples:
     """Find out, once an image, how its samples become what networks take, as in inference."""
     source = pair.image
     facts = ImageFacts(channels=source.channels, dtype=source.dtype, rgb=source.rgb)
     statistics = measure(source) if needs_statistics(facts) else None
-    return Samples.of("the network", facts, statistics, RGB)
+    return Samples.of("the network", facts, statistics, channels)
 
 
-def rgb8(pair: Pair, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Turn samples (C, Y, X) into uint8 RGB as inference does; one channel is repeated."""
-    return np.rint(_samples(pair)(pixels, None) * 255).astype(np.uint8)
+def to_8bit(pair: Pair, pixels: NDArray[Any], channels: int = RGB) -> NDArray[np.uint8]:
+    """Turn samples (C, Y, X) into uint8 as inference does; one channel is repeated."""
+    return np.rint(_samples(pair, channels)(pixels, None) * 255).astype(np.uint8)
 
 
-def read_whole(pair: Pair) -> NDArray[np.uint8]:
-    """Read an image whole, uint8 RGB (3, Y, X)."""
-    return rgb8(pair, pair.image.read(0, Box.whole(pair.shape)).pixels)
+def read_whole(pair: Pair, channels: int = RGB) -> NDArray[np.uint8]:
+    """Read an image whole, uint8 (channels, Y, X)."""
+    return to_8bit(pair, pair.image.read(0, Box.whole(pair.shape)).pixels, channels)
 
 
 class TrainingSet:
@@ -108,7 +108,7 @@ class TrainingSet:
     Raises
     ------
     InputError
-        If there is no pair, or an image has channels that the networks do not take.
+        If there is no pair, or images have different numbers of channels.
     """
 
     def __init__(self, pairs: Sequence[Pair], *, seed: int = 0, void: int | None = None) -> None:
@@ -120,7 +120,7 @@ class TrainingSet:
                 "Training got no annotated image, but needs at least one; give a folder of images "
                 "with labels."
             )
-        check_channels(self.pairs)
+        self.channels = channels_of(self.pairs)
 
     def __len__(self) -> int:
         """Return the number of annotations."""
@@ -189,7 +189,7 @@ class TrainingSet:
             labels = np.where(labels == self.void, VOID, labels)
         if block.valid is not None:
             labels = np.where(block.valid, labels, VOID)
-        image = resized(rgb8(pair, block.pixels), (size, size))
+        image = resized(to_8bit(pair, block.pixels, self.channels), (size, size))
         return Crop(image, _nearest(labels, size), f"{pair.name}, annotation {index}")
 
 
@@ -200,6 +200,20 @@ def _indices(pair: Pair) -> range:
 @lru_cache(maxsize=2)
 def _order(seed: int, turn: int, count: int) -> NDArray[np.intp]:
     return np.random.default_rng((seed, 0, turn)).permutation(count)
+
+
+def channels_of(pairs: Sequence[Pair]) -> int:
+    """Return how many channels images have together; one counts as three, as it is repeated.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    several = (pair.image.channels for pair in pairs if pair.image.channels != 1)
+    channels = next(several, RGB)
+    check_channels(pairs, channels)
+    return channels
 
 
 def check_channels(pairs: Sequence[Pair], channels: int = RGB) -> None:
@@ -220,8 +234,8 @@ def check_channels(pairs: Sequence[Pair], channels: int = RGB) -> None:
     for pair in pairs:
         if pair.image.channels not in (1, channels):
             raise InputError(
-                f"The image '{pair.name}' has {pair.image.channels} channels, but the network "
-                f"takes {channels}, or one that is repeated; save images of {channels} channels."
+                f"The image '{pair.name}' has {pair.image.channels} channels, but {channels} are "
+                f"needed, or one that is repeated; save images of {channels} channels."
             )
 
 

@@ -98,6 +98,7 @@ def _grid(name: str, table: str, network: Callable[[], nn.Module], loss: Loss) -
         weight_decay=4e-4,
         step=CELL,
         align=CELL,
+        any_channels=True,
     )
 
 

@@ -21,12 +21,12 @@ from napari_superpixels.labels.metrics import (
 )
 from napari_superpixels.networks.association import Step
 from napari_superpixels.tiling import Box, Lattice
-from napari_superpixels.training.data import check_channels, padded, read_whole
+from napari_superpixels.training.data import channels_of, padded, read_whole
 from napari_superpixels.training.pairs import Pair
 from napari_superpixels.training.recipe import Recipe
 
 Logits = Callable[[nn.Module, Tensor], Tensor]
-"""Network and image (N, 3, Y, X), 0 to 255 -> association logits (N, 9, Y, X)."""
+"""Network and image (N, C, Y, X), 0 to 255 -> association logits (N, 9, Y, X)."""
 
 
 def hard_labels(logits: NDArray[np.float32], step: Step) -> Labels:
@@ -61,7 +61,7 @@ def label_image(
     network
         Left in the mode that it is in; its parameters' device is used.
     image
-        uint8 RGB (3, Y, X).
+        uint8 (C, Y, X).
     recipe
         How it is called, and the size of a cell.
     merge
@@ -98,7 +98,7 @@ class Validation:
         limit
             How many; all where not given.
         """
-        check_channels(pairs)
+        channels_of(pairs)
         keep = len(pairs) if limit is None else min(limit, len(pairs))
         return cls(tuple(pairs[i * len(pairs) // keep] for i in range(keep)))
 
@@ -127,7 +127,7 @@ class Validation:
 
 
 def _rows(network: nn.Module, pair: Pair, recipe: Recipe) -> list[tuple[float, float, float]]:
-    labels = label_image(network, read_whole(pair), recipe)
+    labels = label_image(network, read_whole(pair, recipe.channels), recipe)
     count = count_superpixels(labels)
     truths = [annotation.read(Box.whole(pair.shape)) for annotation in pair.annotations]
     return [
