@@ -218,7 +218,7 @@ def find_data(
         )
     else:
         learned, rest = hold_out(learned)
-    validation = Validation.of(rest, limit) if rest else None
+    validation = Validation.of(rest, limit, void) if rest else None
     return TrainingSet(learned, seed=seed, void=void), validation
 
 

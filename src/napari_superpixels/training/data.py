@@ -28,6 +28,8 @@ from napari_superpixels.training.losses import VOID
 from napari_superpixels.training.pairs import Annotation, Pair
 
 RGB = 3
+MOST_DRAWS = 50
+"""How often another crop is drawn where nothing is known in one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +88,8 @@ def to_8bit(pair: Pair, pixels: NDArray[Any], channels: int = RGB) -> NDArray[np
 
 
 def read_whole(pair: Pair, channels: int = RGB) -> NDArray[np.uint8]:
-    """Read an image whole, uint8 (channels, Y, X)."""
-    return to_8bit(pair, pair.image.read(0, Box.whole(pair.shape)).pixels, channels)
+    """Read the part of an image that counts, uint8 (channels, Y, X)."""
+    return to_8bit(pair, pair.image.read(0, pair.box).pixels, channels)
 
 
 class TrainingSet:
@@ -173,7 +175,7 @@ class TrainingSet:
         position, index = self.samples[self._drawn(number)]
         pair = self.pairs[position]
         rng = np.random.default_rng((self.seed, 1, number))
-        region = _region(pair, pair.annotations[index], crops, rng)
+        region = self._known_region(pair, index, crops, rng)
         crop = self._read(pair, index, region, crops.size)
         crop = flipped(crop, crops.flips, rng)
         return jittered(crop, rng) if crops.jitter else crop
@@ -181,6 +183,16 @@ class TrainingSet:
     def _drawn(self, number: int) -> int:
         turn, place = divmod(number, len(self.samples))
         return int(_order(self.seed, turn, len(self.samples))[place])
+
+    def _known_region(
+        self, pair: Pair, index: int, crops: Crops, rng: np.random.Generator
+    ) -> Box:
+        """Choose the part of an image that becomes a crop; one where something is known."""
+        for _ in range(MOST_DRAWS):
+            region = pair.placed(_region(pair, pair.annotations[index], crops, rng))
+            if self.void is None or (pair.annotations[index].read(region) != self.void).any():
+                break
+        return region
 
     def _read(self, pair: Pair, index: int, region: Box, size: int) -> Crop:
         block = pair.image.read(0, region)
@@ -240,14 +252,14 @@ def check_channels(pairs: Sequence[Pair], channels: int = RGB) -> None:
 
 
 def _region(pair: Pair, annotation: Annotation, crops: Crops, rng: np.random.Generator) -> Box:
-    """Choose the part of an image that becomes a crop."""
+    """Draw a part of what counts of an image."""
     if crops.frame is None:
         edge = crops.size / _scale(pair.shape, crops, rng)
         edges = [max(1, min(round(edge), size)) for size in pair.shape]
     else:
         edges = [max(1, round(crops.size * size / crops.frame)) for size in pair.shape]
     room = [size - edge + 1 for size, edge in zip(pair.shape, edges, strict=True)]
-    middle = _on_border(annotation, rng) if crops.at_border else None
+    middle = _on_border(pair, annotation, rng) if crops.at_border else None
     if middle is None:
         starts = [int(rng.integers(0, r)) for r in room]
     else:
@@ -264,11 +276,13 @@ def _scale(shape: tuple[int, int], crops: Crops, rng: np.random.Generator) -> fl
     return max(drawn, crops.size / min(shape))
 
 
-def _on_border(annotation: Annotation, rng: np.random.Generator) -> tuple[int, int] | None:
-    border = np.flatnonzero(boundary_map(annotation.read(Box.whole(annotation.shape))))
+def _on_border(
+    pair: Pair, annotation: Annotation, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    border = np.flatnonzero(boundary_map(annotation.read(pair.box)))
     if not len(border):
         return None
-    y, x = divmod(int(border[rng.integers(len(border))]), annotation.shape[1])
+    y, x = divmod(int(border[rng.integers(len(border))]), pair.shape[1])
     return y, x
 
 
