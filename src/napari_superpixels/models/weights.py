@@ -210,7 +210,12 @@ def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **
     digest = hashlib.sha256(content).hexdigest()
     text = card | {"network": network, "config": dict(config), "sha256": digest}
     _replace(path, content)
-    _replace(card_of(path), (json.dumps(text, indent=2) + "\n").encode())
+    write_card(path, text)
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Write the card of a file of weights, in place of an older one."""
+    _replace(card_of(path), (json.dumps(card, indent=2) + "\n").encode())
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -184,9 +184,7 @@ class TrainingSet:
         turn, place = divmod(number, len(self.samples))
         return int(_order(self.seed, turn, len(self.samples))[place])
 
-    def _known_region(
-        self, pair: Pair, index: int, crops: Crops, rng: np.random.Generator
-    ) -> Box:
+    def _known_region(self, pair: Pair, index: int, crops: Crops, rng: np.random.Generator) -> Box:
         """Choose the part of an image that becomes a crop; one where something is known."""
         for _ in range(MOST_DRAWS):
             region = pair.placed(_region(pair, pair.annotations[index], crops, rng))
