@@ -87,6 +87,7 @@ def test_ctrl_c_ends_after_a_checkpoint_and_resume_goes_on(shell, images, tmp_pa
     [
         (["--crop", 64], "at most 32"),
         (["--crop", 8], "--crop 16"),
+        (["--crop", 29], "--crop 24"),
         (["--rate", 0], "above 0"),
         (["--val-labels", "nowhere"], "give --val-images too"),
         (["--labels", "nowhere"], "There is no 'nowhere'"),

@@ -141,11 +141,24 @@ class Pair:
     name: str
     image: Source
     annotations: tuple[Annotation, ...]
+    area: Box | None = None
+    """The part of the image that counts; all of it where it is None. Samples are stretched as
+    those of the whole image."""
+
+    @property
+    def box(self) -> Box:
+        """The part that counts, in pixels of the image."""
+        return self.area or Box.whole(self.image.axes.plane_shape)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Size along y and x, in pixels."""
-        return self.image.axes.plane_shape
+        """Size of that part along y and x, in pixels."""
+        y, x = self.box.shape
+        return y, x
+
+    def placed(self, box: Box) -> Box:
+        """Return a box of that part in pixels of the image."""
+        return Box(tuple(a.shift(b.start) for a, b in zip(box, self.box, strict=True)))
 
 
 def find_pairs(images: str | Path, labels: str | Path | None = None) -> list[Pair]:

@@ -81,7 +81,7 @@ class Recipe:
     network: Callable[[], nn.Module]
     """Makes the network, with weights from torch's generator."""
     logits: Callable[[nn.Module, Tensor], Tensor]
-    """Network and image (N, 3, Y, X), 0 to 255 -> association logits, as they are validated."""
+    """Network and image (N, C, Y, X), 0 to 255 -> association logits, as they are validated."""
     loss: Loss
     """What is minimised."""
     crops: tuple[Crops, ...]
@@ -98,6 +98,10 @@ class Recipe:
     """Size of a cell in validation, in pixels."""
     align: int = 16
     """Validation pads images to a multiple of this, in pixels."""
+    channels: int = 3
+    """Of the images that the network takes; one channel is repeated."""
+    any_channels: bool = False
+    """Whether the network can be made for other numbers of them (see `channels.for_channels`)."""
     start: str = ""
     """SHA-256 of the weights that the network begins with; empty for new ones."""
 

@@ -78,6 +78,11 @@ def hcssn() -> Recipe:
     )
 
 
+def hcssn_deformable() -> Recipe:
+    """HCSSN with the deformable convolutions that its paper takes elsewhere; else as `hcssn`."""
+    return replace(hcssn(), name="hcssn-deformable", network=partial(Hcssn, deformable=True))
+
+
 def _grid(name: str, table: str, network: Callable[[], nn.Module], loss: Loss) -> Recipe:
     return Recipe(
         name=name,
@@ -93,6 +98,7 @@ def _grid(name: str, table: str, network: Callable[[], nn.Module], loss: Loss) -
         weight_decay=4e-4,
         step=CELL,
         align=CELL,
+        any_channels=True,
     )
 
 
@@ -230,6 +236,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "scn-cpu": scn_cpu,
     "hcssn": hcssn,
     "hcssn-cpu": hcssn_cpu,
+    "hcssn-deformable": hcssn_deformable,
     "ainet": ainet,
     "ainet-cpu": ainet_cpu,
     "pcnet": pcnet,
