@@ -52,6 +52,13 @@ Rate = Annotated[
     float | None,
     typer.Option(parser=opt.number, metavar="NUMBER", help="Constant learning rate of Adam."),
 ]
+StartFrom = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WEIGHTS",
+        help="Begin with these weights, a shipped set's name or a file, instead of new ones.",
+    ),
+]
 Seed = Annotated[
     int, typer.Option(parser=opt.whole_number, metavar="NUMBER", help="Of weights and crops.")
 ]
@@ -81,6 +88,7 @@ def train(  # noqa: PLR0913 - one option each
     batch: Batch = None,
     crop: Crop = None,
     rate: Rate = None,
+    start_from: StartFrom = None,
     seed: Seed = 0,
     void: Void = None,
     device: Device = None,
@@ -94,7 +102,7 @@ def train(  # noqa: PLR0913 - one option each
     """Train a network on images and labels; write its weights, log and curves."""
     from napari_superpixels.training import loop
 
-    chosen = changed(recipe, steps=steps, batch=batch, crop=crop, rate=rate)
+    chosen = changed(recipe, steps=steps, batch=batch, crop=crop, rate=rate, start=start_from)
     data, validation = find_data((images, labels), (val_images, val_labels), seed, void, val_limit)
     running = loop.Running(
         device=device or best_device(),
@@ -132,18 +140,21 @@ def changed(
     batch: int | None = None,
     crop: int | None = None,
     rate: float | None = None,
+    start: str | None = None,
 ) -> "Recipe":
     """Return a recipe with what the user wants otherwise.
 
     Raises
     ------
     InputError
-        If there is no such recipe, or a number cannot be used.
+        If there is no such recipe or weights, or a number cannot be used.
     """
     from napari_superpixels.training.recipe import Steps as Schedule
     from napari_superpixels.training.recipes import recipe
+    from napari_superpixels.training.start import starting_from
 
     made = recipe(name)
+    made = made if start is None else starting_from(made, start)
     if rate is not None and not rate > 0:
         raise InputError(f"The rate is {rate:g}, but it must be above 0; give e.g. --rate 1e-4.")
     if crop is not None and crop < 2 * made.step:

@@ -196,7 +196,7 @@ class Run:
         """
         wanted = self._settings()
         for name, value in wanted.items():
-            if checkpoint.settings.get(name) != value:
+            if checkpoint.settings.get(name, "") != value:
                 raise InputError(
                     f"The training in '{self.folder}' has {name} "
                     f"{checkpoint.settings.get(name)!r}, but now it is {value!r}; go on with the "
@@ -218,6 +218,7 @@ class Run:
             "crops": crops,
             "rate": repr(self.recipe.rate),
             "annotations": len(self.data),
+            "start": self.recipe.start,
         }
 
     def _batches(self) -> Iterator[Batches]:

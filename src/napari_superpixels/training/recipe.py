@@ -90,6 +90,8 @@ class Recipe:
     """Size of a cell in validation, in pixels."""
     align: int = 16
     """Validation pads images to a multiple of this, in pixels."""
+    start: str = ""
+    """SHA-256 of the weights that the network begins with; empty for new ones."""
 
     @property
     def cell(self) -> Step:

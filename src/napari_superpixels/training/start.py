@@ -1,0 +1,85 @@
+"""Beginning with weights that were trained before, instead of new ones.
+
+Networks of one family name their common layers alike: HCSSN has those of SSN, AINet and PCNet have
+SCN's encoder and decoder. So a network may begin with another one's layers, and have new weights in
+the rest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.models.registry import METHODS
+from napari_superpixels.models.weights import SUFFIX, Weights, find, read_card
+from napari_superpixels.training.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Makes a network that begins with the layers of some weights."""
+
+    make: Callable[[], nn.Module]
+    """Makes it with new weights."""
+    weights: Weights
+    """Where the layers come from."""
+
+    def __call__(self) -> nn.Module:
+        """Return a new network.
+
+        Raises
+        ------
+        InputError
+            If the weights are broken, or have no layer of this network.
+        """
+        network = self.make()
+        found = common(network, self.weights)
+        if not found:
+            raise InputError(
+                f"The weights {self.weights.path} of {self.weights.network!r} share no layer with "
+                f"{type(network).__name__}; start from weights of the same family."
+            )
+        network.load_state_dict(found, strict=False)
+        return network
+
+
+def common(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
+    """Return the layers of some weights that a network has too, by name and shape, in float32."""
+    wanted = network.state_dict()
+    return {
+        name: torch.tensor(array).to(wanted[name].dtype)
+        for name, array in weights.read().items()
+        if name in wanted and wanted[name].shape == array.shape
+    }
+
+
+def starting_from(recipe: Recipe, weights: str) -> Recipe:
+    """Return a recipe whose network begins with weights that were trained before.
+
+    Parameters
+    ----------
+    recipe
+        What is trained and how.
+    weights
+        Name of shipped weights, or a ``.safetensors`` file with its card beside it, of the same
+        method or of one that shares layers with it.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    found = find(weights, _method_of(weights, recipe))
+    return replace(recipe, network=Started(recipe.network, found), start=found.digest)
+
+
+def _method_of(weights: str, recipe: Recipe) -> str:
+    """Return whose weights they are: what their card says, which `find` then checks."""
+    if weights in METHODS:
+        return weights
+    path = Path(weights)
+    known = path.suffix == SUFFIX and path.is_file()
+    return str(read_card(path)["network"]) if known else recipe.method
