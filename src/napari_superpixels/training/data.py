@@ -89,7 +89,7 @@ def rgb8(pair: Pair, pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 def read_whole(pair: Pair) -> NDArray[np.uint8]:
     """Read the part of an image that counts, uint8 RGB (3, Y, X)."""
-    return rgb8(pair, pair.image.read(0, pair.box).pixels)
+    return rgb8(pair, pair.image.read(pair.plane, pair.box).pixels)
 
 
 class TrainingSet:
@@ -184,9 +184,7 @@ class TrainingSet:
         turn, place = divmod(number, len(self.samples))
         return int(_order(self.seed, turn, len(self.samples))[place])
 
-    def _known_region(
-        self, pair: Pair, index: int, crops: Crops, rng: np.random.Generator
-    ) -> Box:
+    def _known_region(self, pair: Pair, index: int, crops: Crops, rng: np.random.Generator) -> Box:
         """Choose the part of an image that becomes a crop; one where something is known."""
         for _ in range(MOST_DRAWS):
             region = pair.placed(_region(pair, pair.annotations[index], crops, rng))
@@ -195,7 +193,7 @@ class TrainingSet:
         return region
 
     def _read(self, pair: Pair, index: int, region: Box, size: int) -> Crop:
-        block = pair.image.read(0, region)
+        block = pair.image.read(pair.plane, region)
         labels = pair.annotations[index].read(region)
         if self.void is not None:
             labels = np.where(labels == self.void, VOID, labels)
