@@ -59,7 +59,8 @@ class SsnMethod:
     iterations: int = setting(10, clustering.ITERATIONS)
     """Number of associations (one fewer updates of the centres lie between them)."""
     weights: str = setting("", learned.WEIGHTS)
-    """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
+    """Name of weights, shipped or the user's own, or a ``.safetensors`` file; by default those of
+    the method."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
 
