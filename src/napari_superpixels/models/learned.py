@@ -72,7 +72,7 @@ def settle(settings: Settings) -> None:
 
 @lru_cache(maxsize=4)
 def load(weights: Weights) -> "nn.Module":
-    """Return a network with its weights, ready to infer in float32.
+    """Return a network with its weights, ready to infer.
 
     Raises
     ------
@@ -82,6 +82,7 @@ def load(weights: Weights) -> "nn.Module":
     import torch
 
     from napari_superpixels.networks.build import make_network
+    from napari_superpixels.networks.inference import prepare
 
     arrays = weights.read()
     try:
@@ -92,7 +93,7 @@ def load(weights: Weights) -> "nn.Module":
             f"The weights {weights.path} do not fit {weights.network} with {dict(weights.config)}; "
             f"give a file that was saved with this version."
         ) from None
-    return network.float().eval().requires_grad_(requires_grad=False)
+    return prepare(network)
 
 
 @dataclass(frozen=True, slots=True)

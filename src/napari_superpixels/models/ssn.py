@@ -47,8 +47,9 @@ class SsnMethod:
     """Settings of the sampling networks."""
 
     name: ClassVar[str]
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     fixed_windows: ClassVar[bool] = False
+    window_px: ClassVar[int] = 4096
     reach_px: ClassVar[int]
     """Pixels around each 4 x 4 that its features depend on, in multiples of 4."""
     block_bytes: ClassVar[int]
@@ -132,7 +133,7 @@ class Ssn(SsnMethod):
 
     name: ClassVar[str] = "ssn"
     reach_px: ClassVar[int] = 24
-    block_bytes: ClassVar[int] = 3700
+    block_bytes: ClassVar[int] = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
