@@ -48,6 +48,26 @@ def test_side_by_side_the_number_is_put_back_too():
     assert found == [2]
 
 
+def test_one_that_leaves_gives_no_threads_to_one_that_stays():
+    """Not even to a thread that has not computed anything yet."""
+    torch.set_num_threads(2)
+    entered, left, found = threading.Event(), threading.Event(), []
+
+    def other() -> None:
+        with exact(nothing):
+            entered.set()
+            left.wait(60)
+            found.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=other)
+    with exact(nothing):
+        thread.start()
+        entered.wait(60)
+    left.set()
+    thread.join()
+    assert found == [1]
+
+
 def test_the_pulse_is_called_between_layers_and_ends_the_work():
     calls = []
     network = Scn().eval()

@@ -34,8 +34,8 @@ class _SingleThread:
     """Has the threads that ask for it compute alone, as long as they do.
 
     How an operation is split over threads may decide its last bits. Torch keeps the number for
-    each thread, but new threads start with what was set last: that is put back to what the first
-    one found.
+    each thread, which takes it over, when it first asks for it, from what was set last anywhere:
+    so each asks before it sets its own, and what was set last is put back to what the first found.
     """
 
     users: int = 0
@@ -45,8 +45,9 @@ class _SingleThread:
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with self.lock:
+            found = torch.get_num_threads()
             if self.users == 0:
-                self.before = torch.get_num_threads()
+                self.before = found
             self.users += 1
             torch.set_num_threads(1)
         try:
