@@ -144,7 +144,9 @@ def plan(
     from napari_superpixels.engine.measure import measure
 
     made = _make_plan(open(source), method, region, window, settings)
-    return replace(made, statistics=measure(made.source, cancel)) if made.deferred else made
+    if not made.deferred:
+        return made
+    return replace(made, statistics=measure(made.source, cancel, projected=made.projected))
 
 
 def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`

@@ -129,9 +129,10 @@ def test_components_of_many_samples_cost_what_those_of_a_few_do():
 
 def test_only_more_than_three_channels_are_projected():
     rng = np.random.default_rng(2)
-    for channels, projected in ((1, False), (3, False), (4, True)):
+    for channels, asked, projected in ((3, True, False), (4, True, True), (4, False, False)):
         pixels = rng.random((channels, 9, 9))
-        assert (summarise([(pixels, None)]).projection is not None) == projected
+        found = summarise([(pixels, None)], projected=asked).projection
+        assert (found is not None) == projected
 
 
 def test_constant_channels_have_no_share():

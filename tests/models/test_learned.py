@@ -3,7 +3,7 @@
 import pickle
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +12,17 @@ import torch
 from skimage.io import imread
 
 import napari_superpixels as nsp
+from napari_superpixels.engine.plan import make_plan
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import grid_network, learned, ssn
 from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.statistics import Statistics
-from napari_superpixels.models.weights import SHIPPED
+from napari_superpixels.models.weights import SHIPPED, read_card, write_card
 from napari_superpixels.networks.association import soft_slic
 from napari_superpixels.testing.contract import noise
 from napari_superpixels.testing.weights import write_random_weights
 
+PLAIN = Statistics((0.0,) * 4, (1.0,) * 4, (0.0,) * 4, (1.0,) * 4, 0.0, 1.0)
 RGB = ImageFacts(channels=3, dtype=np.dtype(np.uint8), rgb=True)
 
 
@@ -48,7 +50,7 @@ def test_a_method_runs_by_name_tiled_and_lazily(scn):
 def test_without_weights_a_method_says_so(name):
     if (SHIPPED / f"{name}.safetensors").exists():
         pytest.skip("this version ships weights for it")
-    with pytest.raises(InputError, match=f"no weights '{name}' in this version; train some"):
+    with pytest.raises(InputError, match=f"no weights '{name}', neither in this"):
         nsp.superpixels(noise((32, 32, 3)), name)
 
 
@@ -64,7 +66,12 @@ def test_lazy_arrays_and_runs_use_the_same_windows(scn):
 
 def test_settings_are_checked_and_made_plain(scn):
     method = nsp.Scn(step=np.int64(10), weights=scn)
-    assert asdict(method) == {"step": 10, "weights": scn, "digest": method.digest}
+    assert asdict(method) == {
+        "step": 10,
+        "weights": scn,
+        "digest": method.digest,
+        "config": (),
+    }
     assert len(method.digest) == 64
     assert nsp.Scn(**asdict(method)) == method
     assert pickle.loads(pickle.dumps(method)) == method
@@ -73,6 +80,64 @@ def test_settings_are_checked_and_made_plain(scn):
             nsp.Scn(step=step, weights=scn)
     with pytest.raises(InputError, match="SHA-256"):
         nsp.Scn(weights=scn, digest="0" * 64)
+
+
+def test_the_place_of_weights_is_no_part_of_a_plan(folder, tmp_path, monkeypatch):
+    image = noise((32, 32, 3))
+    path = write_random_weights(folder, "scn", 21)
+    elsewhere = tmp_path / "copy.safetensors"
+    elsewhere.write_bytes(path.read_bytes())
+    elsewhere.with_suffix(".json").write_bytes(path.with_suffix(".json").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    plans = [nsp.plan(image, "scn", weights=name) for name in (str(path), elsewhere.name)]
+    assert plans[0].hash == plans[1].hash
+    assert plans[1].provenance()["method"]["settings"]["weights"] == str(elsewhere)
+    assert "digest" not in str(plans[0])
+
+
+def test_the_card_is_read_once(folder):
+    """An edit during a run changes neither the halo nor the network."""
+    path = write_random_weights(folder, "ainet", 22, attention=True)
+    method = nsp.Ainet(weights=str(path))
+    path.with_suffix(".json").unlink()
+    assert method.network_halo == 12
+    assert dict(method.model(RGB, None).weights.config) == {"attention": True}
+
+
+def test_another_config_in_the_card_is_another_plan_and_refused(folder):
+    path = write_random_weights(folder, "ainet", 23)
+    image = noise((32, 32, 3))
+    whole = nsp.plan(image, "ainet", weights=str(path)).hash
+    for square in ("pixel", "foo"):
+        write_card(path, read_card(path) | {"config": {"square": square}})
+        assert nsp.plan(image, "ainet", weights=str(path)).hash != whole
+        with pytest.raises(InputError, match="the card was altered"):
+            nsp.superpixels(image, "ainet", weights=str(path)).compute()
+
+
+def test_a_config_with_which_there_is_no_network_is_refused(folder):
+    from napari_superpixels.models import weights
+
+    path = folder / "square.safetensors"
+    weights.save(path, "ainet", {"square": "foo"}, {"a": np.zeros(1, np.float16)})
+    with pytest.raises(InputError, match="do not fit ainet with .*'foo'"):
+        learned.load(weights.find(str(path), "ainet"))
+
+
+@pytest.mark.parametrize("name", ["scn", "ainet", "pcnet"])
+def test_windows_of_any_step_need_about_the_same_memory(folder, name):
+    """Whatever a halo in cells makes of large cells, a window's core adds little."""
+    weights = str(write_random_weights(folder, name))
+    image = np.broadcast_to(np.uint8(0), (60_000, 60_000, 3))
+    needed = {}
+    for step in (2, 3, 4, 8, 12, 16, 24, 39, 64, 118):
+        plan = nsp.plan(image, name, step=step, weights=weights)
+        needed[step] = plan.cost.total
+        assert max(plan.core_px) < 1024 + step
+    usual = needed[16]
+    assert max(needed[step] for step in needed if step <= 16) < 1.3 * usual
+    if name != "pcnet":  # its halo of 29 cells is most of a window of large cells
+        assert max(needed.values()) < 2 * usual
 
 
 def test_other_weights_are_another_plan(folder):
@@ -133,9 +198,10 @@ def test_absolute_positions_are_refused_in_tiles(folder):
         nsp.Ssn(weights=weights).model(RGB, None)
 
 
-def test_a_wrong_number_of_channels_is_refused(scn, folder):
-    with pytest.raises(InputError, match=r"2 channels, but these weights of scn take 3"):
-        nsp.superpixels(np.zeros((2, 40, 40), np.uint8), "scn", axes="cyx", weights=scn).compute()
+def test_a_wrong_number_of_channels_is_refused(folder):
+    four = ImageFacts(channels=4, dtype=np.dtype(np.uint8), rgb=False)
+    with pytest.raises(InputError, match=r"4 channels, but these weights of scn take 2"):
+        learned.Samples.of("scn", four, PLAIN, 2)
     other = str(write_random_weights(folder, "scn", 11, channels=2))
     with pytest.raises(InputError, match=r"5 channels, but these weights of scn take 2"):
         nsp.superpixels(np.zeros((5, 40, 40), np.uint8), "scn", axes="cyx", weights=other).compute()
@@ -164,6 +230,37 @@ def test_many_channels_are_projected_by_whole_image_components(scn):
     np.testing.assert_array_equal(part, found.reshape(3, 50, 60)[:, 7:20, 3:9])
     whole = nsp.superpixels(image, "scn", axes="cyx", weights=scn).compute()
     assert whole.shape == (50, 60)
+
+
+@pytest.mark.parametrize("name", ["scn", "ainet", "pcnet", "ssn", "hcssn"])
+def test_two_channels_are_taken_by_every_method(folder, name):
+    weights = str(write_random_weights(folder, name, 13))
+    image = noise((2, 40, 40)).astype(np.uint16)
+    labels = nsp.superpixels(image, name, axes="cyx", weights=weights).compute()
+    assert labels.shape == (40, 40)
+    assert 1 <= labels.max() <= 9
+
+
+def test_the_third_of_two_channels_is_their_mean():
+    facts = ImageFacts(channels=2, dtype=np.dtype(np.uint16), rgb=False)
+    statistics = Statistics((0.0,) * 2, (255.0,) * 2, (0.0,) * 2, (255.0,) * 2, 0.0, 255.0)
+    samples = learned.Samples.of("scn", facts, statistics, 3)
+    found = samples(np.array([[[0, 51]], [[102, 51]]], np.uint16), None)
+    np.testing.assert_allclose(found[:, 0] * 255, [[0, 51], [102, 51], [51, 51]], atol=1e-4)
+
+
+def test_only_learned_methods_project_many_channels(scn):
+    """The others pay nothing for it, and neither does it change their plan."""
+    image = noise((6, 40, 50))
+    source = nsp.open(image, axes="cyx")
+    plan = nsp.plan(source, "slic")
+    assert plan.statistics.projection is None
+    projected = nsp.plan(source, "scn", weights=scn).statistics
+    assert projected.projection is not None
+    assert replace(plan, statistics=projected).hash == plan.hash
+    assert "projection" not in plan.provenance()["statistics"]
+    bare = make_plan(source, nsp.Scn(weights=scn), statistics=plan.statistics)
+    assert bare.deferred, "statistics without a projection are not enough"
 
 
 def test_complex_samples_are_refused(scn):

@@ -8,7 +8,8 @@ import pytest
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import weights
-from napari_superpixels.models.weights import find, pack, save, unpack
+from napari_superpixels.models.safetensors import pack, unpack
+from napari_superpixels.models.weights import find, save
 
 ARRAYS = {
     "layer.weight": np.arange(6, dtype=np.float16).reshape(2, 3),
@@ -26,7 +27,8 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_arrays_come_back():
-    found = unpack(pack(ARRAYS))
+    found, metadata = unpack(pack(ARRAYS, {"a": "text"}))
+    assert metadata == {"a": "text"}
     assert list(found) == list(ARRAYS)
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(found[name], array)
@@ -42,12 +44,20 @@ def test_the_format_is_the_published_one():
     assert content[8 + length :] == b"\x00\x00\x80\x3f"
 
 
-def test_metadata_of_other_writers_is_passed_over():
+def test_metadata_of_other_writers_is_read():
     header = (
         b'{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}'
     )
-    found = unpack(len(header).to_bytes(8, "little") + header + b"\x00\x3c")
-    assert found["a"] == [1.0]
+    found, metadata = unpack(len(header).to_bytes(8, "little") + header + b"\x00\x3c")
+    assert (found["a"], metadata) == ([1.0], {"format": "pt"})
+
+
+def with_header(header: str, size: int = 4) -> bytes:
+    return len(header).to_bytes(8, "little") + header.encode() + bytes(size)
+
+
+def entry(shape: str, offsets: str, name: str = "a") -> str:
+    return f'"{name}": {{"dtype": "F32", "shape": {shape}, "data_offsets": {offsets}}}'
 
 
 @pytest.mark.parametrize(
@@ -59,6 +69,14 @@ def test_metadata_of_other_writers_is_passed_over():
         (2).to_bytes(8, "little") + b"[]",
         pack(ARRAYS)[:-1],
         pack({"a": np.zeros(3, np.float32)}).replace(b"F32", b"F99"),
+        with_header('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}"),
+        with_header("{" + entry("[-1]", "[0, 4]") + "}"),
+        with_header("{" + entry("[true]", "[0, 4]") + "}"),
+        with_header("{" + entry("[2]", "[0, 4]") + "}"),
+        with_header("{" + entry("[1]", "[4, 0]") + "}"),
+        with_header("{" + entry("[1]", "[4, 8]") + "}", 8),
+        with_header("{" + entry("[1]", "[0, 4]") + "}", 8),
+        with_header("{" + entry("[1]", "[0, 4]") + ", " + entry("[1]", "[0, 4]", "b") + "}"),
     ],
 )
 def test_other_content_is_refused(content):
@@ -73,6 +91,41 @@ def test_the_card_names_the_network_and_the_file(file):
     assert found.digest == card["sha256"]
     assert dict(found.config) == {"channels": 3}
     assert found.read().keys() == ARRAYS.keys()
+
+
+def edit_card(file: Path, **changes: object) -> None:
+    weights.write_card(file, weights.read_card(file) | changes)
+
+
+def test_the_hash_vouches_for_the_network_too(file):
+    edit_card(file, config={"channels": 1})
+    with pytest.raises(InputError, match="the card was altered"):
+        find(str(file), "scn").read()
+    edit_card(file, config={"channels": 3}, network="pcnet")
+    with pytest.raises(InputError, match="the card was altered"):
+        find(str(file), "pcnet").read()
+
+
+def test_files_that_say_no_network_are_read_as_their_card_says(file):
+    file.write_bytes(pack(ARRAYS))
+    edit_card(file, sha256=weights.hashlib.sha256(file.read_bytes()).hexdigest())
+    assert find(str(file), "scn").read().keys() == ARRAYS.keys()
+
+
+@pytest.mark.parametrize("value", [["a"], {"b": 1}, None, float("inf")])
+def test_a_config_holds_plain_values(file, value):
+    card = weights.read_card(file) | {"config": {"square": value}}
+    weights.write_card(file, card)
+    with pytest.raises(InputError, match="of plain values"):
+        find(str(file), "scn")
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_numbers_that_are_not_finite_are_refused(tmp_path, value):
+    path = tmp_path / "bad.safetensors"
+    save(path, "scn", {}, {"a": np.array([1, value], np.float16)})
+    with pytest.raises(InputError, match="1 numbers that are not finite"):
+        find(str(path), "scn").read()
 
 
 def test_nothing_half_written_stays(file):
@@ -109,6 +162,21 @@ def test_weights_of_another_network_are_refused(file):
 def test_a_pickle_is_refused_by_its_name(name):
     with pytest.raises(InputError, match="pickle, which may run any code"):
         find(name, "scn")
+
+
+def test_a_folder_and_a_pickle_name_the_weights_that_lie_there(file):
+    folder = file.parent
+    for name, words in ((folder, "are a folder"), (folder / "last.pt", "are a pickle")):
+        with pytest.raises(InputError, match=f"{words}.*; give '{file}'"):
+            find(str(name), "scn")
+    (folder / "other.safetensors").touch()
+    with pytest.raises(InputError, match=r"are a folder; give a \.safetensors file"):
+        find(str(folder), "scn")
+
+
+def test_a_relative_path_becomes_an_absolute_one(file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    assert find(file.name, "scn").path == str(file)
 
 
 @pytest.mark.parametrize("name", ["nothing-here", "../scn", "/nowhere/scn"])

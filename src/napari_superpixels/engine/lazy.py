@@ -61,7 +61,7 @@ class WindowLabeller:
 
     def measured(self) -> Statistics:
         """Measure the image; a method, so that dask does not look into the source."""
-        return measure(self.plan.source)
+        return measure(self.plan.source, projected=self.plan.projected)
 
     def place(self, block_id: tuple[int, ...]) -> tuple[int, Window]:
         """Return plane number and window at a place of the chunk grid."""
@@ -132,7 +132,8 @@ def _deferred_statistics(plan: Plan) -> Delayed:
     def measured(pixels: list[NDArray[Any]]) -> Statistics:
         pairs = zip(places, pixels, strict=True)
         blocks = (source.block(*place, values) for place, values in pairs)
-        return summarise((block.pixels, block.valid) for block in blocks)
+        found = ((block.pixels, block.valid) for block in blocks)
+        return summarise(found, projected=plan.projected)
 
     node: Delayed = delayed(measured)(samples)
     return node

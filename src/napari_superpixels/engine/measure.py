@@ -62,7 +62,9 @@ def places_to_measure(source: Source) -> list[tuple[int, Box]]:
     return list(sample_places(shape, planes, max(1, READ_BUDGET_BYTES // block), edge))
 
 
-def measure(source: Source, cancel: threading.Event | None = None) -> Statistics:
+def measure(
+    source: Source, cancel: threading.Event | None = None, *, projected: bool = False
+) -> Statistics:
     """Measure the statistics of an image, reading at most 64 MB of it.
 
     Nodata, masked and non-finite pixels are not counted.
@@ -73,6 +75,8 @@ def measure(source: Source, cancel: threading.Event | None = None) -> Statistics
         The image.
     cancel
         Set it, from any thread, to stop between two blocks.
+    projected
+        Whether to find out, too, how more than three channels become three.
 
     Returns
     -------
@@ -85,7 +89,7 @@ def measure(source: Source, cancel: threading.Event | None = None) -> Statistics
         If it was cancelled.
     """
     blocks = (_read(source, *place, cancel) for place in places_to_measure(source))
-    return summarise((block.pixels, block.valid) for block in blocks)
+    return summarise(((block.pixels, block.valid) for block in blocks), projected=projected)
 
 
 def is_blank(source: Source) -> bool:
@@ -107,8 +111,10 @@ def _read(source: Source, plane: int, box: Box, cancel: threading.Event | None) 
 
 def summarise(
     samples: Iterable[tuple[NDArray[np.generic], NDArray[np.bool_] | None]],
+    *,
+    projected: bool = False,
 ) -> Statistics:
-    """Summarise sampled pixels (C, Y, X) with their validity (Y, X)."""
+    """Summarise sampled pixels (C, Y, X) with their validity (Y, X); maybe their projection too."""
     flat = [
         pixels.reshape(len(pixels), -1) if valid is None else pixels[:, valid]
         for pixels, valid in samples
@@ -127,7 +133,7 @@ def summarise(
         maximum=tuple(map(float, values.max(axis=1))),
         joint_low=float(joint[0, 0]),
         joint_high=float(joint[1, 0]),
-        projection=project(values, low, high) if len(values) > COMPONENTS else None,
+        projection=project(values, low, high) if projected and len(values) > COMPONENTS else None,
     )
 
 

@@ -26,6 +26,7 @@ from napari_superpixels.engine.geometry import (
 )
 from napari_superpixels.io import GeoReference, Source
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
+from napari_superpixels.models.settings import settings_of
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
 
@@ -69,7 +70,14 @@ class Plan:
     @property
     def deferred(self) -> bool:
         """Whether statistics are still to be measured."""
+        if self.projected:
+            return self.statistics is None or self.statistics.projection is None
         return self.statistics is None and self.method.needs_statistics(self.facts)
+
+    @property
+    def projected(self) -> bool:
+        """Whether the statistics tell how the image's channels become three."""
+        return self.method.needs_projection(self.facts)
 
     @cached_property
     def model(self) -> Model:
@@ -166,7 +174,7 @@ class Plan:
             },
             "source": {"identity": self.source.identity, "name": self.source.name},
             "level": self.source.level,
-            "statistics": asdict(self.statistics) if self.statistics else None,
+            "statistics": self._statistics(),
             "georeference": where.as_json() if where else None,
             "lattice": {
                 "shape_px": list(self.lattice.shape),
@@ -183,15 +191,32 @@ class Plan:
 
     @cached_property
     def hash(self) -> str:
-        """Digest of the provenance but the image's name: equal plans, equal bytes.
+        """Digest of the provenance but some names: equal plans, equal bytes.
 
-        The name is no part of it because an image inside a collection, opened again by its own
-        path, is called otherwise.
+        The image's is no part of it because an image inside a collection, opened again by its own
+        path, is called otherwise; that of weights is none because they may lie elsewhere.
         """
-        text = json.dumps(
-            self.provenance() | {"source": {"identity": self.source.identity}}, sort_keys=True
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+        facts = self.provenance()
+        method = facts["method"]
+        settings = {k: v for k, v in method["settings"].items() if k not in self._undecided()}
+        facts |= {
+            "source": {"identity": self.source.identity},
+            "method": method | {"settings": settings},
+        }
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def _undecided(self) -> set[str]:
+        """Return the names of settings that tell no outputs apart."""
+        return {one.name for one in settings_of(type(self.method)) if not one.about.decides}
+
+    def _statistics(self) -> dict[str, Any] | None:
+        """Return the statistics as JSON; without what the method does not ask for."""
+        if self.statistics is None:
+            return None
+        facts = asdict(self.statistics)
+        if not self.projected:
+            del facts["projection"]
+        return facts
 
     def __str__(self) -> str:
         """Return a table that a person can read."""

@@ -107,7 +107,7 @@ def run_plan(
         If it was cancelled; what is done is kept.
     """
     if plan.deferred:
-        plan = replace(plan, statistics=measure(plan.source))
+        plan = replace(plan, statistics=measure(plan.source, projected=plan.projected))
     wanted = workers or default_workers()
     fitting = fit_workers(plan.cost.total, wanted, available_bytes())
     _check_name(out)

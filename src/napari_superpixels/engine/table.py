@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from napari_superpixels.engine.cost import default_workers
+from napari_superpixels.models.settings import settings_of
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.plan import Plan
@@ -28,12 +29,13 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
     """Return names and values of what a plan will do."""
     source, lattice = plan.source, plan.lattice
     workers = min(default_workers(), plan.tiles)
-    settings = plan.provenance()["method"]["settings"]
+    known = [one.name for one in settings_of(type(plan.method))]
     return [
         ("image", f"{source.name}: {_axes(plan)}, {_channels(plan)}, level {source.level}"),
         (
             "method",
-            f"{plan.method.name} " + ", ".join(f"{k}={_short(v)}" for k, v in settings.items()),
+            f"{plan.method.name} "
+            + ", ".join(f"{name}={_short(getattr(plan.method, name))}" for name in known),
         ),
         ("lattice", f"{_times(lattice.cells)} cells of {_times(lattice.step)} px"),
         ("labels", f"{plan.dtype}, at most {lattice.last_label:,}"),

@@ -117,7 +117,9 @@ def run_once(method: Method, facts: ImageFacts) -> None:
         for mask in (None, np.eye(*TINY_SHAPE)):
             source = open_source(image, axes=axes, rgb=facts.rgb, mask=mask)
             plan = make_plan(source, tiny)
-            _run(replace(plan, statistics=measure(source)) if plan.deferred else plan)
+            if plan.deferred:
+                plan = replace(plan, statistics=measure(source, projected=plan.projected))
+            _run(plan)
     mark = _mark(method, facts)
     if mark is not None:
         with suppress(OSError):  # then it is tried again, in vain but harmless

@@ -7,7 +7,7 @@ shifted, and only the image is filled up, once, to the network's alignment.
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,15 @@ from napari_superpixels.models import clustering, learned
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.settings import filled_in, setting
 from napari_superpixels.models.statistics import Statistics
-from napari_superpixels.models.weights import Weights, find
+from napari_superpixels.models.weights import Weights
 
 if TYPE_CHECKING:
     from napari_superpixels.networks.grid import GridNetwork
 
 CELL = 16
 """Size of a cell of the networks, in pixels."""
+WINDOW_PX = 1024
+"""Edge of a window, in pixels of the image or of the network's lattice, whichever are smaller."""
 LOGIT_BYTES = 9 * 4
 """Of a pixel."""
 
@@ -37,7 +39,6 @@ class GridMethod:
     revision: ClassVar[int] = 2
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = True
-    window_px: ClassVar[int] = 1024
     reach_px: ClassVar[int]
     """Pixels of the network's lattice, around a pixel's own cell, on which its logits depend."""
     pixel_bytes: ClassVar[int]
@@ -50,9 +51,16 @@ class GridMethod:
     the method."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
+    config: tuple[tuple[str, Any], ...] = filled_in(())
+    """Parameters of the network; filled in likewise."""
 
     def __post_init__(self) -> None:
         learned.settle(self)
+
+    @property
+    def window_px(self) -> int:
+        """Edge of a window of a run: no more than `WINDOW_PX` of the image and of the lattice."""
+        return min(WINDOW_PX, WINDOW_PX // CELL * self.step)
 
     @property
     def halo_cells(self) -> int:
@@ -74,6 +82,10 @@ class GridMethod:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
         return clustering.needs_statistics(facts)
 
+    def needs_projection(self, facts: ImageFacts) -> bool:
+        """Whether the image's channels must be projected to the network's."""
+        return learned.needs_projection(self.config, facts)
+
     def model(self, facts: ImageFacts, statistics: Statistics | None) -> "GridModel":
         """Make the callable that the engine runs.
 
@@ -82,7 +94,7 @@ class GridMethod:
         InputError
             If the samples are no real numbers, or the weights take other channels.
         """
-        weights = find(self.weights, self.name)
+        weights = learned.weights_of(self)
         channels = dict(weights.config).get("channels", learned.RGB)
         samples = learned.Samples.of(self.name, facts, statistics, channels)
         return GridModel(weights, samples, self.align_cells, self.pixel_bytes, self.step)
@@ -121,7 +133,7 @@ class Ainet(GridMethod):
 
     def reach(self) -> int:
         """Return `reach_px`, and `attention_px` for weights with attention."""
-        attention = dict(find(self.weights, self.name).config).get("attention", False)
+        attention = dict(self.config).get("attention", False)
         return self.reach_px + self.attention_px * bool(attention)
 
 

@@ -16,9 +16,10 @@ from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
 from napari_superpixels.kernels.features import stretch_to_8bit
 from napari_superpixels.models import clustering
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
+from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import About
 from napari_superpixels.models.statistics import Projection, Statistics
-from napari_superpixels.models.weights import SUFFIX, Weights, find
+from napari_superpixels.models.weights import Weights, find, path_of
 from napari_superpixels.tiling import Box, Lattice
 
 if TYPE_CHECKING:
@@ -31,8 +32,11 @@ WEIGHTS = About(
     text="Name of weights, shipped or your own, or a file with its card beside it; empty for those "
     "that come with the method.",
     suffix=SUFFIX,
+    decides=False,
 )
 
+Config = tuple[tuple[str, Any], ...]
+"""Parameters of a network's class, by name."""
 Ranges = tuple[tuple[float, float], ...]
 
 
@@ -47,6 +51,8 @@ class Settings(Protocol):
     def weights(self) -> str: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def config(self) -> Config: ...
 
 
 def settle(settings: Settings) -> None:
@@ -58,16 +64,32 @@ def settle(settings: Settings) -> None:
         If a setting cannot be used, or there are no such weights.
     """
     clustering.check_step(settings.step)
-    object.__setattr__(settings, "step", int(settings.step))
-    found = find(settings.weights or settings.name, settings.name)
-    object.__setattr__(settings, "weights", settings.weights or settings.name)
+    name = settings.weights or settings.name
+    found = find(name, settings.name)
     if settings.digest and settings.digest != found.digest:
         raise InputError(
-            f"The weights {settings.weights} have the SHA-256 {found.digest[:12]}..., not "
-            f"{settings.digest[:12]}... as asked for; give those that were used before, or no "
-            f"digest."
+            f"The weights '{name}' have the SHA-256 {found.digest[:12]}..., not "
+            f"{settings.digest[:12]}... as asked for; give those that were used before."
         )
-    object.__setattr__(settings, "digest", found.digest)
+    filled = {
+        "step": int(settings.step),
+        "weights": found.path if name.endswith(SUFFIX) else name,
+        "digest": found.digest,
+        "config": found.config,
+    }
+    for field, value in filled.items():
+        object.__setattr__(settings, field, value)
+
+
+def weights_of(settings: Settings) -> Weights:
+    """Return the weights of settings that are settled; their card is not read again."""
+    path = path_of(settings.weights, settings.name)
+    return Weights(str(path), settings.name, settings.config, settings.digest)
+
+
+def needs_projection(config: Config, facts: ImageFacts) -> bool:
+    """Whether a network takes three channels, and the image has more."""
+    return dict(config).get("channels", RGB) == RGB < facts.channels
 
 
 @lru_cache(maxsize=4)
@@ -88,10 +110,10 @@ def load(weights: Weights) -> "nn.Module":
     try:
         network = make_network(weights.network, **dict(weights.config))
         network.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
-    except (RuntimeError, TypeError):
+    except (RuntimeError, TypeError, ValueError, AssertionError):
         raise InputError(
-            f"The weights {weights.path} do not fit {weights.network} with {dict(weights.config)}; "
-            f"give a file that was saved with this version."
+            f"The weights '{weights.path}' do not fit {weights.network} with "
+            f"{dict(weights.config)}; give a file that was saved with this version."
         ) from None
     return prepare(network)
 
@@ -105,7 +127,7 @@ class Samples:
     ranges: Ranges
     """What to stretch to 8 bits: one pair a channel, one for all of RGB, none for 8-bit RGB."""
     projection: Projection | None = None
-    """How more channels than that become three."""
+    """How more channels than that become three; of two, the third is the mean."""
 
     @classmethod
     def of(
@@ -121,7 +143,8 @@ class Samples:
         clustering.check_samples(name, facts)
         ranges = clustering.stretch_ranges(facts, statistics)
         projectable = channels == RGB < facts.channels
-        if facts.channels not in (1, channels) and not projectable:
+        pair = channels == RGB > facts.channels
+        if facts.channels not in (1, channels) and not (projectable or pair):
             raise InputError(
                 f"The image has {facts.channels} channels, but these weights of {name} take "
                 f"{channels}, or one that stands for all; choose channels of the image."
@@ -144,6 +167,8 @@ class Samples:
         values = pixels.astype(np.float32) / np.float32(255)
         if valid is not None:
             values *= valid
+        if len(values) == 2 < self.channels:
+            return np.concatenate((values, values.mean(axis=0, keepdims=True)))
         return np.repeat(values, self.channels // len(values), axis=0)
 
     def _projected(

@@ -89,10 +89,13 @@ class Method(Protocol):
     """Raised whenever the labels change for equal settings."""
     fixed_windows: ClassVar[bool]
     """Whether all tiles must have one shape."""
-    window_px: ClassVar[int]
-    """Edge of a window of a run, where nobody asks for another: large where a halo is dear."""
     step: int
     """Size of a cell, in pixels."""
+
+    @property
+    def window_px(self) -> int:
+        """Edge of a window of a run, where nobody asks for another: large where a halo is dear."""
+        ...
 
     @property
     def align_cells(self) -> int:
@@ -106,6 +109,10 @@ class Method(Protocol):
 
     def needs_statistics(self, facts: ImageFacts) -> bool:
         """Whether whole-image statistics must be measured first."""
+        ...
+
+    def needs_projection(self, facts: ImageFacts) -> bool:
+        """Whether the statistics must tell how the image's channels become three."""
         ...
 
     def model(self, facts: ImageFacts, statistics: Statistics | None) -> Model:

@@ -1,12 +1,16 @@
 """Names of methods, resolved when asked for."""
 
+from contextlib import suppress
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.protocol import Method
-from napari_superpixels.models.weights import is_shipped
+from napari_superpixels.models.safetensors import SUFFIX
+from napari_superpixels.models.settings import settings_of
+from napari_superpixels.models.weights import is_shipped, read_card
 
 METHODS = {
     "ainet": "napari_superpixels.models.grid_network:Ainet",
@@ -57,10 +61,19 @@ def make_method(name: str, settings: dict[str, Any]) -> Method:
         If the name or a parameter is unknown, or a value is not allowed.
     """
     made_by = method_class(name)
-    known = [field.name for field in fields(made_by)]
-    for key in settings:
-        if key not in known:
-            raise InputError(
-                f"{name} has no parameter {key!r}; its parameters are {', '.join(known)}."
-            )
+    known = {field.name for field in fields(made_by)}
+    for key in settings.keys() - known:
+        if key == "weights":
+            raise InputError(_of_a_learned_method(name, str(settings[key])))
+        names = ", ".join(one.name for one in settings_of(made_by))
+        raise InputError(f"{name} has no parameter {key!r}; its parameters are {names}.")
     return cast("Method", made_by(**settings))
+
+
+def _of_a_learned_method(name: str, weights: str) -> str:
+    """Return what to say where weights are given to a method that takes none."""
+    method = "the learned method that they are for"
+    if weights.endswith(SUFFIX):
+        with suppress(InputError):
+            method = f"the method {read_card(Path(weights))['network']!r} that they are for"
+    return f"{name} takes no weights, but '{weights}' are given; choose {method}."

@@ -22,6 +22,8 @@ class About:
     """The largest value that is offered."""
     suffix: str = ""
     """Of a text that may name a file: how such files end, e.g. ``".safetensors"``."""
+    decides: bool = True
+    """Whether it tells outputs apart; not where a field that is filled in does that better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

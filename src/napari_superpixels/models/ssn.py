@@ -23,7 +23,7 @@ from napari_superpixels.models import clustering, learned
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.settings import filled_in, setting
 from napari_superpixels.models.statistics import Statistics
-from napari_superpixels.models.weights import Weights, find
+from napari_superpixels.models.weights import Weights
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ class SsnMethod:
     the method."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
+    config: tuple[tuple[str, Any], ...] = filled_in(())
+    """Parameters of the network; filled in likewise."""
 
     def __post_init__(self) -> None:
         clustering.check_iterations(self.iterations)
@@ -94,6 +96,10 @@ class SsnMethod:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
         return clustering.needs_statistics(facts)
 
+    def needs_projection(self, facts: ImageFacts) -> bool:
+        """Whether the image's channels must be projected to the network's."""
+        return learned.needs_projection(self.config, facts)
+
     def model(self, facts: ImageFacts, statistics: Statistics | None) -> "SsnModel":
         """Make the callable that the engine runs.
 
@@ -103,11 +109,11 @@ class SsnMethod:
             If the samples are no real numbers, the image has too many channels, or the weights
             look at positions in the image.
         """
-        weights = find(self.weights, self.name)
+        weights = learned.weights_of(self)
         config = dict(weights.config)
         if config.get("position") == "absolute":
             raise InputError(
-                f"The weights {self.weights} look at positions in the whole image, which have no "
+                f"The weights '{self.weights}' look at positions in the whole image, which have no "
                 f"meaning in tiles; give weights that were trained with position='cell' or 'none'."
             )
         return SsnModel(
@@ -154,7 +160,7 @@ class Hcssn(SsnMethod):
 
     def reach(self) -> int:
         """Return `reach_px`, and `deformable_px` for weights with deformable convolutions."""
-        deformable = dict(find(self.weights, self.name).config).get("deformable", False)
+        deformable = dict(self.config).get("deformable", False)
         return self.reach_px + self.deformable_px * bool(deformable)
 
 

@@ -53,6 +53,10 @@ class SsnPix:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
         return clustering.needs_statistics(facts)
 
+    def needs_projection(self, _facts: ImageFacts) -> bool:
+        """Whether channels must be projected to fewer: all are used."""
+        return False
+
     def model(self, facts: ImageFacts, statistics: Statistics | None) -> clustering.ClusterModel:
         """Make the callable that the engine runs.
 

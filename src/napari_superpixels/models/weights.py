@@ -1,8 +1,8 @@
 """Files of weights: safetensors with a card beside it; read without torch, never a pickle.
 
-A file of that format is eight bytes with the length of a JSON header, the header, and the numbers
-one after the other. The card, ``NAME.json`` beside ``NAME.safetensors``, says which network the
-numbers are for and what they were trained on, and holds the file's SHA-256.
+The card, ``NAME.json`` beside ``NAME.safetensors``, says which network the numbers are for and what
+they were trained on, and holds the file's SHA-256. The file says the network too, so that its hash
+vouches for that as well.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -20,28 +21,20 @@ from numpy.typing import NDArray
 from platformdirs import user_data_path
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.models.safetensors import SUFFIX, Arrays, pack, unpack
 
 SHIPPED = Path(__file__).parents[1] / "weights"
 """The folder of the weights that come with the package."""
-SUFFIX = ".safetensors"
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
 """Endings of files that run code when they are opened."""
-LONGEST_HEADER = 1_000_000
+METADATA_KEY = "network"
+"""What files that say their network have in their metadata."""
 PROGRAM = "napari-superpixels"
 FOLDER_VARIABLE = "NAPARI_SUPERPIXELS_WEIGHTS"
 """The environment variable that names another folder for the user's own weights."""
 LONGEST_NAME = 80
 NAME = re.compile(rf"\w([\w -]{{0,{LONGEST_NAME - 2}}}\w)?")
 """What weights may be called."""
-
-_TYPES: dict[str, np.dtype[Any]] = {
-    "F16": np.dtype("<f2"),
-    "F32": np.dtype("<f4"),
-    "I64": np.dtype("<i8"),
-}
-_NAMES = {dtype: name for name, dtype in _TYPES.items()}
-
-Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +56,42 @@ class Weights:
         Raises
         ------
         InputError
-            If the file is not the one that the card describes.
+            If the file is not the one that the card describes, or a number is not finite.
         """
         try:
             content = Path(self.path).read_bytes()
         except OSError as error:
             raise InputError(
-                f"The weights {self.path} cannot be read ({error.strerror}); check the name."
+                f"The weights '{self.path}' cannot be read ({error.strerror}); check the name."
             ) from None
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise InputError(
-                f"The weights {self.path} are not those that their card describes (another "
+                f"The weights '{self.path}' are not those that their card describes (another "
                 f"SHA-256, {len(content)} bytes); the file is truncated or altered, fetch it anew."
             )
-        return unpack(content)
+        arrays, metadata = unpack(content)
+        self._compare(metadata)
+        bad = sum(a.size - np.isfinite(a).sum() for a in arrays.values() if a.dtype.kind == "f")
+        if bad:
+            raise InputError(
+                f"The weights '{self.path}' hold {bad} numbers that are not finite, so their "
+                f"training failed; give others."
+            )
+        return arrays
+
+    def _compare(self, metadata: Mapping[str, str]) -> None:
+        """Refuse a card that says another network than the file; older files say none."""
+        expected = described(self.network, dict(self.config))
+        if METADATA_KEY in metadata and metadata != expected:
+            raise InputError(
+                f"The card of the weights '{self.path}' says {expected}, but the file {metadata}; "
+                f"the card was altered, fetch it anew."
+            )
+
+
+def described(network: str, config: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a file itself says of its network."""
+    return {METADATA_KEY: network, "config": json.dumps(dict(config), sort_keys=True)}
 
 
 def find(weights: str, network: str) -> Weights:
@@ -89,11 +104,11 @@ def find(weights: str, network: str) -> Weights:
     InputError
         If there are none, or they are a pickle, or for another network.
     """
-    path = _path_of(weights, network)
+    path = path_of(weights, network)
     card = read_card(path)
     if card["network"] != network:
         raise InputError(
-            f"The weights {path} are for {card['network']!r}, not for {network!r}; give weights "
+            f"The weights '{path}' are for {card['network']!r}, not for {network!r}; give weights "
             f"that were trained for it."
         )
     config = tuple(sorted(card["config"].items()))
@@ -152,25 +167,40 @@ def free_path(path: Path) -> Path:
     return free
 
 
-def _path_of(weights: str, network: str) -> Path:
+def path_of(weights: str, network: str) -> Path:
+    """Return the file of weights, by the name of a shipped set or of the user's own, or by path.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is a pickle.
+    """
     path = Path(weights)
     if path.suffix.lower() in PICKLES:
         raise InputError(
-            f"The weights {weights} are a pickle, which may run any code; give a {SUFFIX} file."
+            f"The weights '{weights}' are a pickle, which may run any code; {_advice(path.parent)}."
         )
     if path.suffix == SUFFIX:
         if not path.is_file():
-            raise InputError(f"There are no weights {weights}; check the name of the file.")
-        return path
+            raise InputError(f"There are no weights '{weights}'; check the name of the file.")
+        return path.absolute()
     for folder in (SHIPPED, own_folder()):
         named = folder / f"{weights}{SUFFIX}"
         if path.name == weights and named.is_file():
             return named
+    if path.is_dir():
+        raise InputError(f"The weights '{weights}' are a folder; {_advice(path)}.")
     raise InputError(
         f"There are no weights {weights!r}, neither in this version nor among your own; train "
         f"some with 'napari-superpixels train {network}', and give the {SUFFIX} file as its "
         f"weights."
     )
+
+
+def _advice(folder: Path) -> str:
+    """Return what to give instead of something in a folder that holds no weights itself."""
+    files = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    return f"give '{files[0]}'" if len(files) == 1 else f"give a {SUFFIX} file"
 
 
 def card_of(path: Path) -> Path:
@@ -190,14 +220,20 @@ def read_card(path: Path) -> dict[str, Any]:
         card = json.loads(card_of(path).read_text("utf-8"))
         whole = isinstance(card["network"], str) and isinstance(card["sha256"], str)
         whole = whole and isinstance(card["config"], dict)
+        whole = whole and all(map(_is_plain, card["config"].values()))
     except (OSError, ValueError, KeyError, TypeError):
         whole = False
     if not whole:
         raise InputError(
-            f"The weights {path} have no card {card_of(path).name} beside them that names network, "
-            f"config and sha256; copy it along with the weights."
+            f"The weights '{path}' have no card {card_of(path).name} beside them that names "
+            f"network, config (of plain values) and sha256; copy it along with the weights."
         )
     return dict(card)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value of a network's config is a text, a flag or a finite number."""
+    return isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
 
 
 def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **card: Any) -> None:
@@ -215,7 +251,7 @@ def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **
         What else the card says: data and licence, recipe, seed, steps, hardware, scores.
     """
     assert path.suffix == SUFFIX, "callers name the file"
-    content = pack(arrays)
+    content = pack(arrays, described(network, config))
     digest = hashlib.sha256(content).hexdigest()
     text = card | {"network": network, "config": dict(config), "sha256": digest}
     _replace(path, content)
@@ -237,46 +273,3 @@ def _replace(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-
-
-def pack(arrays: Arrays) -> bytes:
-    """Return arrays in the safetensors format."""
-    header: dict[str, Any] = {}
-    start = 0
-    for name, array in arrays.items():
-        kind = _NAMES[array.dtype.newbyteorder("<")]
-        stop = start + array.nbytes
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [start, stop]}
-        start = stop
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    parts = [array.astype(array.dtype.newbyteorder("<")).tobytes() for array in arrays.values()]
-    return b"".join([len(text).to_bytes(8, "little"), text, *parts])
-
-
-def unpack(content: bytes) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a file in the safetensors format.
-
-    Raises
-    ------
-    InputError
-        If it is none.
-    """
-    stop = 8 + int.from_bytes(content[:8], "little")
-    numbers = memoryview(content)[min(stop, len(content)) :]
-    try:
-        if stop > min(len(content), LONGEST_HEADER):
-            raise ValueError("a header longer than the file")
-        header = json.loads(content[8:stop])
-        header.pop("__metadata__", None)
-        return {name: _array(entry, numbers) for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(
-            f"The weights are no {SUFFIX} file with F16, F32 or I64 numbers; save them as one."
-        ) from None
-
-
-def _array(entry: Mapping[str, Any], numbers: memoryview) -> NDArray[Any]:
-    start, stop = entry["data_offsets"]
-    flat: NDArray[Any] = np.frombuffer(numbers[start:stop], _TYPES[entry["dtype"]])
-    return flat.reshape(entry["shape"])

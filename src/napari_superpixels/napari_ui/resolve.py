@@ -30,8 +30,8 @@ class Measured:
     def __init__(self) -> None:
         self._last: tuple[str, Statistics] | None = None
 
-    def statistics(self, source: Source, cancel: threading.Event | None = None) -> Statistics:
-        """Return the statistics of an image; measured where they are not known.
+    def statistics(self, plan: Plan, cancel: threading.Event | None = None) -> Statistics:
+        """Return the statistics of a plan's image; measured where they are not known.
 
         Raises
         ------
@@ -40,9 +40,10 @@ class Measured:
         InputError
             If no pixel of it holds data.
         """
-        last = self._last
-        if last is None or last[0] != source.identity:
-            statistics = measure(source, cancel)
+        last, source = self._last, plan.source
+        known = last is not None and last[0] == source.identity
+        if last is None or not known or (plan.projected and last[1].projection is None):
+            statistics = measure(source, cancel, projected=plan.projected)
             if not any((*statistics.minimum, *statistics.maximum)) and is_blank(source):
                 raise InputError(
                     f"No pixel of {source.name} holds data; choose another image or mask."
@@ -94,7 +95,7 @@ def resolve(request: Request, cancel: threading.Event | None = None) -> Plan:
     plan = make_plan(source, method, region=region)
     if not plan.deferred:
         return plan
-    return replace(plan, statistics=request.measured.statistics(source, cancel))
+    return replace(plan, statistics=request.measured.statistics(plan, cancel))
 
 
 def region_of(request: Request, source: Source) -> dict[str, tuple[int, int]] | None:

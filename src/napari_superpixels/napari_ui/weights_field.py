@@ -6,7 +6,7 @@ from typing import Any
 
 from magicgui.widgets import ComboBox, Container, FileEdit
 
-from napari_superpixels.models.weights import SUFFIX
+from napari_superpixels.models.safetensors import SUFFIX
 
 FILE = "\0file"
 """What stands for a file among names; no name can be this."""

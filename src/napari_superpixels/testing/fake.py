@@ -43,6 +43,10 @@ class Fake:
         """Whether whole-image statistics must be measured first."""
         return self.measured
 
+    def needs_projection(self, _facts: ImageFacts) -> bool:
+        """Whether channels must be projected to fewer."""
+        return False
+
     def model(self, _facts: ImageFacts, statistics: Statistics | None) -> "FakeModel":
         """Make the callable that the engine runs."""
         offset = int(sum(statistics.maximum)) if statistics and self.measured else 0

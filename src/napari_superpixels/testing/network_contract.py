@@ -21,9 +21,8 @@ from napari_superpixels.io import Source
 from napari_superpixels.kernels.connectivity import HALO_CELLS
 from napari_superpixels.models import clustering
 from napari_superpixels.models.grid_network import CELL
-from napari_superpixels.models.learned import load
+from napari_superpixels.models.learned import load, weights_of
 from napari_superpixels.models.protocol import Method, Tile
-from napari_superpixels.models.weights import find
 from napari_superpixels.testing.contract import MethodContract, labels_of, noise
 from napari_superpixels.testing.reach import reach_of
 from napari_superpixels.testing.short_halo import ShortHalo
@@ -129,7 +128,7 @@ class NetworkContract(_Learned):
         Of small cells not every pixel of the network's is used, which may save a cell.
         """
         for method in self.methods:
-            network = load(find(method.weights, method.name))
+            network = load(weights_of(method))
             reach = reach_of(network, method.step, method.network_halo + 1)
             assert 0 <= method.network_halo - reach <= (method.step < CELL)
 

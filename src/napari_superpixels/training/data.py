@@ -78,7 +78,7 @@ def _samples(pair: Pair, channels: int) -> Samples:
     """Find out, once an image, how its samples become what networks take, as in inference."""
     source = pair.image
     facts = ImageFacts(channels=source.channels, dtype=source.dtype, rgb=source.rgb)
-    statistics = measure(source) if needs_statistics(facts) else None
+    statistics = measure(source, projected=channels == RGB) if needs_statistics(facts) else None
     return Samples.of("the network", facts, statistics, channels)
 
 

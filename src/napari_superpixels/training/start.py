@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import METHODS
-from napari_superpixels.models.weights import SUFFIX, Weights, find, read_card
+from napari_superpixels.models.safetensors import SUFFIX
+from napari_superpixels.models.weights import Weights, find, read_card
 from napari_superpixels.training.recipe import Recipe
 
 
