@@ -3,7 +3,7 @@
 import pytest
 
 from napari_superpixels.engine.device import devices
-from napari_superpixels.engine.events import RunStarted, TileDone, TileFailed
+from napari_superpixels.engine.events import RunStarted, TileDone, TileFailed, speed
 from napari_superpixels.engine.tally import Tally, duration
 
 
@@ -61,3 +61,11 @@ def test_a_duration_is_said_as_people_do(seconds: float, text: str) -> None:
 def test_the_processors_are_listed_and_nothing_that_no_method_can_use() -> None:
     assert [device.name for device in devices()] == ["cpu"]
     assert "thread" in devices()[0].label
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [(12.34e6, "12.3 Mpx/s"), (0.1e6, "0.1 Mpx/s"), (4_700, "0.0047 Mpx/s"), (0, "0.0000 Mpx/s")],
+)
+def test_slow_rates_have_more_digits(rate, words):
+    assert speed(rate) == words

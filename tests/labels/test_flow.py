@@ -34,7 +34,9 @@ def test_unknown_pixels_count_neither_for_means_nor_for_the_error():
     known[:, :2] = False
     assert np.isnan(segmented(flow, HALVES, known)[:, :2]).all()
     assert end_point_error(HALVES, flow, known=known) == pytest.approx(5.0)
-    assert end_point_error(HALVES, flow, known=~known & False) == 0.0
+    assert np.isnan(end_point_error(HALVES, flow, known=~known & False))
+    with pytest.raises(InputError, match=r"known has the shape \(2, 2\)"):
+        end_point_error(HALVES, flow, known=known[:2, :2])
 
 
 def test_it_agrees_with_means_over_labels_of_scipy():

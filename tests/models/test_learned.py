@@ -58,7 +58,7 @@ def test_lazy_arrays_and_runs_use_the_same_windows(scn):
     image = np.broadcast_to(np.uint8(0), (3000, 4000, 3))
     plan = nsp.plan(image, "scn", weights=scn)
     lazy = nsp.superpixels(image, "scn", weights=scn)
-    edge = nsp.Scn.window_px
+    edge = nsp.Scn(weights=scn).window_px
     assert lazy.chunks[0][0] == lazy.chunks[1][0] == edge == plan.core_px[0] == plan.core_px[1]
     shapes = {window.read.shape for window in plan.windows}
     assert shapes == {(86, 86)}
@@ -120,7 +120,7 @@ def test_a_config_with_which_there_is_no_network_is_refused(folder):
 
     path = folder / "square.safetensors"
     weights.save(path, "ainet", {"square": "foo"}, {"a": np.zeros(1, np.float16)})
-    with pytest.raises(InputError, match="do not fit ainet with .*'foo'"):
+    with pytest.raises(InputError, match=r"do not fit ainet with .*'foo'"):
         learned.load(weights.find(str(path), "ainet"))
 
 
@@ -128,12 +128,11 @@ def test_a_config_with_which_there_is_no_network_is_refused(folder):
 def test_windows_of_any_step_need_about_the_same_memory(folder, name):
     """Whatever a halo in cells makes of large cells, a window's core adds little."""
     weights = str(write_random_weights(folder, name))
-    image = np.broadcast_to(np.uint8(0), (60_000, 60_000, 3))
+    image = nsp.open(np.broadcast_to(np.uint8(0), (3, 60_000, 60_000)), axes="cyx", rgb=True)
     needed = {}
     for step in (2, 3, 4, 8, 12, 16, 24, 39, 64, 118):
         plan = nsp.plan(image, name, step=step, weights=weights)
         needed[step] = plan.cost.total
-        assert max(plan.core_px) < 1024 + step
     usual = needed[16]
     assert max(needed[step] for step in needed if step <= 16) < 1.3 * usual
     if name != "pcnet":  # its halo of 29 cells is most of a window of large cells
@@ -176,11 +175,12 @@ def test_attention_reaches_farther(folder):
 
 
 def test_alignment_is_that_of_the_network():
-    from napari_superpixels.networks import pcnet
+    from napari_superpixels.networks import grid, pcnet
     from napari_superpixels.networks import scn as scn_network
 
     assert grid_network.Pcnet.align_cells == pcnet.Pcnet.align_cells
     assert grid_network.Scn.align_cells == scn_network.Scn.align_cells
+    assert grid_network.CELL == grid.CELL
 
 
 def test_blocks_are_whole_cells_and_strides_near_256_px(folder):

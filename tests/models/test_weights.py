@@ -8,6 +8,7 @@ import pytest
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import weights
+from napari_superpixels.models.registry import make_method
 from napari_superpixels.models.safetensors import pack, unpack
 from napari_superpixels.models.weights import find, save
 
@@ -218,3 +219,15 @@ def test_shipped_weights_are_whole_small_and_fit_their_network(path):
     load(found)
     assert {array.dtype for array in found.read().values()} <= {np.dtype("f2"), np.dtype("i8")}
     assert {"data", "licence", "recipe", "seed", "steps", "hardware", "scores"} <= card.keys()
+
+
+def test_weights_for_a_method_without_any_name_the_method_they_are_for(file):
+    with pytest.raises(InputError, match=r"slic takes no weights.*the method 'scn' that they are"):
+        make_method("slic", {"weights": str(file)})
+    with pytest.raises(InputError, match="choose the learned method that they are for"):
+        make_method("slic", {"weights": "mine"})
+
+
+def test_what_a_method_fills_in_is_no_parameter(file):
+    with pytest.raises(InputError, match=r"no parameter 'compactness'.* are step, weights\.$"):
+        make_method("scn", {"weights": str(file), "compactness": 3})

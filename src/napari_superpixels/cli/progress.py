@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_superpixels.engine.events import Event, RunStarted, TileDone, TileFailed
+from napari_superpixels.engine.events import Event, RunStarted, TileDone, TileFailed, speed
 from napari_superpixels.engine.tally import Tally, duration
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class PlainLines:
         progress = self._tally.progress
         self._tell(
             f"{progress.done} of {progress.tiles} tiles, "
-            f"{(progress.pixels_per_second or 0.0) / 1e6:.1f} Mpx/s, "
+            f"{speed(progress.pixels_per_second or 0.0)}, "
             f"about {duration(progress.seconds_left or 0.0)} left"
         )
 

@@ -11,6 +11,7 @@ from napari_superpixels.cli import options as opt
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import weights
 from napari_superpixels.models.fetching import REGISTRY, fetch_weights, read_registry
+from napari_superpixels.models.safetensors import SUFFIX
 
 app = typer.Typer(help="Weights of the learned methods: which there are, and fetching more.")
 
@@ -43,7 +44,7 @@ def fetch(
 
 def _there(folder: Path, where: str) -> list[dict[str, str]]:
     found = []
-    for path in sorted(folder.glob(f"*{weights.SUFFIX}")):
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
         with suppress(InputError):  # of a file whose card is missing, which is no weights
             card = weights.read_card(path)
             found.append(_row(path.stem, card["network"], str(card.get("licence", "-")), where))

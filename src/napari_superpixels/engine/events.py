@@ -7,6 +7,9 @@ listeners; the engine knows none of them. Listeners are called from the thread t
 from collections.abc import Callable
 from dataclasses import dataclass
 
+SLOW_MPX = 0.1
+"""Rates below that many million pixels a second are told with more digits."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
@@ -82,7 +85,7 @@ class Report:
         """Return the summary as one line."""
         text = (
             f"{self.computed} of {self.tiles} tiles, {self.pixels / 1e6:.1f} Mpx in "
-            f"{self.seconds:.1f} s ({self.megapixels_per_second:.1f} Mpx/s)"
+            f"{self.seconds:.1f} s ({speed(self.megapixels_per_second * 1e6)})"
         )
         if self.failed:
             return f"{text}, {len(self.failed)} failed"
@@ -95,3 +98,9 @@ Listener = Callable[[Event], None]
 
 def ignore(_event: Event) -> None:
     """Listen to nothing."""
+
+
+def speed(pixels_per_second: float) -> str:
+    """Return a rate as a person reads it: in Mpx/s, slow ones with the digits that count."""
+    rate = pixels_per_second / 1e6
+    return f"{rate:.1f} Mpx/s" if rate >= SLOW_MPX else f"{rate:.4f} Mpx/s"

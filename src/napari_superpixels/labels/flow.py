@@ -1,5 +1,6 @@
 """How well superpixels represent a flow: the end-point error of SSN's experiments."""
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ def segmented(
             f"The values have the shape {values.shape} and the labels {superpixels.shape}, but "
             f"(Y, X) or (Y, X, C) must fit (Y, X); crop or resize one of them."
         )
+    if known is not None and known.shape != superpixels.shape:
+        raise InputError(
+            f"What is known has the shape {known.shape} and the labels {superpixels.shape}, but "
+            f"they must be equal; crop or resize one of them."
+        )
     ranks, count = consecutive(superpixels)
     flat = np.asarray(values, np.float64).reshape(superpixels.size, -1)
     used = np.ones(superpixels.size, np.bool_) if known is None else known.ravel()
@@ -70,7 +76,7 @@ def end_point_error(
     -------
     float
         In the unit of the flow, 0 for a flow that is constant in each superpixel, lower is better;
-        0 where no pixel is known.
+        NaN where no pixel is known.
 
     Raises
     ------
@@ -84,4 +90,4 @@ def end_point_error(
     off = np.asarray(flow, np.float64) - segmented(flow, superpixels, known)
     length = np.sqrt((off.reshape(superpixels.size, -1) ** 2).sum(axis=1))
     counted = length if known is None else length[known.ravel()]
-    return float(counted.mean()) if counted.size else 0.0
+    return float(counted.mean()) if counted.size else nan

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from napari_superpixels.networks.grid import GridNetwork
 
 CELL = 16
-"""Size of a cell of the networks, in pixels."""
+"""Size of a cell of the networks, in pixels, as they say it; to ask them would import torch."""
 WINDOW_PX = 1024
 """Edge of a window, in pixels of the image or of the network's lattice, whichever are smaller."""
 LOGIT_BYTES = 9 * 4

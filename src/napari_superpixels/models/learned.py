@@ -89,7 +89,7 @@ def weights_of(settings: Settings) -> Weights:
 
 def needs_projection(config: Config, facts: ImageFacts) -> bool:
     """Whether a network takes three channels, and the image has more."""
-    return dict(config).get("channels", RGB) == RGB < facts.channels
+    return bool(dict(config).get("channels", RGB) == RGB < facts.channels)
 
 
 @lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from napari_superpixels.engine.events import speed
 from napari_superpixels.engine.tally import Progress, duration
 from napari_superpixels.models.registry import needs_weights
 
@@ -69,7 +70,7 @@ def run_sentence(progress: Progress, step_px: int) -> str:
     rate, left = progress.pixels_per_second, progress.seconds_left
     words = [f"{progress.done} of {progress.tiles} tiles"]
     if rate:
-        words.append(f"{rate / 1e6:.1f} Mpx/s, {rate / step_px**2:,.0f} superpixels/s")
+        words.append(f"{speed(rate)}, {rate / step_px**2:,.0f} superpixels/s")
     if left is not None:
         words.append(f"about {duration(left)} left")
     return f"Run: {', '.join(words)}."

@@ -138,7 +138,11 @@ def boundary_perceiving_loss(patches: Patches) -> Tensor:
 
 
 def local_discrimination_loss(patches: Patches) -> Tensor:
-    """Return PCNet's loss (Eq. 6, 7): distance of the two means over both segments' scatter.
+    """Return PCNet's loss (Eq. 6, 7): distance of the two means over both segments' variances.
+
+    The paper's Eq. 6 divides by the sums of squared distances from the means; here, as in the
+    authors' code, each is divided by the segment's number of pixels, so that patches count alike
+    however the border cuts them.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from napari_superpixels.errors import OutputError
 from napari_superpixels.models import weights
+from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, load_network
 from napari_superpixels.training.recipe import Recipe
 
@@ -62,7 +63,7 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
     network = recipe.network()
     load_network(network, checkpoint.network, str(source))
     config = cast("dict[str, Any]", network.config)  # what its class was made with
-    target = path or folder / f"{recipe.method}{weights.SUFFIX}"
+    target = path or folder / f"{recipe.method}{SUFFIX}"
     known = {
         "recipe": recipe.name,
         "repeats": recipe.table,
