@@ -134,9 +134,9 @@ def test_windows_of_any_step_need_about_the_same_memory(folder, name):
         plan = nsp.plan(image, name, step=step, weights=weights)
         needed[step] = plan.cost.total
     usual = needed[16]
-    assert max(needed[step] for step in needed if step <= 16) < 1.3 * usual
+    assert max(needed[step] for step in needed if step < 16) < 1.1 * usual
     if name != "pcnet":  # its halo of 29 cells is most of a window of large cells
-        assert max(needed.values()) < 2 * usual
+        assert max(needed.values()) < 2.2 * usual
 
 
 def test_other_weights_are_another_plan(folder):
