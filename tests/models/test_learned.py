@@ -12,7 +12,6 @@ import torch
 from skimage.io import imread
 
 import napari_superpixels as nsp
-from napari_superpixels.engine.geometry import NETWORK_WINDOW_PX
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import grid_network, learned, ssn
 from napari_superpixels.models.protocol import ImageFacts
@@ -57,7 +56,7 @@ def test_lazy_arrays_and_runs_use_the_same_windows(scn):
     image = np.broadcast_to(np.uint8(0), (3000, 4000, 3))
     plan = nsp.plan(image, "scn", weights=scn)
     lazy = nsp.superpixels(image, "scn", weights=scn)
-    edge = NETWORK_WINDOW_PX
+    edge = nsp.Scn.window_px
     assert lazy.chunks[0][0] == lazy.chunks[1][0] == edge == plan.core_px[0] == plan.core_px[1]
     shapes = {window.read.shape for window in plan.windows}
     assert shapes == {(86, 86)}

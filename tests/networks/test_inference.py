@@ -1,12 +1,16 @@
-"""Exact inference: one thread, pulses, and nothing left behind."""
+"""Exact inference: one thread, pulses, nothing left behind; and networks made ready for it."""
 
 import threading
 
 import pytest
 import torch
+from torch import nn
 
-from napari_superpixels.networks.inference import exact
+from napari_superpixels.networks.build import make_network
+from napari_superpixels.networks.grid import GridNetwork
+from napari_superpixels.networks.inference import exact, prepare
 from napari_superpixels.networks.scn import Scn
+from napari_superpixels.testing.weights import lively
 
 
 def nothing() -> None:
@@ -62,3 +66,28 @@ def test_the_pulse_is_called_between_layers_and_ends_the_work():
     with pytest.raises(StopNowError), exact(stop):
         network(torch.zeros(1, 3, 32, 32))
     torch.zeros(1) + 1  # no pulse is left behind
+
+
+@pytest.mark.parametrize("name", ["ssn", "hcssn", "scn", "ainet", "pcnet"])
+def test_a_network_made_ready_gives_the_same_numbers(name):
+    trained, ready = (lively(make_network(name), 3) for _ in range(2))
+    image = torch.rand(1, 3, 64, 128, generator=torch.Generator().manual_seed(0))
+    outputs = []
+    for network in (trained, prepare(ready)):
+        made = network if isinstance(network, GridNetwork) else network.network
+        inputs = image if made is network else network.inputs(image, (16, 16), (0, 0))
+        with torch.inference_mode():
+            outputs.append(made(inputs))
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_made_ready_has_less_to_do():
+    ready = prepare(lively(Scn(), 3))
+    kinds = {type(layer) for layer in ready.modules()}
+    assert nn.BatchNorm2d not in kinds
+    assert not any(value.requires_grad for value in ready.parameters())
+    with torch.inference_mode():
+        image = torch.zeros(1, 3, 32, 48)
+        maps = ready.encoder(image)
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in maps)
+    assert not image.any(), "rectifiers in place leave the image as it was"

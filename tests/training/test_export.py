@@ -5,7 +5,6 @@ import os
 
 import numpy as np
 import pytest
-import torch
 
 from napari_superpixels.errors import InputError, OutputError, SourceError
 from napari_superpixels.models.learned import load
@@ -34,11 +33,11 @@ def test_the_method_loads_what_training_wrote(short, data, tmp_path):
     path = export(short, tmp_path, data="discs", licence="CC0")
     assert path == tmp_path / "ssn.safetensors"
     assert Ssn(weights=str(path)).digest
-    network = load(find(str(path), "ssn"))
+    assert load(find(str(path), "ssn"))
+    arrays = find(str(path), "ssn").read()
     for name, tensor in Checkpoint.load(tmp_path / LAST).network.items():
         if tensor.is_floating_point():
-            half = torch.from_numpy(tensor.numpy().astype(np.float16)).float()
-            assert torch.equal(network.state_dict()[name], half), name
+            assert np.array_equal(arrays[name], tensor.numpy().astype(np.float16)), name
     card = read_card(path)
     assert (card["recipe"], card["steps"], card["licence"]) == ("ssn-cpu", 1, "CC0")
     assert card["settings"]["seed"] == 3

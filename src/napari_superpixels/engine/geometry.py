@@ -11,16 +11,15 @@ import numpy as np
 from napari_superpixels.axes import LEADING, Axes, Axis
 from napari_superpixels.errors import InputError
 from napari_superpixels.io.source import Source
+from napari_superpixels.models.protocol import Method
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows
 
-RUN_WINDOW_PX = 1536
-"""Edge of a window, when the user leaves it to us and the image is larger than `WHOLE_PX`."""
 WHOLE_PX = 4096
-"""A plane up to this edge is one window."""
-NETWORK_WINDOW_PX = 1024
-"""Edge of a window of methods whose windows all have one shape: always the same, whatever asks."""
+"""A plane up to this edge is one window, when the user leaves it to us."""
 VIEW_WHOLE_PX = 2048
 """The same of a lazy array, whose parts are asked for one by one."""
+VIEW_WINDOW_PX = 1536
+"""Edge of a window of a larger lazy array."""
 CHUNK_PX = 512
 """Edge that chunks on disk come near to."""
 EXAMPLE_REGION = '{"y": (0, 512)}'
@@ -97,9 +96,6 @@ def resolve_window(
     InputError
         If the window is neither a whole number of pixels nor one each for y and x.
     """
-    if window is None:
-        whole = max(lattice.to_pixels(cells).shape) <= WHOLE_PX
-        window = WHOLE_PX if whole else RUN_WINDOW_PX
     edges = _two_numbers(window)
     if min(edges) < 1:
         raise InputError(f"The window is {min(edges)} px; give at least 1 px (it grows to a cell).")
@@ -107,9 +103,18 @@ def resolve_window(
     return (pairs[0][0], pairs[1][0]), (pairs[0][1], pairs[1][1])
 
 
+def run_window(shape: tuple[int, ...], method: Method) -> int:
+    """Return the edge of the windows of a run, in pixels, when the user leaves it to us.
+
+    Windows that all have one shape have it whatever asks for them.
+    """
+    whole = max(shape) <= WHOLE_PX and not method.fixed_windows
+    return WHOLE_PX if whole else method.window_px
+
+
 def view_window(shape: tuple[int, int]) -> int:
     """Return the edge of the windows of a lazy array, in pixels: a view costs a few of them."""
-    return VIEW_WHOLE_PX if max(shape) <= VIEW_WHOLE_PX else RUN_WINDOW_PX
+    return VIEW_WHOLE_PX if max(shape) <= VIEW_WHOLE_PX else VIEW_WINDOW_PX
 
 
 def _two_numbers(window: Any) -> tuple[int, int]:

@@ -16,13 +16,13 @@ import numpy as np
 from napari_superpixels.axes import Axes, Axis
 from napari_superpixels.engine.cost import TileCost, project_run, project_tile
 from napari_superpixels.engine.geometry import (
-    NETWORK_WINDOW_PX,
     largest_read,
     make_lattice,
     plane_numbers,
     pyramid_factors,
     resolve_region,
     resolve_window,
+    run_window,
 )
 from napari_superpixels.io import GeoReference, Source
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
@@ -232,8 +232,8 @@ def make_plan(
     """
     lattice = make_lattice(source, method.step)
     leading, cells = resolve_region(source.axes, lattice, {} if region is None else region)
-    if window is None and method.fixed_windows:
-        window = NETWORK_WINDOW_PX
+    if window is None:
+        window = run_window(lattice.to_pixels(cells).shape, method)
     core, chunk = resolve_window(lattice, cells, window)
     return Plan(
         source=source,

@@ -119,7 +119,8 @@ def run_plan(
     if not resume:
         state.make_folder()
     with state.lock(), closing_handles():
-        run = _Run(plan, out, state, min(fitting, plan.tiles), max(1, wanted // plan.tiles))
+        workers = min(fitting, plan.tiles)
+        run = _Run(plan, out, state, workers, max(1, wanted // workers))
         run.prepare(resume=resume)
         report = run.execute(listener, cancel or threading.Event())
         if not report.failed:

@@ -34,9 +34,10 @@ class GridMethod:
     """Settings of the grid networks."""
 
     name: ClassVar[str]
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = True
+    window_px: ClassVar[int] = 1024
     reach_px: ClassVar[int]
     """Pixels of the network's lattice, around a pixel's own cell, on which its logits depend."""
     pixel_bytes: ClassVar[int]
@@ -45,7 +46,8 @@ class GridMethod:
     step: int = setting(16, clustering.STEP)
     """Size of a cell, in pixels; the network's own is 16, others are resampled to it."""
     weights: str = setting("", learned.WEIGHTS)
-    """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
+    """Name of weights, shipped or the user's own, or a ``.safetensors`` file; by default those of
+    the method."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
 
@@ -98,7 +100,7 @@ class Scn(GridMethod):
 
     name: ClassVar[str] = "scn"
     reach_px: ClassVar[int] = 79
-    pixel_bytes: ClassVar[int] = 800
+    pixel_bytes: ClassVar[int] = 560
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +117,7 @@ class Ainet(GridMethod):
     reach_px: ClassVar[int] = 111
     attention_px: ClassVar[int] = 80
     """What two blocks of attention reach beyond that."""
-    pixel_bytes: ClassVar[int] = 900
+    pixel_bytes: ClassVar[int] = 720
 
     def reach(self) -> int:
         """Return `reach_px`, and `attention_px` for weights with attention."""
@@ -136,7 +138,7 @@ class Pcnet(GridMethod):
     name: ClassVar[str] = "pcnet"
     align_cells: ClassVar[int] = 4
     reach_px: ClassVar[int] = 364
-    pixel_bytes: ClassVar[int] = 370
+    pixel_bytes: ClassVar[int] = 260
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ RGB = 3
 """Channels that the shipped weights take."""
 
 WEIGHTS = About(
-    text="The file of weights, its card beside it; empty for those that come with the method.",
+    text="Name of weights, shipped or your own, or a file with its card beside it; empty for those "
+    "that come with the method.",
     suffix=SUFFIX,
 )
 
@@ -71,7 +72,7 @@ def settle(settings: Settings) -> None:
 
 @lru_cache(maxsize=4)
 def load(weights: Weights) -> "nn.Module":
-    """Return a network with its weights, ready to infer in float32.
+    """Return a network with its weights, ready to infer.
 
     Raises
     ------
@@ -81,6 +82,7 @@ def load(weights: Weights) -> "nn.Module":
     import torch
 
     from napari_superpixels.networks.build import make_network
+    from napari_superpixels.networks.inference import prepare
 
     arrays = weights.read()
     try:
@@ -91,7 +93,7 @@ def load(weights: Weights) -> "nn.Module":
             f"The weights {weights.path} do not fit {weights.network} with {dict(weights.config)}; "
             f"give a file that was saved with this version."
         ) from None
-    return network.float().eval().requires_grad_(requires_grad=False)
+    return prepare(network)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,8 @@ class Method(Protocol):
     """Raised whenever the labels change for equal settings."""
     fixed_windows: ClassVar[bool]
     """Whether all tiles must have one shape."""
+    window_px: ClassVar[int]
+    """Edge of a window of a run, where nobody asks for another: large where a halo is dear."""
     step: int
     """Size of a cell, in pixels."""
 

@@ -47,8 +47,9 @@ class SsnMethod:
     """Settings of the sampling networks."""
 
     name: ClassVar[str]
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     fixed_windows: ClassVar[bool] = False
+    window_px: ClassVar[int] = 4096
     reach_px: ClassVar[int]
     """Pixels around each 4 x 4 that its features depend on, in multiples of 4."""
     block_bytes: ClassVar[int]
@@ -59,7 +60,8 @@ class SsnMethod:
     iterations: int = setting(10, clustering.ITERATIONS)
     """Number of associations (one fewer updates of the centres lie between them)."""
     weights: str = setting("", learned.WEIGHTS)
-    """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
+    """Name of weights, shipped or the user's own, or a ``.safetensors`` file; by default those of
+    the method."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
 
@@ -131,7 +133,7 @@ class Ssn(SsnMethod):
 
     name: ClassVar[str] = "ssn"
     reach_px: ClassVar[int] = 24
-    block_bytes: ClassVar[int] = 3700
+    block_bytes: ClassVar[int] = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

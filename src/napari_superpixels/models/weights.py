@@ -143,6 +143,15 @@ def own_path(name: str) -> Path:
     return own_folder() / f"{name}{SUFFIX}"
 
 
+def free_path(path: Path) -> Path:
+    """Return a file of weights, or where there is one, the first of ``NAME 2``, ``NAME 3`` ..."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem} {number}")
+    return free
+
+
 def _path_of(weights: str, network: str) -> Path:
     path = Path(weights)
     if path.suffix.lower() in PICKLES:

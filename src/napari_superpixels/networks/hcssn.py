@@ -40,7 +40,7 @@ class ClusteredFeatures(DeepFeatures):
         to_half = self.cluster2(half, quarter_seeds)
         coarse = torch.cat((half, self.cluster2.decode(quarter, to_half)), dim=1)
         maps = (x_NCYX, fine, self.cluster1.decode(coarse, to_fine))
-        features: Tensor = self.output_conv(torch.cat(maps, dim=1))
+        features: Tensor = self.output_conv(maps)
         return features
 
 

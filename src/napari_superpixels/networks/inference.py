@@ -1,4 +1,4 @@
-"""Running a network so that nothing but its weights and its input decides the result."""
+"""Running a network so that nothing but its weights and its input decides the result, and fast."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,11 @@ from threading import Lock
 from typing import Any
 
 import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
+
+from napari_superpixels.networks.ssn import Joined
 
 
 class _Pulsing(TorchFunctionMode):
@@ -67,3 +71,35 @@ def exact(pulse: Callable[[], None]) -> Iterator[None]:
     )
     with _single_thread(), cudnn, torch.inference_mode(), _Pulsing(pulse):
         yield
+
+
+def prepare(network: nn.Module) -> nn.Module:
+    """Make a trained network ready to infer in float32, in place, in about half the time.
+
+    Frozen normalisation is folded into the convolutions before it, rectifiers need no memory of
+    their own, maps are not copied to be joined, and keep the channels of a pixel together, which is
+    how processors convolve. Outputs differ in their last bits from those before.
+
+    Parameters
+    ----------
+    network
+        With its weights.
+    """
+    network.float().eval().requires_grad_(requires_grad=False)
+    for layer in list(network.modules()):
+        if isinstance(layer, nn.Sequential):
+            _fold(layer)
+        elif isinstance(layer, nn.ReLU | nn.LeakyReLU):
+            layer.inplace = True
+        if isinstance(layer, Joined):
+            layer.split = True
+    return network.to(memory_format=torch.channels_last)
+
+
+def _fold(layers: nn.Sequential) -> None:
+    """Fold the normalisations of a sequence into the convolutions right before them."""
+    for place in range(len(layers) - 1):
+        convolution, norm = layers[place], layers[place + 1]
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            layers[place] = fuse_conv_bn_eval(convolution, norm)
+            layers[place + 1] = nn.Identity()

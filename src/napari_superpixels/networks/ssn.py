@@ -20,12 +20,12 @@ The shape suffixes: N batch, C channels, Y X pixels, H W cells, K the 9 candidat
 
 # ruff: noqa: N803 - names carry shape suffixes
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import conv2d, interpolate
 
 from napari_superpixels.networks.association import SoftSlic, Step, soft_slic
 from napari_superpixels.networks.grid import fill_up
@@ -104,6 +104,27 @@ def enlarged(x_NCYX: Tensor, factor: int) -> Tensor:
     return interpolate(x_NCYX, scale_factor=float(factor), mode="bilinear", align_corners=False)
 
 
+class Joined(nn.Sequential):
+    """A 3 x 3 convolution of several maps that are concatenated first, and what follows it."""
+
+    split: bool = False
+    """Whether each map is convolved alone and the results are added, without the largest tensor of
+    all; sums in another order have other last bits."""
+
+    def forward(self, maps_NCYX: Sequence[Tensor]) -> Tensor:
+        """Return the features of maps of one size."""
+        convolution, *after = self
+        assert isinstance(convolution, nn.Conv2d)
+        maps = tuple(maps_NCYX) if self.split else (torch.cat(tuple(maps_NCYX), dim=1),)
+        weights = convolution.weight.split([each.shape[1] for each in maps], dim=1)
+        out = conv2d(maps[0], weights[0], convolution.bias, padding=1)
+        for each, weight in zip(maps[1:], weights[1:], strict=True):
+            out = out + conv2d(each, weight, padding=1)
+        for layer in after:
+            out = layer(out)
+        return out
+
+
 class DeepFeatures(nn.Module):
     """The network of SSN_deep: six convolutions at three resolutions, and one more."""
 
@@ -112,17 +133,14 @@ class DeepFeatures(nn.Module):
         self.scale1 = nn.Sequential(*pair(inputs))
         self.scale2 = nn.Sequential(nn.MaxPool2d(3, 2, padding=1), *pair(WIDTH))
         self.scale3 = nn.Sequential(nn.MaxPool2d(3, 2, padding=1), *pair(WIDTH))
-        self.output_conv = nn.Sequential(
-            nn.Conv2d(3 * WIDTH + inputs, outputs, 3, padding=1), nn.ReLU()
-        )
+        self.output_conv = Joined(nn.Conv2d(3 * WIDTH + inputs, outputs, 3, padding=1), nn.ReLU())
 
     def forward(self, x_NCYX: Tensor) -> Tensor:
         """Return the learned features; Y and X are multiples of 4."""
         fine = self.scale1(x_NCYX)
         half = self.scale2(fine)
         quarter = self.scale3(half)
-        maps = (x_NCYX, fine, enlarged(half, 2), enlarged(quarter, 4))
-        features: Tensor = self.output_conv(torch.cat(maps, dim=1))
+        features: Tensor = self.output_conv((x_NCYX, fine, enlarged(half, 2), enlarged(quarter, 4)))
         return features
 
 

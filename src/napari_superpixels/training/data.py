@@ -89,7 +89,7 @@ def to_8bit(pair: Pair, pixels: NDArray[Any], channels: int = RGB) -> NDArray[np
 
 def read_whole(pair: Pair, channels: int = RGB) -> NDArray[np.uint8]:
     """Read the part of an image that counts, uint8 (channels, Y, X)."""
-    return to_8bit(pair, pair.image.read(0, pair.box).pixels, channels)
+    return to_8bit(pair, pair.image.read(pair.plane, pair.box).pixels, channels)
 
 
 class TrainingSet:
@@ -193,7 +193,7 @@ class TrainingSet:
         return region
 
     def _read(self, pair: Pair, index: int, region: Box, size: int) -> Crop:
-        block = pair.image.read(0, region)
+        block = pair.image.read(pair.plane, region)
         labels = pair.annotations[index].read(region)
         if self.void is not None:
             labels = np.where(labels == self.void, VOID, labels)

@@ -143,11 +143,17 @@ def pcnet() -> Recipe:
     return replace(made, crops=crops, batch=8, steps=4000, rate=rate, align=64)
 
 
+SMALL = 0.01
+"""Standard deviation of the last layer's first weights."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeInitialised:
-    """Makes a network with He's initial weights.
+    """Makes a sampling network with He's initial weights, and small ones in the last layer.
 
     SSN begins with weights of 0.001, from where the features need hundreds of steps to move at all.
+    With He's weights in the last layer too, the features begin as large as the colours, so that
+    the associations are hard and a third of the features end at zero, behind the ReLU.
     """
 
     make: Callable[[], nn.Module]
@@ -160,6 +166,10 @@ class HeInitialised:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+        assert isinstance(network, Ssn), "the sampling networks begin so"
+        for layer in network.network.output_conv.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, 0.0, SMALL)
         return network
 
 
