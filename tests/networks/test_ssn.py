@@ -147,3 +147,10 @@ def test_gradients_reach_every_weight():
         network.associate(normalise(picture(1, 3, 32, 32)), (16, 16), 3)[:, 4].sum().backward()
         missing = [name for name, p in network.named_parameters() if p.grad is None]
         assert not missing
+
+
+def test_colours_are_converted_in_full_precision():
+    image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = normalise(image)
+    assert torch.equal(mixed, normalise(image))

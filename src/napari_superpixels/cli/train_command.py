@@ -166,7 +166,7 @@ def changed(
         check_crop(crop, made)
     made = made if rate is None else replace(made, rate=made.rate.beginning_at(rate))
     crops = tuple(replace(each, size=crop or each.size) for each in made.crops)
-    return replace(made, crops=crops, batch=batch or made.batch, steps=steps or made.steps)
+    return replace(made.lasting(steps or made.steps), crops=crops, batch=batch or made.batch)
 
 
 def check_crop(crop: int, recipe: "Recipe") -> None:

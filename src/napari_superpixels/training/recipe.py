@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import cos, pi
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
@@ -34,6 +34,15 @@ class Loss(Protocol):
         ...
 
 
+@runtime_checkable
+class StagedLoss(Loss, Protocol):
+    """A loss that changes on the way."""
+
+    def stretched(self, factor: float) -> Self:
+        """Return the same course over `factor` times as many steps."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """A learning rate that is multiplied by a factor at some steps."""
@@ -49,6 +58,10 @@ class Steps:
     def beginning_at(self, rate: float) -> Self:
         """Return the same course from another first rate."""
         return replace(self, rate=rate)
+
+    def stretched(self, factor: float) -> Self:
+        """Return the same course over `factor` times as many steps."""
+        return replace(self, at=tuple(round(step * factor) for step in self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,11 @@ class Cosine:
     def beginning_at(self, rate: float) -> Self:
         """Return the same course from another first rate."""
         return replace(self, rate=rate, final=self.final * rate / self.rate)
+
+    def stretched(self, factor: float) -> Self:
+        """Return itself: it ends with the last step, whatever that is."""
+        del factor
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +127,17 @@ class Recipe:
     def cell(self) -> Step:
         """Size of a cell along y and x."""
         return (self.step, self.step)
+
+    def lasting(self, steps: int) -> Self:
+        """Return the same course over another number of steps: what changes on the way moves along.
+
+        Parameters
+        ----------
+        steps
+            Training steps.
+        """
+        factor = steps / self.steps
+        loss = self.loss
+        if isinstance(loss, StagedLoss):
+            loss = loss.stretched(factor)
+        return replace(self, steps=steps, rate=self.rate.stretched(factor), loss=loss)

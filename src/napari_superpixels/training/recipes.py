@@ -72,7 +72,7 @@ def hcssn() -> Recipe:
     return replace(
         made,
         method="hcssn",
-        crops=(replace(made.crops[0], size=208),),
+        crops=(Crops(size=208, flips="x"),),
         steps=300_000,
         rate=Cosine(5e-5, 5e-7),
     )
@@ -83,7 +83,15 @@ def hcssn_deformable() -> Recipe:
     return replace(hcssn(), name="hcssn-deformable", network=partial(Hcssn, deformable=True))
 
 
-def _grid(name: str, table: str, network: Callable[[], nn.Module], loss: Loss) -> Recipe:
+WEIGHT_DECAY = 4e-4
+"""Of SCN and those after it, beside a loss that is summed over the pixels of a crop."""
+SUM_WEIGHT = 0.005
+"""Their factor of that sum. Our losses are means, so the decay is divided by factor and pixels."""
+
+
+def _grid(
+    name: str, table: str, network: Callable[[], nn.Module], loss: Loss, size: int = 208
+) -> Recipe:
     return Recipe(
         name=name,
         method=name,
@@ -91,11 +99,11 @@ def _grid(name: str, table: str, network: Callable[[], nn.Module], loss: Loss) -
         network=network,
         logits=grid_logits,
         loss=loss,
-        crops=(Crops(size=208),),
+        crops=(Crops(size=size),),
         batch=4,
         steps=300_000,
         rate=Steps(5e-5, (200_000,)),
-        weight_decay=4e-4,
+        weight_decay=WEIGHT_DECAY / (SUM_WEIGHT * size**2),
         step=CELL,
         align=CELL,
         any_channels=True,
@@ -137,7 +145,7 @@ def pcnet() -> Recipe:
 
     The paper's numbers; its code has a rate of 8e-5 and weighs the local branch by 0.5.
     """
-    made = _grid("pcnet", "PCNet, Fig. 8", Pcnet, PcnetLoss())
+    made = _grid("pcnet", "PCNet, Fig. 8", Pcnet, PcnetLoss(), size=512)
     crops = (Crops(size=512, frame=768), Crops(size=512, at_border=True))
     rate = Steps(5e-5, (2000,), 0.1)
     return replace(made, crops=crops, batch=8, steps=4000, rate=rate, align=64)
