@@ -1,9 +1,10 @@
 """Training from the widget on one image, measured on others: shipped weights beside the new ones.
 
 A napari window is opened with one annotated image; the panel *Train* trains on it from the shipped
-weights, as a person would, with what is proposed but for the options. Then both are measured on other
-images of the same size and type, as the software labels an image, and compared at equal counts. A
-timer that wants to fire every few milliseconds tells the longest stall of the main thread meanwhile.
+weights, as a person would, with what is proposed but for the options. Then both are measured on
+other images of the same size and type, as the software labels an image, and compared at equal
+counts. A timer that wants to fire every few milliseconds tells the longest stall of the main thread
+meanwhile.
 
     xvfb-run -a -s "-screen 0 1280x1024x24 +extension GLX" \
         python benchmarks/train_from_widget.py nuclei --image NAME

@@ -100,15 +100,22 @@ def test_the_outlook_says_what_is_known_and_held_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("done", "name", "words"),
+    ("done", "words"),
     [
-        (Done(0, False, {}, ""), "", "there are no weights"),
-        (Done(1, False, {}, "a"), "a", "stopped after 1 step; the weights 'a'"),
-        (Done(9, True, {}, "a"), "a", "Training: 9 steps; the weights 'a'"),
+        (Done(0, False, {}, ""), "there are no weights"),
+        (Done(1, False, {}, "own/a.safetensors"), "stopped after 1 step; the weights 'a' can"),
+        (Done(9, True, {}, "a.safetensors"), "Training: 9 steps; the weights 'a' can"),
     ],
 )
-def test_the_end_is_told(done: Done, name: str, words: str) -> None:
-    assert words in done_sentence(done, name, "ssn")
+def test_the_end_is_told(done: Done, words: str) -> None:
+    assert words in done_sentence(done, Learnt(), "ssn")
+
+
+def test_the_end_has_the_scores_of_the_weights_and_not_of_the_last_step() -> None:
+    scores = ((0, {"asa": 0.9, "br": 0.7}), (2, {"asa": 0.8, "br": 0.6}))
+    done = Done(2, True, {"asa": 0.95, "br": 0.75}, "a.safetensors")
+    sentence = done_sentence(done, Learnt(scores=scores), "ssn")
+    assert sentence.endswith("Held out: ASA 0.9500 (began at 0.9000), boundary recall 0.750.")
 
 
 @pytest.mark.parametrize(
