@@ -10,6 +10,7 @@ from skimage.data import astronaut
 from skimage.io import imsave
 
 import napari_superpixels as nsp
+from napari_superpixels.testing.weights import write_random_weights
 from napari_superpixels.tiling import Box
 
 
@@ -67,8 +68,12 @@ def script(repository, name, *given):
     ).stdout
 
 
-def test_large(repository):
-    text = script(repository, "large", "--sizes", 200, 330, "--square", 150, "--window", 128)
+@pytest.mark.parametrize("method", ["slic", "scn", "ssn"])
+def test_large(repository, tmp_path, method):
+    given = ["--sizes", 200, 330, "--square", 150, "--window", 128, "--method", method]
+    if method != "slic":
+        given += ["--weights", write_random_weights(tmp_path, method)]
+    text = script(repository, "large", *given)
     rows = table_of(text)
     assert [row["mosaic"] for row in rows] == ["200 x 200", "330 x 330"]
     for row in rows:
