@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from skimage.data import astronaut
-from skimage.io import imsave
+from skimage.io import imread, imsave
 
 import napari_superpixels as nsp
 from napari_superpixels.testing.weights import write_random_weights
@@ -43,6 +43,44 @@ def test_quality(benchmark_script, tmp_path, capsys):
         assert float(row["ASA"]) > 0.8
         gain = float(row["ASA"]) - float(row["skimage ASA at K"])
         assert float(row["ASA gain"]) == pytest.approx(gain, abs=2e-4)
+
+
+def test_tile_borders(benchmark_script, tmp_path, capsys):
+    for number in range(2):
+        crop = astronaut()[100 : 100 + 96, number * 90 : number * 90 + 128]
+        imsave(tmp_path / f"{number}.png", crop, check_contrast=False)
+        truth = (crop.mean(axis=2) > 90).astype(np.uint16)
+        np.savez(tmp_path / f"{number}.npz", segmentations=truth[np.newaxis])
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    picture = tmp_path / "borders.png"
+    given = ["--data", tmp_path, "--size", 256, "--square", 90, "--tile", 128, "--view", 64]
+    for name in ("scn", "pcnet"):
+        given += [f"--{name}", write_random_weights(weights, name)]
+    benchmark_script("tile_borders").main([*map(str, given), "--picture", str(picture)])
+    exact, naive, pcnet = table_of(capsys.readouterr().out)
+    assert naive["share there"] == "1.0000"
+    assert naive["boundary pairs on tile borders"] == str(2 * 256)
+    for row in (exact, pcnet):
+        assert float(row["share there"]) < 0.9
+        assert 30 < int(row["superpixels"]) <= 256
+    assert exact["BR"] != naive["BR"]
+    drawn = imread(picture)
+    assert drawn.shape == (2 * 64 + 12, 3 * (2 * 64 + 12), 3)
+    ticks = (drawn == (200, 0, 0)).all(axis=2)
+    assert ticks[:6, : drawn.shape[0]].sum() == 2 * 6
+    assert ticks.sum() == 3 * 4 * 2 * 6
+
+
+def test_borders_are_counted_near_tiles_and_on_them(benchmark_script):
+    borders = benchmark_script("tile_borders")
+    near = borders.near_borders((200, 128), 64, 3)
+    inside = [y for y in range(200) if near[y, 20]]
+    assert inside == [*range(61, 67), *range(125, 131), *range(189, 195)]
+    labels = np.zeros((256, 256), np.int64)
+    labels[128:] = 1
+    labels[:, 64:] += 2
+    assert borders.boundaries_on_borders(labels, 128) == (256, 0.5, 0.25)
 
 
 def test_speed(benchmark_script, capsys):
