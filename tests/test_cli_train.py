@@ -87,6 +87,7 @@ def test_ctrl_c_ends_after_a_checkpoint_and_resume_goes_on(shell, images, tmp_pa
     [
         (["--crop", 64], "at most 32"),
         (["--crop", 8], "--crop 16"),
+        (["--crop", 29], "--crop 24"),
         (["--rate", 0], "above 0"),
         (["--val-labels", "nowhere"], "give --val-images too"),
         (["--labels", "nowhere"], "There is no 'nowhere'"),
@@ -120,6 +121,8 @@ def test_options_change_the_recipe():
     made = command.changed("tiny", steps=9, batch=3, crop=16, rate=0.5)
     assert (made.steps, made.batch, made.crops[0].size, made.rate(99, 1)) == (9, 3, 16, 0.5)
     assert command.changed("tiny") == tiny_recipe()
+    falling = command.changed("ssn-cpu", rate=1e-4).rate
+    assert [falling(step, 10) for step in (0, 10)] == pytest.approx([1e-4, 1e-6])
     with pytest.raises(InputError, match="above 0"):
         command.changed("tiny", rate=float("nan"))
 

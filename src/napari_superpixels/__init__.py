@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from napari_superpixels.errors import SuperpixelsError
     from napari_superpixels.io.joined import join_channels
     from napari_superpixels.io.polygons import Polygons
+    from napari_superpixels.models.fetching import fetch_weights
     from napari_superpixels.models.grid_network import Ainet, Pcnet, Scn
     from napari_superpixels.models.slic import Slic
     from napari_superpixels.models.ssn import Hcssn, Ssn
@@ -41,6 +42,7 @@ __all__ = [
     "SuperpixelsError",
     "__version__",
     "export_geotiff",
+    "fetch_weights",
     "join_channels",
     "open",
     "plan",
@@ -62,6 +64,7 @@ _HOMES = {
     "Ssn": "models.ssn",
     "SsnPix": "models.ssn_pix",
     "SuperpixelsError": "errors",
+    "fetch_weights": "models.fetching",
     "join_channels": "io.joined",
     "sample_path": "samples",
     "show": "napari_ui.show",

@@ -28,13 +28,19 @@ def picture(tmp_path):
     return path
 
 
-def test_quality(benchmark_script, tmp_path, capsys):
+@pytest.fixture
+def annotated(tmp_path):
+    """Two annotated images, in a folder."""
     for number in range(2):
         crop = astronaut()[100 : 100 + 96, number * 90 : number * 90 + 128]
         imsave(tmp_path / f"{number}.png", crop, check_contrast=False)
         truth = (crop.mean(axis=2) > 90).astype(np.uint16)
         np.savez(tmp_path / f"{number}.npz", segmentations=truth[np.newaxis])
-    given = ["--data", str(tmp_path), "--steps", "12", "--workers", "1"]
+    return tmp_path
+
+
+def test_quality(benchmark_script, annotated, capsys):
+    given = ["--data", str(annotated), "--steps", "12", "--workers", "1"]
     benchmark_script("quality").main(given)
     rows = table_of(capsys.readouterr().out)
     assert [row["clean-up"] for row in rows] == ["native", "papers"]
@@ -92,6 +98,17 @@ def test_speed(benchmark_script, capsys):
     assert rows["skimage"]["x skimage"] == "1.0"
     assert all(float(row["Mpx/s"]) > 0 for row in rows.values())
     assert "cores" in text
+
+
+def test_positions(benchmark_script, annotated, capsys):
+    folder = str(annotated)
+    given = ["--images", folder, "--val-images", folder, "--steps", "2", "--crop", "40"]
+    benchmark_script("positions").main(given)
+    rows = {row["position"]: row for row in table_of(capsys.readouterr().out)}
+    assert rows.keys() == {"cell", "none", "absolute"}
+    key = "moved by 4096 px"
+    assert float(rows["cell"][key]) == float(rows["none"][key]) == 0
+    assert float(rows["absolute"][key]) > 1
 
 
 def script(repository, name, *given):

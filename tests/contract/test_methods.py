@@ -40,8 +40,8 @@ class TestSsn(SamplingContract):
 
 class TestHcssn(SamplingContract):
     method_class = Hcssn
-    configs = ({"position": "none"},)
-    steps = (6,)
+    configs = ({"position": "none"}, {"deformable": True})
+    steps = (6, 3)
 
 
 class TestAinet(NetworkContract):

@@ -1,8 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from napari_superpixels import api
 from napari_superpixels.engine.measure import (
+    MOST_VALUES,
     READ_BUDGET_BYTES,
     measure,
     percentiles,
@@ -103,6 +106,25 @@ def test_components_are_orthogonal_ordered_and_of_one_sign():
     assert abs(weights).argmax(axis=1).tolist() == [4, 1, 2]
     assert (weights.max(axis=1) > 0.9).all()
     assert all(low < high for low, high in zip(found.low, found.high, strict=True))
+
+
+def test_components_of_many_samples_cost_what_those_of_a_few_do():
+    """And come near those of all; no period in the image decides which samples are looked at."""
+    rng = np.random.default_rng(3)
+    values = rng.integers(0, 40, (24, 1_000_000), np.uint8)
+    values[5, ::2] += 160
+    values[7] //= 4
+    low, high = np.zeros(24), np.full(24, 200.0)
+    tracemalloc.start()
+    found = project(values, low, high)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * 8 * MOST_VALUES < 8 * values.size
+    spread = np.cov(values.astype(float))
+    expected = np.linalg.eigh(spread)[1][:, -1]
+    assert abs(np.dot(found.weights[0], expected)) > 0.9999
+    assert found.low[0] < 0.1
+    assert found.high[0] > 0.8
 
 
 def test_only_more_than_three_channels_are_projected():

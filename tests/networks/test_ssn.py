@@ -1,5 +1,7 @@
 """SSN: colours, positions, the variants, and weights of the public layout."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,8 @@ from napari_superpixels.networks.association import soft_slic
 from napari_superpixels.networks.hcssn import Hcssn
 from napari_superpixels.networks.ssn import Ssn, normalise
 from napari_superpixels.testing.weights import lively
+
+Deformable = partial(Hcssn, deformable=True)
 
 
 def picture(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -78,7 +82,7 @@ def test_every_variant_gives_the_papers_features(depth, position):
     torch.testing.assert_close(logits, soft_slic(features, (8, 8), 3).logits)
 
 
-@pytest.mark.parametrize("make", [Ssn, Hcssn])
+@pytest.mark.parametrize("make", [Ssn, Hcssn, Deformable])
 def test_an_untrained_network_is_nearly_soft_slic_on_pixels(make):
     """Its weights are so small that the learned features hardly count: the floor of training."""
     torch.manual_seed(0)
@@ -122,7 +126,7 @@ def test_only_absolute_positions_notice_where_the_image_lies():
         assert torch.allclose(whole[..., 1:], part[..., 1:], atol=1e-6) == same
 
 
-@pytest.mark.parametrize(("make", "reach"), [(Ssn, 21), (Hcssn, 25)])
+@pytest.mark.parametrize(("make", "reach"), [(Ssn, 21), (Hcssn, 25), (Deformable, 31)])
 def test_how_far_the_network_sees(make, reach):
     """From the 4 x 4 pixels that lie under one coarse pixel; blocks are read with more."""
     network = lively(make())
@@ -138,8 +142,15 @@ def test_how_far_the_network_sees(make, reach):
 
 
 def test_gradients_reach_every_weight():
-    for make in (Ssn, Hcssn):
+    for make in (Ssn, Hcssn, Deformable):
         network = lively(make()).train()
         network.associate(normalise(picture(1, 3, 32, 32)), (16, 16), 3)[:, 4].sum().backward()
         missing = [name for name, p in network.named_parameters() if p.grad is None]
         assert not missing
+
+
+def test_colours_are_converted_in_full_precision():
+    image = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = normalise(image)
+    assert torch.equal(mixed, normalise(image))

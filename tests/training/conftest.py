@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import zarr
 from skimage.io import imsave
 
 from napari_superpixels.testing.tiny import tiny_recipe
@@ -35,6 +36,21 @@ def folder(tmp_path):
         imsave(place / f"{number}.png", image, check_contrast=False)
         np.savez(place / f"{number}.npz", segmentations=labels)
     return place
+
+
+@pytest.fixture
+def ome_zarr():
+    """A function that writes an OME-Zarr of one level, version 0.4."""
+
+    def write(path, array, axes):
+        root = zarr.open_group(path, mode="w", zarr_format=2)
+        root.create_array("0", data=array, chunks=(16,) * array.ndim)
+        scale = [{"type": "scale", "scale": [1.0] * array.ndim}]
+        datasets = [{"path": "0", "coordinateTransformations": scale}]
+        named = [{"name": a, "type": "channel" if a == "c" else "space"} for a in axes]
+        root.attrs["multiscales"] = [{"version": "0.4", "axes": named, "datasets": datasets}]
+
+    return write
 
 
 @pytest.fixture

@@ -124,11 +124,18 @@ def test_images_smaller_than_a_crop_are_refused(data):
     data.check_size(Crops(size=512, frame=768))
 
 
-def test_more_channels_than_the_network_takes_are_refused(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 30, 30), np.uint8), metadata={"axes": "CYX"})
-    tifffile.imwrite(tmp_path / "a.labels.tif", np.zeros((30, 30), np.uint8))
-    with pytest.raises(InputError, match="5 channels"):
-        TrainingSet(find_pairs(tmp_path))
+def test_images_of_different_channels_are_refused_but_one_is_repeated(tmp_path):
+    for name, channels in (("a", 1), ("b", 5), ("c", 6)):
+        image = np.full((channels, 30, 30), channels, np.uint8)
+        image[0] *= 10
+        tifffile.imwrite(tmp_path / f"{name}.tif", image, metadata={"axes": "CYX"})
+        tifffile.imwrite(tmp_path / f"{name}.labels.tif", np.zeros((30, 30), np.uint8))
+    pairs = find_pairs(tmp_path)
+    data = TrainingSet(pairs[:2])
+    assert data.channels == 5
+    assert data.batch(0, 2, Crops(size=8)).image.shape == (2, 5, 8, 8)
+    with pytest.raises(InputError, match=r"'c' has 6 channels, but 5 are needed"):
+        TrainingSet(pairs)
 
 
 def test_no_images_are_refused():

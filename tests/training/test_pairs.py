@@ -67,16 +67,7 @@ def test_one_image_takes_labels_of_any_name(tmp_path):
     assert np.array_equal(read(pair), LABELS)
 
 
-def ome_zarr(path, array, axes):
-    root = zarr.open_group(path, mode="w", zarr_format=2)
-    root.create_array("0", data=array, chunks=(8,) * array.ndim)
-    scale = [{"type": "scale", "scale": [1.0] * array.ndim}]
-    datasets = [{"path": "0", "coordinateTransformations": scale}]
-    named = [{"name": a, "type": "channel" if a == "c" else "space"} for a in axes]
-    root.attrs["multiscales"] = [{"version": "0.4", "axes": named, "datasets": datasets}]
-
-
-def test_an_ome_zarr_has_its_labels_inside(tmp_path):
+def test_an_ome_zarr_has_its_labels_inside(tmp_path, ome_zarr):
     path = tmp_path / "scene.zarr"
     ome_zarr(path, np.moveaxis(IMAGE, -1, 0), "cyx")
     zarr.open_group(path / "labels", mode="w", zarr_format=2).attrs["labels"] = ["cells"]

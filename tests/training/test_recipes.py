@@ -67,7 +67,10 @@ def test_the_papers_numbers():
     ssn, scn = recipe("ssn"), recipe("scn")
     assert (ssn.batch, ssn.steps, ssn.rate(0, 1), ssn.loss.iterations) == (8, 500_000, 1e-4, 5)
     assert ssn.crops == (Crops(size=200, scales=(0.75, 3.0), flips="x"),)
-    assert (scn.batch, scn.steps, scn.weight_decay) == (4, 300_000, 4e-4)
+    assert (scn.batch, scn.steps) == (4, 300_000)
+    # The decay beside 0.005 times a sum over 208 x 208 pixels; our loss is their mean.
+    assert scn.weight_decay * 0.005 * 208**2 == pytest.approx(4e-4)
+    assert recipe("pcnet").weight_decay * 0.005 * 512**2 == pytest.approx(4e-4)
     assert [scn.rate(step, scn.steps) for step in (0, 200_000)] == [5e-5, 2.5e-5]
     assert scn.crops == (Crops(size=208),)
     ainet, pcnet, hcssn = recipe("ainet"), recipe("pcnet"), recipe("hcssn")
@@ -75,7 +78,15 @@ def test_the_papers_numbers():
     assert ainet.loss.begin == 3000 * 68
     assert (pcnet.batch, pcnet.steps, len(pcnet.crops)) == (8, 4000, 2)
     assert [pcnet.rate(step, 4000) for step in (0, 2000)] == [5e-5, 5e-6]
-    assert (hcssn.step, hcssn.crops[0].size, hcssn.steps) == (16, 208, 300_000)
+    assert (hcssn.step, hcssn.crops, hcssn.steps) == (16, (Crops(size=208, flips="x"),), 300_000)
+
+
+def test_another_number_of_steps_moves_what_happens_on_the_way():
+    short = recipe("ainet").lasting(4000)
+    assert (short.steps, short.loss.begin) == (4000, 3000)
+    assert [short.rate(step, 4000) for step in (1999, 2000)] == [4e-5, 2e-5]
+    falling = recipe("ssn-cpu").lasting(10)
+    assert falling.rate(10, 10) == pytest.approx(1e-5)
 
 
 def test_short_recipes_differ_in_size_alone():

@@ -17,6 +17,7 @@ import typer
 
 from napari_superpixels import api
 from napari_superpixels.cli import options as opt
+from napari_superpixels.cli import weights_command
 from napari_superpixels.cli.evaluate_command import evaluate
 from napari_superpixels.cli.places import check_geotiff, check_into, is_output, jobs_of
 from napari_superpixels.cli.progress import progress
@@ -51,6 +52,7 @@ app = typer.Typer(
 
 app.command()(train)
 app.command()(evaluate)
+app.add_typer(weights_command.app, name="weights")
 
 
 @app.callback(invoke_without_command=True)

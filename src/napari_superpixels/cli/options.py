@@ -79,7 +79,8 @@ Weights = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="Of a learned method: a .safetensors file; by default those in the package, if any.",
+        help="Of a learned method: your own by name, or a .safetensors file; by default those in "
+        "the package, if any.",
     ),
 ]
 AxesOption = Annotated[str | None, typer.Option(help="Names of the axes, e.g. zyx.")]

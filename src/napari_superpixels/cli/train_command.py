@@ -50,7 +50,11 @@ Batch = Annotated[int | None, _count("Crops a step; by default the recipe's.")]
 Crop = Annotated[int | None, _count("Side of a crop in pixels; by default the recipe's.")]
 Rate = Annotated[
     float | None,
-    typer.Option(parser=opt.number, metavar="NUMBER", help="Constant learning rate of Adam."),
+    typer.Option(
+        parser=opt.number,
+        metavar="NUMBER",
+        help="First learning rate of Adam, which falls as the recipe's; by default the recipe's.",
+    ),
 ]
 StartFrom = Annotated[
     str | None,
@@ -101,9 +105,11 @@ def train(  # noqa: PLR0913 - one option each
 ) -> None:
     """Train a network on images and labels; write its weights, log and curves."""
     from napari_superpixels.training import loop
+    from napari_superpixels.training.channels import for_channels
 
     chosen = changed(recipe, steps=steps, batch=batch, crop=crop, rate=rate, start=start_from)
     data, validation = find_data((images, labels), (val_images, val_labels), seed, void, val_limit)
+    chosen = for_channels(chosen, data.channels)
     running = loop.Running(
         device=device or best_device(),
         mixed=mixed,
@@ -149,7 +155,6 @@ def changed(
     InputError
         If there is no such recipe or weights, or a number cannot be used.
     """
-    from napari_superpixels.training.recipe import Steps as Schedule
     from napari_superpixels.training.recipes import recipe
     from napari_superpixels.training.start import starting_from
 
@@ -157,14 +162,32 @@ def changed(
     made = made if start is None else starting_from(made, start)
     if rate is not None and not rate > 0:
         raise InputError(f"The rate is {rate:g}, but it must be above 0; give e.g. --rate 1e-4.")
-    if crop is not None and crop < 2 * made.step:
-        raise InputError(
-            f"Crops of {crop} pixels hold less than 2 x 2 cells of {made.step}; give at least "
-            f"--crop {2 * made.step}."
-        )
-    made = made if rate is None else replace(made, rate=Schedule(rate))
+    if crop is not None:
+        check_crop(crop, made)
+    made = made if rate is None else replace(made, rate=made.rate.beginning_at(rate))
     crops = tuple(replace(each, size=crop or each.size) for each in made.crops)
-    return replace(made, crops=crops, batch=batch or made.batch, steps=steps or made.steps)
+    return replace(made.lasting(steps or made.steps), crops=crops, batch=batch or made.batch)
+
+
+def check_crop(crop: int, recipe: "Recipe") -> None:
+    """Refuse crops that a recipe's network cannot learn from.
+
+    Raises
+    ------
+    InputError
+        With a size that it can.
+    """
+    least = 2 * max(recipe.step, recipe.align)
+    if crop < least:
+        raise InputError(
+            f"Crops of {crop} pixels hold less than 2 x 2 cells of {least // 2}; give at least "
+            f"--crop {least}."
+        )
+    if crop % recipe.align:
+        raise InputError(
+            f"Crops of {crop} pixels are no whole number of the {recipe.align} that "
+            f"{recipe.name} sees together; give e.g. --crop {crop - crop % recipe.align}."
+        )
 
 
 def find_data(
@@ -195,7 +218,7 @@ def find_data(
         )
     else:
         learned, rest = hold_out(learned)
-    validation = Validation.of(rest, limit) if rest else None
+    validation = Validation.of(rest, limit, void) if rest else None
     return TrainingSet(learned, seed=seed, void=void), validation
 
 

@@ -75,19 +75,41 @@ def run_module(
     OSError
         If no process can be started.
     """
-    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    with subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        stdin=subprocess.PIPE,  # nothing is ever written: that it closes is the word to end
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-    ) as process:
+    with open_module(module, arguments) as process:
         try:
             wait_for(lambda seconds: _ended(process, seconds), cancel, longest)
         finally:
             process.terminate()
+
+
+def open_module(
+    module: str, arguments: Sequence[str], stdout: int = subprocess.DEVNULL
+) -> "subprocess.Popen[bytes]":
+    """Start a module in a process of its own, as this process finds it.
+
+    Parameters
+    ----------
+    module
+        Its name. It ends when its standard input does, that is when this process ends.
+    arguments
+        For it.
+    stdout
+        Where what it prints goes.
+
+    Raises
+    ------
+    OSError
+        If no process can be started.
+    """
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.DEVNULL,
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+    )
 
 
 def end_with_parent() -> None:

@@ -26,6 +26,8 @@ FEWEST_BLOCKS = 4
 """Of images with very many channels, blocks are so small that the budget holds that many."""
 RATIOS = (0.8191725133961645, 0.6710436067037893, 0.5497004779019703)
 """Additive recurrence in three dimensions (plane, y, x): powers of the root of x^4 = x + 1."""
+GOLDEN_RATIO = 0.6180339887498949
+"""The same recurrence in one dimension."""
 PERCENTILES = (1.0, 99.0)
 MOST_VALUES = 4_000_000
 """How many samples decide the components: as floats they are up to eight times as large."""
@@ -134,8 +136,10 @@ def project(
 ) -> Projection:
     """Return the principal components of samples, shape (C, n), stretched from low to high.
 
-    The largest weight of a component is positive: either sign would do.
+    Of more than `MOST_VALUES` some decide for all. The largest weight of a component is positive:
+    either sign would do.
     """
+    values = _some(values, max(1, MOST_VALUES // len(values)))
     samples = np.stack([stretch(one, *pair) for one, *pair in zip(values, low, high, strict=True)])
     centred = samples - samples.mean(axis=1, keepdims=True)
     _, vectors = np.linalg.eigh(centred @ centred.T)
@@ -148,6 +152,14 @@ def project(
         low=tuple(map(float, ends[0])),
         high=tuple(map(float, ends[1])),
     )
+
+
+def _some(values: NDArray[np.generic], count: int) -> NDArray[np.generic]:
+    """Return at most so many columns, spread so that they fall in with no period of an image."""
+    if values.shape[1] <= count:
+        return values
+    places = np.arange(1, count + 1) * GOLDEN_RATIO % 1.0 * values.shape[1]
+    return values[:, places.astype(np.intp)]
 
 
 def percentiles(values: NDArray[np.generic]) -> NDArray[np.float64]:

@@ -46,7 +46,8 @@ class GridMethod:
     step: int = setting(16, clustering.STEP)
     """Size of a cell, in pixels; the network's own is 16, others are resampled to it."""
     weights: str = setting("", learned.WEIGHTS)
-    """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
+    """Name of weights, shipped or the user's own, or a ``.safetensors`` file; by default those of
+    the method."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
 

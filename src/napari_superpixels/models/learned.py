@@ -28,7 +28,8 @@ RGB = 3
 """Channels that the shipped weights take."""
 
 WEIGHTS = About(
-    text="The file of weights, its card beside it; empty for those that come with the method.",
+    text="Name of weights, shipped or your own, or a file with its card beside it; empty for those "
+    "that come with the method.",
     suffix=SUFFIX,
 )
 

@@ -60,7 +60,8 @@ class SsnMethod:
     iterations: int = setting(10, clustering.ITERATIONS)
     """Number of associations (one fewer updates of the centres lie between them)."""
     weights: str = setting("", learned.WEIGHTS)
-    """Name of shipped weights, or a ``.safetensors`` file; by default those of the method."""
+    """Name of weights, shipped or the user's own, or a ``.safetensors`` file; by default those of
+    the method."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
 
@@ -82,8 +83,12 @@ class SsnMethod:
     @property
     def halo_cells(self) -> int:
         """Cells around a core on which its labels depend, and what their blocks read."""
-        block = self.align_cells + -(-(2 * self.reach_px + STRIDE) // self.step)
+        block = self.align_cells + -(-(2 * self.reach() + STRIDE) // self.step)
         return self.cone_cells + HALO_CELLS + block
+
+    def reach(self) -> int:
+        """Return `reach_px`, or what the weights' own variant has."""
+        return self.reach_px
 
     def needs_statistics(self, facts: ImageFacts) -> bool:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
@@ -111,7 +116,7 @@ class SsnMethod:
             step=self.step,
             iterations=self.iterations,
             block_cells=self.align_cells,
-            reach_px=self.reach_px,
+            reach_px=self.reach(),
             block_bytes=self.block_bytes,
         )
 
@@ -143,7 +148,14 @@ class Hcssn(SsnMethod):
 
     name: ClassVar[str] = "hcssn"
     reach_px: ClassVar[int] = 28
-    block_bytes: ClassVar[int] = 4100
+    deformable_px: ClassVar[int] = 4
+    """What places that move reach beyond that: 6 px, of which 3 fit into what was rounded up."""
+    block_bytes: ClassVar[int] = 5500
+
+    def reach(self) -> int:
+        """Return `reach_px`, and `deformable_px` for weights with deformable convolutions."""
+        deformable = dict(find(self.weights, self.name).config).get("deformable", False)
+        return self.reach_px + self.deformable_px * bool(deformable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,16 @@ numbers are for and what they were trained on, and holds the file's SHA-256.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from platformdirs import user_data_path
 
 from napari_superpixels.errors import InputError
 
@@ -24,6 +27,12 @@ SUFFIX = ".safetensors"
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
 """Endings of files that run code when they are opened."""
 LONGEST_HEADER = 1_000_000
+PROGRAM = "napari-superpixels"
+FOLDER_VARIABLE = "NAPARI_SUPERPIXELS_WEIGHTS"
+"""The environment variable that names another folder for the user's own weights."""
+LONGEST_NAME = 80
+NAME = re.compile(rf"\w([\w -]{{0,{LONGEST_NAME - 2}}}\w)?")
+"""What weights may be called."""
 
 _TYPES: dict[str, np.dtype[Any]] = {
     "F16": np.dtype("<f2"),
@@ -71,7 +80,9 @@ class Weights:
 
 
 def find(weights: str, network: str) -> Weights:
-    """Find weights by the name of a shipped set, or by path; reads the card only.
+    """Find weights by the name of a shipped set or of the user's own, or by path.
+
+    Only the card is read.
 
     Raises
     ------
@@ -94,6 +105,53 @@ def is_shipped(weights: str) -> bool:
     return (SHIPPED / f"{weights}{SUFFIX}").is_file()
 
 
+def own_folder() -> Path:
+    """Return the folder of the user's own weights, maybe missing: `FOLDER_VARIABLE` names it."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    return Path(named) if named else user_data_path(PROGRAM, appauthor=False) / "weights"
+
+
+def own_weights() -> dict[str, list[str]]:
+    """Return the names of the user's own weights, sorted, by network; what is broken is left out.
+
+    Reads the cards, so that is nothing for a thread that must not wait.
+    """
+    found: dict[str, list[str]] = {}
+    for path in sorted(own_folder().glob(f"*{SUFFIX}")):
+        with suppress(InputError):
+            found.setdefault(read_card(path)["network"], []).append(path.stem)
+    return found
+
+
+def own_path(name: str) -> Path:
+    """Return where weights of the user's own lie, or would, under a name.
+
+    Raises
+    ------
+    InputError
+        If it is no name for a file, or that of shipped weights.
+    """
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"Weights cannot be called {name!r}, but by letters, digits and spaces, _ or - between "
+            f"them, at most {LONGEST_NAME} in all; choose such a name."
+        )
+    if is_shipped(name):
+        raise InputError(
+            f"Weights called {name!r} come with this version; choose another name for your own."
+        )
+    return own_folder() / f"{name}{SUFFIX}"
+
+
+def free_path(path: Path) -> Path:
+    """Return a file of weights, or where there is one, the first of ``NAME 2``, ``NAME 3`` ..."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem} {number}")
+    return free
+
+
 def _path_of(weights: str, network: str) -> Path:
     path = Path(weights)
     if path.suffix.lower() in PICKLES:
@@ -104,12 +162,15 @@ def _path_of(weights: str, network: str) -> Path:
         if not path.is_file():
             raise InputError(f"There are no weights {weights}; check the name of the file.")
         return path
-    if path.name != weights or not is_shipped(weights):
-        raise InputError(
-            f"There are no weights {weights!r} in this version; train some with "
-            f"'napari-superpixels train {network}', and give the {SUFFIX} file as its weights."
-        )
-    return SHIPPED / f"{weights}{SUFFIX}"
+    for folder in (SHIPPED, own_folder()):
+        named = folder / f"{weights}{SUFFIX}"
+        if path.name == weights and named.is_file():
+            return named
+    raise InputError(
+        f"There are no weights {weights!r}, neither in this version nor among your own; train "
+        f"some with 'napari-superpixels train {network}', and give the {SUFFIX} file as its "
+        f"weights."
+    )
 
 
 def card_of(path: Path) -> Path:
@@ -158,7 +219,12 @@ def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **
     digest = hashlib.sha256(content).hexdigest()
     text = card | {"network": network, "config": dict(config), "sha256": digest}
     _replace(path, content)
-    _replace(card_of(path), (json.dumps(text, indent=2) + "\n").encode())
+    write_card(path, text)
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Write the card of a file of weights, in place of an older one."""
+    _replace(card_of(path), (json.dumps(card, indent=2) + "\n").encode())
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -1,7 +1,7 @@
 """The fields of the widget: what can be chosen, from the layers and methods that are there."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,7 @@ class Form:
         self._viewer, self.measured = viewer, Measured()
         self._meant: list[Image] = []  # images that were chosen for the user, not by them
         self._folder_is_set = bool(remembered.folder or settings.folder)
+        self._own: Mapping[str, Sequence[str]] = {}
         self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}
         self.images = Select(name="images", choices=self._images)
         self.level = ComboBox(name="level", choices=self._levels)
@@ -93,6 +94,11 @@ class Form:
         """Make the fields of the method that is chosen now; the values of the other are kept."""
         self._by_method[self.parameters.method] = self.parameters.values()
         self.parameters = self._parameters()
+
+    def offer_weights(self, own: Mapping[str, Sequence[str]]) -> None:
+        """Offer weights of the user's own: names by method."""
+        self._own = own
+        self.parameters.offer(own.get(self.method.value, ()))
 
     def propose(self) -> None:
         """Propose a name and a folder for the output, unless the user chose them."""
@@ -236,7 +242,9 @@ class Form:
 
     def _parameters(self) -> Parameters:
         kept: Mapping[str, Any] = self._by_method.get(self.method.value, {})
-        return Parameters(self.method.value, kept)
+        made = Parameters(self.method.value, kept)
+        made.offer(self._own.get(self.method.value, ()))
+        return made
 
     def _what_is_meant(self) -> list[Image]:
         """Return the layers of the active image, or of the only image that there is."""

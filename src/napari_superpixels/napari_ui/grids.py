@@ -34,7 +34,7 @@ def check_one_grid(images: tuple[LayerSnapshot, ...], level: int) -> None:
         if not same:
             raise InputError(
                 f"The layers {_sized(first, level)} and {_sized(other, level)} lie on different "
-                f"grids, but channels need equal sizes and transforms; choose layers of one image."
+                f"grids, but need equal sizes and transforms; choose layers of one image."
             )
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.background import Job
-from napari_superpixels.napari_ui.remembered import Remembered
+from napari_superpixels.napari_ui.remembered import Remembered, RememberedTraining
+
+Chosen = Remembered | RememberedTraining
 
 
 class Keeper:
@@ -19,15 +21,15 @@ class Keeper:
 
     def __init__(self, folder: Path | None) -> None:
         self._folder, self._lock = folder, threading.Lock()
-        self._wanted: Remembered | None = None
-        self._kept: Remembered | None = None
+        self._wanted: Chosen | None = None
+        self._kept: Chosen | None = None
 
     @property
     def done(self) -> bool:
         """Whether everything is written."""
         return self._kept == self._wanted
 
-    def keep(self, chosen: Remembered) -> None:
+    def keep(self, chosen: Chosen) -> None:
         """Write what is chosen; returns at once."""
         if chosen != self._wanted:
             self._wanted = chosen

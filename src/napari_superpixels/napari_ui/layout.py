@@ -1,38 +1,25 @@
 """How the form lies on the panel: labels on the left in one column, rarer fields folded away."""
 
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
-
-from magicgui.widgets.bases import Widget
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import (
-    QFormLayout,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QSizePolicy,
-    QVBoxLayout,
-    QWidget,
-)
-from superqt import QCollapsible
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_superpixels.engine.device import devices
 from napari_superpixels.engine.tally import Progress
-from napari_superpixels.models.registry import METHODS
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.parameters import Parameters, label_of, parameters_of
+from napari_superpixels.napari_ui.rows import (
+    add_row,
+    folded,
+    holding,
+    make_bar,
+    make_button,
+    make_status,
+    rows_of,
+    side_by_side,
+)
 from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 
-LABELS = ("Boundaries", "Computes on")
-"""The longest labels of the form's own."""
 IMAGES_PX = 66
 """Height of the list of images: three of them, then it scrolls."""
-
-STATUS_LINES = 3
-"""Lines that are kept free for sentences, so that buttons stay where they are."""
 
 
 class Panel:
@@ -47,11 +34,11 @@ class Panel:
     """
 
     def __init__(self, form: Form, native: QWidget) -> None:
-        self.buttons = {name: _button(name) for name in ("preview", "run", "cancel", "copy")}
+        self.buttons = {name: make_button(text, TOOLTIPS[name]) for name, text in _TEXTS.items()}
         self.buttons["preview"].setCheckable(True)
         self.buttons["cancel"].setEnabled(False)
-        self.bar = _bar()
-        self.status = _status()
+        self.bar = make_bar()
+        self.status = make_status()
         self._parameters = QFormLayout()
         form.images.native.setMaximumHeight(IMAGES_PX)
         body = native.layout()
@@ -70,7 +57,7 @@ class Panel:
         while self._parameters.rowCount():
             self._parameters.removeRow(0)
         for setting, field in zip(parameters_of(parameters.method), parameters.fields, strict=True):
-            _add_row(self._parameters, label_of(setting), field.native, field.tooltip)
+            add_row(self._parameters, label_of(setting), field.native, field.tooltip)
 
     def show_unit(self, *, in_um: bool, form: Form) -> None:
         """Show the field of the step that counts."""
@@ -104,95 +91,21 @@ class Panel:
         self.tell(sentence)
 
     def _parts(self, form: Form) -> list[QWidget]:
-        step = _side_by_side(form.step.native, form.step_um.native, form.unit.native)
+        step = side_by_side(form.step.native, form.step_um.native, form.unit.native)
         return [
-            _rows([("Images", form.images), ("Level", form.level), ("Method", form.method)]),
-            _rows([("Step", step)]),
-            _holding(self._parameters),
-            _rows([("Boundaries", form.boundaries)]),
-            _folded("Where", [("Mask", form.mask), ("Region", form.region)]),
-            _folded("Output", [
+            rows_of([("Images", form.images), ("Level", form.level), ("Method", form.method)]),
+            rows_of([("Step", step)]),
+            holding(self._parameters),
+            rows_of([("Boundaries", form.boundaries)]),
+            folded("Where", [("Mask", form.mask), ("Region", form.region)]),
+            folded("Output", [
                 ("Folder", form.folder), ("Name", form.output), ("Computes on", _device())
             ]),
-            _side_by_side(self.buttons["preview"], self.buttons["run"], self.buttons["cancel"]),
-            _side_by_side(self.buttons["copy"]),
+            side_by_side(self.buttons["preview"], self.buttons["run"], self.buttons["cancel"]),
+            side_by_side(self.buttons["copy"]),
             self.bar,
             self.status,
         ]  # fmt: skip
-
-
-class _Label(QLabel):
-    """The label of a field; all are as wide as the longest, so that fields begin in one line."""
-
-    def sizeHint(self) -> QSize:  # noqa: N802 - of Qt
-        """Return a size that has room for each label there is, in the font of this one."""
-        metrics, hint = self.fontMetrics(), super().sizeHint()
-        margin = hint.width() - metrics.horizontalAdvance(self.text())
-        widest = max(metrics.horizontalAdvance(text) for text in (self.text(), *_labels()))
-        return QSize(widest + margin, hint.height())
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802 - of Qt
-        """Return the same: fields give way, labels do not."""
-        return self.sizeHint()
-
-
-@cache
-def _labels() -> tuple[str, ...]:
-    """Return the longest labels of the form and of all methods."""
-    of_methods = (label_of(one) for method in METHODS for one in parameters_of(method))
-    return (*LABELS, *of_methods)
-
-
-def _rows(rows: Sequence[tuple[str, Any]]) -> QWidget:
-    layout = QFormLayout()
-    for text, field in rows:
-        native = field.native if isinstance(field, Widget) else field
-        _add_row(layout, text, native, native.toolTip())
-    return _holding(layout)
-
-
-def _add_row(layout: QFormLayout, text: str, native: QWidget, tooltip: str | None) -> None:
-    label = _Label(text)
-    label.setToolTip(tooltip or "")
-    native.show()
-    native.setMinimumWidth(0)
-    native.setSizePolicy(QSizePolicy.Policy.Ignored, native.sizePolicy().verticalPolicy())
-    layout.addRow(label, native)
-
-
-def _holding(layout: QFormLayout) -> QWidget:
-    """Return a widget with a layout, no higher than its rows."""
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setVerticalSpacing(4)
-    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    holder = QWidget()
-    holder.setLayout(layout)
-    holder.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
-    return holder
-
-
-def _folded(title: str, rows: Sequence[tuple[str, Any]]) -> QWidget:
-    # Its icons are black on napari's dark theme, so the triangle is part of the text.
-    section = QCollapsible(expandedIcon=QIcon(), collapsedIcon=QIcon())
-    section.setDuration(0)
-    section.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 2px")
-    section.addWidget(_rows(rows))
-    for layout in (section.layout(), section.content().layout()):
-        if layout is not None:
-            layout.setContentsMargins(0, 0, 0, 0)
-    section.toggled.connect(lambda open_: section.setText(f"{'▾' if open_ else '▸'} {title}"))
-    section.setText(f"▸ {title}")
-    return section
-
-
-def _side_by_side(*parts: QWidget) -> QWidget:
-    holder = QWidget()
-    layout = QHBoxLayout(holder)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(4)
-    for part in parts:
-        layout.addWidget(part)
-    return holder
 
 
 _TEXTS = {"preview": "Preview", "run": "Run", "cancel": "Cancel", "copy": "Copy as script"}
@@ -203,27 +116,3 @@ def _device() -> QLabel:
     label = QLabel(", ".join(device.label for device in devices()))
     label.setToolTip(TOOLTIPS["device"])
     return label
-
-
-def _button(name: str) -> QPushButton:
-    button = QPushButton(_TEXTS[name])
-    button.setToolTip(TOOLTIPS[name])
-    return button
-
-
-def _bar() -> QProgressBar:
-    bar = QProgressBar()
-    bar.setTextVisible(False)
-    bar.setMaximumHeight(8)
-    bar.hide()
-    return bar
-
-
-def _status() -> QLabel:
-    status = QLabel()
-    status.setWordWrap(True)
-    status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    status.setAlignment(Qt.AlignmentFlag.AlignTop)
-    status.setMinimumHeight(STATUS_LINES * status.fontMetrics().lineSpacing())
-    status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
-    return status

@@ -1,14 +1,14 @@
 """The parameters of a method as form fields, made from what its settings say of themselves."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from magicgui.widgets import CheckBox, FileEdit, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
 from napari_superpixels.models.registry import method_class
 from napari_superpixels.models.settings import About, Setting, settings_of
+from napari_superpixels.napari_ui.weights_field import WeightsField
 
 LARGEST = 1_000_000
 """What a field allows where the setting names no upper bound."""
@@ -19,7 +19,7 @@ STEP_UM_DIGITS = 4
 OF_THE_FORM = frozenset({"step"})
 """Settings that the form shows itself, because they belong to every method."""
 
-Field = ValueWidget[Any] | FileEdit
+Field = ValueWidget[Any] | WeightsField
 
 
 def tooltip(about: About) -> str:
@@ -58,14 +58,6 @@ def field_of(setting: Setting, value: Any = None) -> Field:
     return field
 
 
-def value_of(field: Field) -> Any:
-    """Return the value of a form field as settings have it: a file as text, none as ``""``."""
-    value = field.value
-    if isinstance(field, FileEdit):
-        return "" if value is None else str(Path(str(value)).expanduser())
-    return value
-
-
 class Parameters:
     """The fields of a method's own settings.
 
@@ -81,7 +73,7 @@ class Parameters:
         settings = parameters_of(method)
         self.method = method
         self.fields = tuple(field_of(one, values.get(one.name)) for one in settings)
-        self._defaults = {one.name: value_of(field_of(one)) for one in settings}
+        self._defaults = {one.name: field_of(one).value for one in settings}
 
     def values(self) -> dict[str, Any]:
         """Return the values that are not the default.
@@ -89,8 +81,14 @@ class Parameters:
         A field shows few digits: what stands for the default is left out, so that the method takes
         it with all of them, as it does from Python and the shell.
         """
-        values = {field.name: value_of(field) for field in self.fields}
+        values = {field.name: field.value for field in self.fields}
         return {name: value for name, value in values.items() if value != self._defaults[name]}
+
+    def offer(self, own: Sequence[str]) -> None:
+        """Offer weights of the user's own, by name, where the method takes weights."""
+        for field in self.fields:
+            if isinstance(field, WeightsField):
+                field.offer(own)
 
 
 def step_field(method: str = "slic") -> SpinBox:
@@ -144,11 +142,7 @@ def _switch(setting: Setting) -> Field:
 
 
 def _text(setting: Setting) -> Field:
-    if not setting.about.suffix:
-        return LineEdit(value=setting.default)
-    field = FileEdit(filter=f"*{setting.about.suffix}", value=setting.default, nullable=True)
-    field.choose_btn.text = "..."
-    return field
+    return WeightsField() if setting.about.suffix else LineEdit(value=setting.default)
 
 
 _MAKERS: Mapping[type, tuple[Callable[[Setting], Field], Any]] = {

@@ -6,17 +6,21 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 FILE = "napari-superpixels-widget.json"
-"""The file, in the folder of napari's own settings."""
+"""The file of the panel *Superpixels*, in the folder of napari's own settings."""
+TRAINING_FILE = "napari-superpixels-training.json"
+"""That of the panel *Train*."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """What a new widget begins with."""
+    """What a new panel *Superpixels* begins with."""
+
+    file: ClassVar[str] = FILE
 
     method: str = "slic"
     """Name of the method."""
@@ -35,9 +39,23 @@ class Remembered:
     """Where outputs go; empty for the one that the plugin's settings name."""
 
 
-_DEFAULTS: Mapping[str, Any] = {
-    one.name: getattr(Remembered(), one.name) for one in fields(Remembered)
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberedTraining:
+    """What a new panel *Train* begins with."""
+
+    file: ClassVar[str] = TRAINING_FILE
+
+    method: str = "ssn"
+    """Name of the method."""
+    steps: int = 200
+    """Training steps."""
+    seed: int = 0
+    """Of crops and new weights."""
+    zero_is_unknown: bool = False
+    """Whether 0 in the labels means that nothing is known there."""
+
+
+Kind = TypeVar("Kind", Remembered, RememberedTraining)
 
 
 def settings_folder() -> Path | None:
@@ -48,25 +66,25 @@ def settings_folder() -> Path | None:
     return Path(path).parent if path else None
 
 
-def load(folder: Path | None) -> Remembered:
+def load(folder: Path | None, kind: type[Kind]) -> Kind:
     """Return what was kept in a folder, the defaults where there is nothing that can be used."""
-    path = folder / FILE if folder else None
+    path = folder / kind.file if folder else None
     if path is None or not path.exists():
-        return Remembered()
+        return kind()
     try:
         kept = json.loads(path.read_text("utf-8"))
         facts = kept.items()
     except (OSError, ValueError, AttributeError) as error:
         log.warning("%s cannot be used (%s) and is written anew.", path, error)
-        return Remembered()
-    return Remembered(**dict(_usable(path, facts)))
+        return kind()
+    return kind(**dict(_usable(path, facts, kind())))
 
 
-def save(folder: Path | None, remembered: Remembered) -> None:
+def save(folder: Path | None, remembered: Remembered | RememberedTraining) -> None:
     """Keep what was chosen; where that is not possible a log line says so."""
     if folder is None:
         return
-    path = folder / FILE
+    path = folder / remembered.file
     temporary = path.with_suffix(f".tmp{os.getpid()}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,20 +94,23 @@ def save(folder: Path | None, remembered: Remembered) -> None:
         log.warning("%s cannot be written (%s); the widget forgets its settings.", path, error)
 
 
-def _usable(path: Path, facts: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _usable(
+    path: Path, facts: Iterable[tuple[str, Any]], defaults: Remembered | RememberedTraining
+) -> Iterator[tuple[str, Any]]:
     """Yield what can be used; a log line says of each other what it is."""
+    known = {one.name: getattr(defaults, one.name) for one in fields(defaults)}
     for name, value in facts:
         try:
-            yield name, _checked(name, value)
+            yield name, _checked(name, value, known)
         except ValueError as error:
             log.warning("%s: %s; it is left out.", path, error)
 
 
-def _checked(name: str, value: Any) -> Any:
+def _checked(name: str, value: Any, defaults: Mapping[str, Any]) -> Any:
     """Refuse a name that is not known, and a value whose type is another than the default's."""
-    if name not in _DEFAULTS:
+    if name not in defaults:
         raise ValueError(f"{name} is not known")
-    kind = type(_DEFAULTS[name])
+    kind = type(defaults[name])
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:

@@ -24,4 +24,26 @@ TOOLTIPS = {
     "cancel": "Stop the run; what is done is kept, and Run goes on from there.",
     "copy": "Copy a Python script that does the same as Run to the clipboard.",
 }
-"""By name of the field or button."""
+"""By name of the field or button of the panel *Superpixels*."""
+
+TRAINING_TOOLTIPS = {
+    "image": "The image layer to learn from; its finest level is taken.",
+    "annotation": "The Labels layer that says where segments are, on the pixels of the image. The "
+    "numbers mean nothing: borders between labels are learned.",
+    "zero": "What 0 in the labels means: a segment of its own, as between nuclei that are all "
+    "painted, or that nothing is known there, as where only a part is painted.",
+    "method": "Whose network learns. The others of the list of methods need a graphics card and "
+    "the shell, 'napari-superpixels train'.",
+    "start": "What the network begins with: weights that come with the method, your own, or new "
+    "ones, which need many more steps.",
+    "steps": "Training steps; each takes some tenths of a second to some seconds.",
+    "crop": "Side of the squares that are cut out of the image for each step (px); larger ones "
+    "take longer.",
+    "seed": "Chooses the squares and new weights; the same seed gives the same training.",
+    "weights": "What the weights are called, here, in Python and in the shell. A name that is "
+    "proposed becomes unique by itself; one that you write is taken as it is.",
+    "train": "Train in the background, in a process of its own; go on working meanwhile. What is "
+    "learned from is taken now: painting on changes nothing.",
+    "stop": "Stop after the step that is on; the weights so far are kept.",
+}
+"""By name of the field or button of the panel *Train*."""

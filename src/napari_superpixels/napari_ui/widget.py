@@ -24,6 +24,7 @@ from napari_superpixels.napari_ui.inputs import Inputs
 from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.layout import Panel
 from napari_superpixels.napari_ui.outputs import unused_path
+from napari_superpixels.napari_ui.own_weights import OwnWeights
 from napari_superpixels.napari_ui.parameters import Parameters
 from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
@@ -70,7 +71,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
     def __init__(self, viewer: "napari.viewer.Viewer") -> None:
         settings = plugin_settings()
         self._settings_folder = remembered.settings_folder()
-        self.form = Form(viewer, remembered.load(self._settings_folder), settings)
+        kept = remembered.load(self._settings_folder, remembered.Remembered)
+        self.form = Form(viewer, kept, settings)
         super().__init__(widgets=self.form.fields, labels=False)
         self._viewer, self._cache_bytes = viewer, settings.cache_bytes
         self._panel = Panel(self.form, self.native)
@@ -81,6 +83,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._run_of: list[Any] = []  # image layers of the run
         self._copying: Latest[str] = Latest()
         self._keeper = Keeper(self._settings_folder)
+        self._own_weights = OwnWeights(self.form.offer_weights)
         self._warm, self._of_preview = False, ""
         self._settled, self._orphaned = QTimer(), QTimer()
         self._inputs = Inputs(self._input_moved, self._settled.start)
@@ -373,6 +376,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._inputs.drop()
         self._warming.drop()
         self._copying.drop()
+        self._own_weights.drop()
         self._remember()
         if self._run is not None:
             self._run.abandon()

@@ -27,7 +27,7 @@ def method_text(method: str) -> str:
 def no_weights_sentence(method: str) -> str:
     """Return what to do about a method that comes without weights."""
     return (
-        f"{method} comes without weights; choose a file under Weights, such as "
+        f"{method} comes without weights; choose some under Weights, such as the panel Train or "
         f"'napari-superpixels train {method}' writes."
     )
 

@@ -2,7 +2,8 @@
 
 Suzuki, Implicit Integration of Superpixel Segmentation into Fully Convolutional Networks, 2021,
 section 4.3. All is as in SSN_deep but for both bilinear enlargements. The seeds of the clusters are
-the maps after max pooling, which is where SSN gets coarser.
+the maps after max pooling, which is where SSN gets coarser. Deformable convolutions may take its
+place (section 3.3, where they are optional; section 4.3 does not say what HCSSN has).
 """
 
 # ruff: noqa: N803 - names carry shape suffixes
@@ -19,8 +20,12 @@ from napari_superpixels.networks.ssn import FEATURES, WIDTH, DeepFeatures, Posit
 class ClusteredFeatures(DeepFeatures):
     """The network of HCSSN."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, deformable: bool = False) -> None:
         super().__init__(inputs, outputs)
+        if deformable:
+            from napari_superpixels.networks.deformable import downsampling
+
+            self.scale2[0], self.scale3[0] = downsampling(WIDTH), downsampling(WIDTH)
         self.cluster1 = SoftClustering(WIDTH, WIDTH)
         self.cluster2 = SoftClustering(WIDTH, WIDTH)
 
@@ -46,16 +51,22 @@ class Hcssn(Ssn):
     ----------
     position, features
         As for `Ssn`.
+    deformable
+        Whether maps get coarser by deformable convolutions instead of max pooling.
     """
 
-    def __init__(self, position: Position = "cell", features: int = FEATURES) -> None:
+    def __init__(
+        self, position: Position = "cell", features: int = FEATURES, *, deformable: bool = False
+    ) -> None:
+        self.deformable = deformable
         super().__init__("deep", position, features)
 
     @property
     def config(self) -> dict[str, Any]:
         """What makes a network of the same layers."""
-        return {"position": self.position, "features": self.features_a_pixel}
+        told = {"position": self.position, "features": self.features_a_pixel}
+        return told | ({"deformable": True} if self.deformable else {})
 
     def make(self, inputs: int, outputs: int) -> DeepFeatures:
         """Make the network."""
-        return ClusteredFeatures(inputs, outputs)
+        return ClusteredFeatures(inputs, outputs, deformable=self.deformable)

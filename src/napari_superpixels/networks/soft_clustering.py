@@ -14,6 +14,7 @@ The shape suffixes: N batch, C channels, Y X fine pixels, H W coarse ones, K the
 
 # ruff: noqa: N803 - names carry shape suffixes
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
@@ -23,6 +24,10 @@ DIMENSION = 64
 """The paper's K: length of the vectors that are compared."""
 TEMPERATURE = 0.07
 """The paper's tau."""
+
+
+def _not_half(x: Tensor) -> Tensor:
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class SoftClustering(nn.Module):
@@ -67,8 +72,9 @@ class SoftClustering(nn.Module):
         Tensor
             (N, 9, Y, X): sums to 1 over the candidates, 0 for those outside the map.
         """
-        fine = normalize(self.fine(fine_NCYX), dim=1)
-        coarse = normalize(self.coarse(coarse_NCHW), dim=1)
+        # A temperature of 0.07 makes differences of cosines 14 times larger: no half precision.
+        fine = normalize(_not_half(self.fine(fine_NCYX)), dim=1)
+        coarse = normalize(_not_half(self.coarse(coarse_NCHW)), dim=1)
         return associate(products(fine, coarse, self.step) / self.temperature)
 
     def decode(self, values_NCHW: Tensor, assignment_NKYX: Tensor) -> Tensor:

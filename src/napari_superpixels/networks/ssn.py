@@ -51,7 +51,15 @@ _WHITE = (0.95047, 1.0, 1.08883)
 
 
 def normalise(image: Tensor) -> Tensor:
-    """Turn RGB of values 0 to 1, (N, 3, Y, X), into Lab times `COLOR_SCALE`, (N, 3, Y, X)."""
+    """Turn RGB of values 0 to 1, (N, 3, Y, X), into Lab times `COLOR_SCALE`, (N, 3, Y, X).
+
+    Never in half precision, where colours would be off by half a unit of Lab.
+    """
+    with torch.autocast(image.device.type, enabled=False):
+        return _scaled_lab(image)
+
+
+def _scaled_lab(image: Tensor) -> Tensor:
     linear = torch.where(
         image > 0.04045, ((image + 0.055) / 1.055).clamp(min=0) ** 2.4, image / 12.92
     )
@@ -94,7 +102,7 @@ def convolution(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def pair(inputs: int) -> tuple[nn.Sequential, nn.Sequential]:
+def pair(inputs: int) -> tuple[nn.Module, nn.Module]:
     """Make two convolutions to `WIDTH` channels."""
     return convolution(inputs, WIDTH), convolution(WIDTH, WIDTH)
 
@@ -116,7 +124,7 @@ class Joined(nn.Sequential):
         convolution, *after = self
         assert isinstance(convolution, nn.Conv2d)
         maps = tuple(maps_NCYX) if self.split else (torch.cat(tuple(maps_NCYX), dim=1),)
-        weights = convolution.weight.split([each.shape[1] for each in maps], dim=1)
+        weights = torch.split(convolution.weight, [each.shape[1] for each in maps], dim=1)
         out = conv2d(maps[0], weights[0], convolution.bias, padding=1)
         for each, weight in zip(maps[1:], weights[1:], strict=True):
             out = out + conv2d(each, weight, padding=1)

@@ -28,6 +28,8 @@ from napari_superpixels.training.losses import VOID
 from napari_superpixels.training.pairs import Annotation, Pair
 
 RGB = 3
+MOST_DRAWS = 50
+"""How often another crop is drawn where nothing is known in one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +74,22 @@ class Batch:
 
 
 @lru_cache(maxsize=4096)
-def _samples(pair: Pair) -> Samples:
+def _samples(pair: Pair, channels: int) -> Samples:
     """Find out, once an image, how its samples become what networks take, as in inference."""
     source = pair.image
     facts = ImageFacts(channels=source.channels, dtype=source.dtype, rgb=source.rgb)
     statistics = measure(source) if needs_statistics(facts) else None
-    return Samples.of("the network", facts, statistics, RGB)
+    return Samples.of("the network", facts, statistics, channels)
 
 
-def rgb8(pair: Pair, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Turn samples (C, Y, X) into uint8 RGB as inference does; one channel is repeated."""
-    return np.rint(_samples(pair)(pixels, None) * 255).astype(np.uint8)
+def to_8bit(pair: Pair, pixels: NDArray[Any], channels: int = RGB) -> NDArray[np.uint8]:
+    """Turn samples (C, Y, X) into uint8 as inference does; one channel is repeated."""
+    return np.rint(_samples(pair, channels)(pixels, None) * 255).astype(np.uint8)
 
 
-def read_whole(pair: Pair) -> NDArray[np.uint8]:
-    """Read an image whole, uint8 RGB (3, Y, X)."""
-    return rgb8(pair, pair.image.read(0, Box.whole(pair.shape)).pixels)
+def read_whole(pair: Pair, channels: int = RGB) -> NDArray[np.uint8]:
+    """Read the part of an image that counts, uint8 (channels, Y, X)."""
+    return to_8bit(pair, pair.image.read(pair.plane, pair.box).pixels, channels)
 
 
 class TrainingSet:
@@ -108,7 +110,7 @@ class TrainingSet:
     Raises
     ------
     InputError
-        If there is no pair, or an image has channels that the networks do not take.
+        If there is no pair, or images have different numbers of channels.
     """
 
     def __init__(self, pairs: Sequence[Pair], *, seed: int = 0, void: int | None = None) -> None:
@@ -120,7 +122,7 @@ class TrainingSet:
                 "Training got no annotated image, but needs at least one; give a folder of images "
                 "with labels."
             )
-        check_channels(self.pairs)
+        self.channels = channels_of(self.pairs)
 
     def __len__(self) -> int:
         """Return the number of annotations."""
@@ -173,7 +175,7 @@ class TrainingSet:
         position, index = self.samples[self._drawn(number)]
         pair = self.pairs[position]
         rng = np.random.default_rng((self.seed, 1, number))
-        region = _region(pair, pair.annotations[index], crops, rng)
+        region = self._known_region(pair, index, crops, rng)
         crop = self._read(pair, index, region, crops.size)
         crop = flipped(crop, crops.flips, rng)
         return jittered(crop, rng) if crops.jitter else crop
@@ -182,14 +184,22 @@ class TrainingSet:
         turn, place = divmod(number, len(self.samples))
         return int(_order(self.seed, turn, len(self.samples))[place])
 
+    def _known_region(self, pair: Pair, index: int, crops: Crops, rng: np.random.Generator) -> Box:
+        """Choose the part of an image that becomes a crop; one where something is known."""
+        for _ in range(MOST_DRAWS):
+            region = pair.placed(_region(pair, pair.annotations[index], crops, rng))
+            if self.void is None or (pair.annotations[index].read(region) != self.void).any():
+                break
+        return region
+
     def _read(self, pair: Pair, index: int, region: Box, size: int) -> Crop:
-        block = pair.image.read(0, region)
+        block = pair.image.read(pair.plane, region)
         labels = pair.annotations[index].read(region)
         if self.void is not None:
             labels = np.where(labels == self.void, VOID, labels)
         if block.valid is not None:
             labels = np.where(block.valid, labels, VOID)
-        image = resized(rgb8(pair, block.pixels), (size, size))
+        image = resized(to_8bit(pair, block.pixels, self.channels), (size, size))
         return Crop(image, _nearest(labels, size), f"{pair.name}, annotation {index}")
 
 
@@ -200,6 +210,20 @@ def _indices(pair: Pair) -> range:
 @lru_cache(maxsize=2)
 def _order(seed: int, turn: int, count: int) -> NDArray[np.intp]:
     return np.random.default_rng((seed, 0, turn)).permutation(count)
+
+
+def channels_of(pairs: Sequence[Pair]) -> int:
+    """Return how many channels images have together; one counts as three, as it is repeated.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    several = (pair.image.channels for pair in pairs if pair.image.channels != 1)
+    channels = next(several, RGB)
+    check_channels(pairs, channels)
+    return channels
 
 
 def check_channels(pairs: Sequence[Pair], channels: int = RGB) -> None:
@@ -220,20 +244,20 @@ def check_channels(pairs: Sequence[Pair], channels: int = RGB) -> None:
     for pair in pairs:
         if pair.image.channels not in (1, channels):
             raise InputError(
-                f"The image '{pair.name}' has {pair.image.channels} channels, but the network "
-                f"takes {channels}, or one that is repeated; save images of {channels} channels."
+                f"The image '{pair.name}' has {pair.image.channels} channels, but {channels} are "
+                f"needed, or one that is repeated; save images of {channels} channels."
             )
 
 
 def _region(pair: Pair, annotation: Annotation, crops: Crops, rng: np.random.Generator) -> Box:
-    """Choose the part of an image that becomes a crop."""
+    """Draw a part of what counts of an image."""
     if crops.frame is None:
         edge = crops.size / _scale(pair.shape, crops, rng)
         edges = [max(1, min(round(edge), size)) for size in pair.shape]
     else:
         edges = [max(1, round(crops.size * size / crops.frame)) for size in pair.shape]
     room = [size - edge + 1 for size, edge in zip(pair.shape, edges, strict=True)]
-    middle = _on_border(annotation, rng) if crops.at_border else None
+    middle = _on_border(pair, annotation, rng) if crops.at_border else None
     if middle is None:
         starts = [int(rng.integers(0, r)) for r in room]
     else:
@@ -250,11 +274,13 @@ def _scale(shape: tuple[int, int], crops: Crops, rng: np.random.Generator) -> fl
     return max(drawn, crops.size / min(shape))
 
 
-def _on_border(annotation: Annotation, rng: np.random.Generator) -> tuple[int, int] | None:
-    border = np.flatnonzero(boundary_map(annotation.read(Box.whole(annotation.shape))))
+def _on_border(
+    pair: Pair, annotation: Annotation, rng: np.random.Generator
+) -> tuple[int, int] | None:
+    border = np.flatnonzero(boundary_map(annotation.read(pair.box)))
     if not len(border):
         return None
-    y, x = divmod(int(border[rng.integers(len(border))]), annotation.shape[1])
+    y, x = divmod(int(border[rng.integers(len(border))]), pair.shape[1])
     return y, x
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from napari_superpixels.errors import Cancelled, InputError, OutputError, TrainingError
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, as_settings, load_network
-from napari_superpixels.training.data import Batch, TrainingSet
+from napari_superpixels.training.data import Batch, TrainingSet, check_channels
 from napari_superpixels.training.events import (
     Listener,
     Saved,
@@ -127,6 +127,7 @@ def train(
     """
     for crops in recipe.crops:
         data.check_size(crops)
+    _check_channels(recipe, data, validation)
     place = _opened(Path(folder), resume=resume)
     run = Run(recipe, data, place, validation, running or Running())
     if resume and (place / LAST).exists():
@@ -135,6 +136,16 @@ def train(
     run.listener(TrainingStarted(recipe.steps, run.done, len(data)))
     run.go(stopped)
     return Outcome(run.done, run.done >= recipe.steps, run.scores, place / LAST)
+
+
+def _check_channels(recipe: Recipe, data: TrainingSet, validation: Validation | None) -> None:
+    if data.channels != recipe.channels:
+        raise InputError(
+            f"The images have {data.channels} channels, but {recipe.name} is for "
+            f"{recipe.channels}; make it for {data.channels} with for_channels."
+        )
+    if validation:
+        check_channels(validation.pairs, recipe.channels)
 
 
 def _opened(folder: Path, *, resume: bool) -> Path:

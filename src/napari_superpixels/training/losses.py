@@ -174,7 +174,8 @@ def superpixel_loss(
     """Return SCN's two terms: labels, and positions times their weight over the cell's size.
 
     Both are means over pixels; the published code sums them over the pixels of an image and
-    multiplies by 0.005, which Adam's normalised steps do not notice apart from weight decay.
+    multiplies by 0.005, which Adam's normalised steps do not notice. Weight decay does: the recipes
+    divide it by as much.
 
     Parameters
     ----------

@@ -98,6 +98,10 @@ class AinetLoss:
     begin: int
     """The step from which boundaries count; before, the term is 0."""
 
+    def stretched(self, factor: float) -> "AinetLoss":
+        """Return the same course over `factor` times as many steps."""
+        return AinetLoss(round(self.begin * factor))
+
     def __call__(
         self, network: nn.Module, batches: tuple[Batch, ...], step: int, rng: np.random.Generator
     ) -> Terms:

@@ -119,9 +119,10 @@ class ArchivedLabels:
 
 @dataclass(frozen=True, slots=True)
 class StoredLabels:
-    """The one plane of a label image."""
+    """One plane of a label image."""
 
     source: Source
+    plane: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -130,7 +131,8 @@ class StoredLabels:
 
     def read(self, box: Box) -> NDArray[np.int64]:
         """Return the labels of a box, (Y, X); 0 is a segment too."""
-        labels: NDArray[np.int64] = self.source.read(0, box).pixels[0].astype(np.int64)
+        pixels = self.source.read(self.plane, box).pixels
+        labels: NDArray[np.int64] = pixels[0].astype(np.int64)
         return labels
 
 
@@ -141,11 +143,26 @@ class Pair:
     name: str
     image: Source
     annotations: tuple[Annotation, ...]
+    area: Box | None = None
+    """The part of the image that counts; all of it where it is None. Samples are stretched as
+    those of the whole image."""
+    plane: int = 0
+    """Which plane of the image it is."""
+
+    @property
+    def box(self) -> Box:
+        """The part that counts, in pixels of the image."""
+        return self.area or Box.whole(self.image.axes.plane_shape)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Size along y and x, in pixels."""
-        return self.image.axes.plane_shape
+        """Size of that part along y and x, in pixels."""
+        y, x = self.box.shape
+        return y, x
+
+    def placed(self, box: Box) -> Box:
+        """Return a box of that part in pixels of the image."""
+        return Box(tuple(a.shift(b.start) for a, b in zip(box, self.box, strict=True)))
 
 
 def find_pairs(images: str | Path, labels: str | Path | None = None) -> list[Pair]:

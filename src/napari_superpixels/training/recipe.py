@@ -1,9 +1,9 @@
 """What a recipe is: a network, a loss, crops, and the few numbers of its optimiser."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, pi
-from typing import Protocol
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
@@ -34,6 +34,15 @@ class Loss(Protocol):
         ...
 
 
+@runtime_checkable
+class StagedLoss(Loss, Protocol):
+    """A loss that changes on the way."""
+
+    def stretched(self, factor: float) -> Self:
+        """Return the same course over `factor` times as many steps."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Steps:
     """A learning rate that is multiplied by a factor at some steps."""
@@ -45,6 +54,14 @@ class Steps:
     def __call__(self, step: int, last: int) -> float:
         """Return the rate of a step; the number of the last does not matter."""
         return self.rate * self.factor ** sum(step >= edge for edge in self.at)
+
+    def beginning_at(self, rate: float) -> Self:
+        """Return the same course from another first rate."""
+        return replace(self, rate=rate)
+
+    def stretched(self, factor: float) -> Self:
+        """Return the same course over `factor` times as many steps."""
+        return replace(self, at=tuple(round(step * factor) for step in self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +75,15 @@ class Cosine:
         """Return the rate of a step of `last`."""
         share = (1 + cos(pi * min(step / last, 1.0))) / 2
         return self.final + (self.rate - self.final) * share
+
+    def beginning_at(self, rate: float) -> Self:
+        """Return the same course from another first rate."""
+        return replace(self, rate=rate, final=self.final * rate / self.rate)
+
+    def stretched(self, factor: float) -> Self:
+        """Return itself: it ends with the last step, whatever that is."""
+        del factor
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +99,7 @@ class Recipe:
     network: Callable[[], nn.Module]
     """Makes the network, with weights from torch's generator."""
     logits: Callable[[nn.Module, Tensor], Tensor]
-    """Network and image (N, 3, Y, X), 0 to 255 -> association logits, as they are validated."""
+    """Network and image (N, C, Y, X), 0 to 255 -> association logits, as they are validated."""
     loss: Loss
     """What is minimised."""
     crops: tuple[Crops, ...]
@@ -82,7 +108,7 @@ class Recipe:
     """Crops in a batch."""
     steps: int
     """Training steps."""
-    rate: Callable[[int, int], float]
+    rate: Steps | Cosine
     """Step and last step -> learning rate of Adam."""
     weight_decay: float = 0.0
     """Of weights, not of biases; added to the gradient, as Adam of the papers' code does."""
@@ -90,6 +116,10 @@ class Recipe:
     """Size of a cell in validation, in pixels."""
     align: int = 16
     """Validation pads images to a multiple of this, in pixels."""
+    channels: int = 3
+    """Of the images that the network takes; one channel is repeated."""
+    any_channels: bool = False
+    """Whether the network can be made for other numbers of them (see `channels.for_channels`)."""
     start: str = ""
     """SHA-256 of the weights that the network begins with; empty for new ones."""
 
@@ -97,3 +127,17 @@ class Recipe:
     def cell(self) -> Step:
         """Size of a cell along y and x."""
         return (self.step, self.step)
+
+    def lasting(self, steps: int) -> Self:
+        """Return the same course over another number of steps: what changes on the way moves along.
+
+        Parameters
+        ----------
+        steps
+            Training steps.
+        """
+        factor = steps / self.steps
+        loss = self.loss
+        if isinstance(loss, StagedLoss):
+            loss = loss.stretched(factor)
+        return replace(self, steps=steps, rate=self.rate.stretched(factor), loss=loss)

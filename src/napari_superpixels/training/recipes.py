@@ -72,13 +72,26 @@ def hcssn() -> Recipe:
     return replace(
         made,
         method="hcssn",
-        crops=(replace(made.crops[0], size=208),),
+        crops=(Crops(size=208, flips="x"),),
         steps=300_000,
         rate=Cosine(5e-5, 5e-7),
     )
 
 
-def _grid(name: str, table: str, network: Callable[[], nn.Module], loss: Loss) -> Recipe:
+def hcssn_deformable() -> Recipe:
+    """HCSSN with the deformable convolutions that its paper takes elsewhere; else as `hcssn`."""
+    return replace(hcssn(), name="hcssn-deformable", network=partial(Hcssn, deformable=True))
+
+
+WEIGHT_DECAY = 4e-4
+"""Of SCN and those after it, beside a loss that is summed over the pixels of a crop."""
+SUM_WEIGHT = 0.005
+"""Their factor of that sum. Our losses are means, so the decay is divided by factor and pixels."""
+
+
+def _grid(
+    name: str, table: str, network: Callable[[], nn.Module], loss: Loss, size: int = 208
+) -> Recipe:
     return Recipe(
         name=name,
         method=name,
@@ -86,13 +99,14 @@ def _grid(name: str, table: str, network: Callable[[], nn.Module], loss: Loss) -
         network=network,
         logits=grid_logits,
         loss=loss,
-        crops=(Crops(size=208),),
+        crops=(Crops(size=size),),
         batch=4,
         steps=300_000,
         rate=Steps(5e-5, (200_000,)),
-        weight_decay=4e-4,
+        weight_decay=WEIGHT_DECAY / (SUM_WEIGHT * size**2),
         step=CELL,
         align=CELL,
+        any_channels=True,
     )
 
 
@@ -131,17 +145,23 @@ def pcnet() -> Recipe:
 
     The paper's numbers; its code has a rate of 8e-5 and weighs the local branch by 0.5.
     """
-    made = _grid("pcnet", "PCNet, Fig. 8", Pcnet, PcnetLoss())
+    made = _grid("pcnet", "PCNet, Fig. 8", Pcnet, PcnetLoss(), size=512)
     crops = (Crops(size=512, frame=768), Crops(size=512, at_border=True))
     rate = Steps(5e-5, (2000,), 0.1)
     return replace(made, crops=crops, batch=8, steps=4000, rate=rate, align=64)
 
 
+SMALL = 0.01
+"""Standard deviation of the last layer's first weights."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeInitialised:
-    """Makes a network with He's initial weights.
+    """Makes a sampling network with He's initial weights, and small ones in the last layer.
 
     SSN begins with weights of 0.001, from where the features need hundreds of steps to move at all.
+    With He's weights in the last layer too, the features begin as large as the colours, so that
+    the associations are hard and a third of the features end at zero, behind the ReLU.
     """
 
     make: Callable[[], nn.Module]
@@ -154,6 +174,10 @@ class HeInitialised:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
+        assert isinstance(network, Ssn), "the sampling networks begin so"
+        for layer in network.network.output_conv.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.normal_(layer.weight, 0.0, SMALL)
         return network
 
 
@@ -207,6 +231,11 @@ def ainet_cpu() -> Recipe:
     return replace(made, loss=AinetLoss(begin=22_500))
 
 
+def pcnet_cpu() -> Recipe:
+    """PCNet for one thread: crops of 512 pixels, which it must have, 2 a step, 2000 steps."""
+    return for_cpu(pcnet(), size=512, batch=2, steps=2000, rate=5e-4)
+
+
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "ssn": ssn_deep,
     "ssn-linear": ssn_linear,
@@ -215,9 +244,11 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "scn-cpu": scn_cpu,
     "hcssn": hcssn,
     "hcssn-cpu": hcssn_cpu,
+    "hcssn-deformable": hcssn_deformable,
     "ainet": ainet,
     "ainet-cpu": ainet_cpu,
     "pcnet": pcnet,
+    "pcnet-cpu": pcnet_cpu,
 }
 """Recipes by the name that the shell takes."""
 

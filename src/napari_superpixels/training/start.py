@@ -64,8 +64,8 @@ def starting_from(recipe: Recipe, weights: str) -> Recipe:
     recipe
         What is trained and how.
     weights
-        Name of shipped weights, or a ``.safetensors`` file with its card beside it, of the same
-        method or of one that shares layers with it.
+        Name of weights, shipped or the user's own, or a ``.safetensors`` file with its card beside
+        it, of the same method or of one that shares layers with it.
 
     Raises
     ------

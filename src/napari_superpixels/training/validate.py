@@ -16,17 +16,20 @@ from napari_superpixels.labels.merge import merge_small
 from napari_superpixels.labels.metrics import (
     Labels,
     achievable_segmentation_accuracy,
+    boundary_map,
     boundary_recall,
     count_superpixels,
+    tolerance_radius,
+    widen,
 )
 from napari_superpixels.networks.association import Step
-from napari_superpixels.tiling import Box, Lattice
-from napari_superpixels.training.data import check_channels, padded, read_whole
+from napari_superpixels.tiling import Lattice
+from napari_superpixels.training.data import channels_of, padded, read_whole
 from napari_superpixels.training.pairs import Pair
 from napari_superpixels.training.recipe import Recipe
 
 Logits = Callable[[nn.Module, Tensor], Tensor]
-"""Network and image (N, 3, Y, X), 0 to 255 -> association logits (N, 9, Y, X)."""
+"""Network and image (N, C, Y, X), 0 to 255 -> association logits (N, 9, Y, X)."""
 
 
 def hard_labels(logits: NDArray[np.float32], step: Step) -> Labels:
@@ -61,7 +64,7 @@ def label_image(
     network
         Left in the mode that it is in; its parameters' device is used.
     image
-        uint8 RGB (3, Y, X).
+        uint8 (C, Y, X).
     recipe
         How it is called, and the size of a cell.
     merge
@@ -86,9 +89,13 @@ class Validation:
     """Images to validate on."""
 
     pairs: tuple[Pair, ...]
+    void: int | None = None
+    """The label that stands for unknown; such pixels count for nothing."""
 
     @classmethod
-    def of(cls, pairs: Sequence[Pair], limit: int | None = None) -> "Validation":
+    def of(
+        cls, pairs: Sequence[Pair], limit: int | None = None, void: int | None = None
+    ) -> "Validation":
         """Keep some of the images, spread evenly.
 
         Parameters
@@ -97,10 +104,12 @@ class Validation:
             Annotated images.
         limit
             How many; all where not given.
+        void
+            The label that stands for unknown, where there is one.
         """
-        check_channels(pairs)
+        channels_of(pairs)
         keep = len(pairs) if limit is None else min(limit, len(pairs))
-        return cls(tuple(pairs[i * len(pairs) // keep] for i in range(keep)))
+        return cls(tuple(pairs[i * len(pairs) // keep] for i in range(keep)), void)
 
     def __call__(self, network: nn.Module, recipe: Recipe) -> dict[str, float]:
         """Measure a network.
@@ -120,17 +129,37 @@ class Validation:
         training = network.training
         network.eval()
         try:
-            rows = [row for pair in self.pairs for row in _rows(network, pair, recipe)]
+            rows = [row for pair in self.pairs for row in self._rows(network, pair, recipe)]
         finally:
             network.train(training)
         return dict(zip(("asa", "br", "superpixels"), map(float, np.mean(rows, axis=0))))
 
+    def _rows(
+        self, network: nn.Module, pair: Pair, recipe: Recipe
+    ) -> list[tuple[float, float, float]]:
+        labels = label_image(network, read_whole(pair, recipe.channels), recipe)
+        count = count_superpixels(labels)
+        truths = [annotation.read(pair.box) for annotation in pair.annotations]
+        return [(*scores_of(labels, truth, self.void), count) for truth in truths]
 
-def _rows(network: nn.Module, pair: Pair, recipe: Recipe) -> list[tuple[float, float, float]]:
-    labels = label_image(network, read_whole(pair), recipe)
-    count = count_superpixels(labels)
-    truths = [annotation.read(Box.whole(pair.shape)) for annotation in pair.annotations]
-    return [
-        (achievable_segmentation_accuracy(labels, truth), boundary_recall(labels, truth), count)
-        for truth in truths
-    ]
+
+def scores_of(labels: Labels, truth: Labels, void: int | None = None) -> tuple[float, float]:
+    """Return ASA and boundary recall over what is known.
+
+    Parameters
+    ----------
+    labels, truth
+        Superpixels and an annotation, one shape (Y, X).
+    void
+        The label of the annotation that stands for unknown. A border with it is no boundary.
+    """
+    if void is None or not (truth == void).any():
+        return achievable_segmentation_accuracy(labels, truth), boundary_recall(labels, truth)
+    known = truth != void
+    if not known.any():
+        return 1.0, 1.0
+    asa = achievable_segmentation_accuracy(labels[known][None], truth[known][None])
+    wanted = boundary_map(truth) & known & ~boundary_map(known)
+    found = wanted & widen(boundary_map(labels), tolerance_radius(*truth.shape))
+    total = np.count_nonzero(wanted)
+    return asa, np.count_nonzero(found) / total if total else 1.0

@@ -1,0 +1,168 @@
+"""The fields of the panel *Train*: layers, what is trained, and what it is called."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from magicgui.widgets import ComboBox, LineEdit, SpinBox
+from napari.layers import Image, Labels
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.models.weights import is_shipped
+from napari_superpixels.napari_ui.layer_facts import is_preview
+from napari_superpixels.napari_ui.lesson import UNKNOWN, Lesson
+from napari_superpixels.napari_ui.remembered import RememberedTraining
+from napari_superpixels.napari_ui.snapshot import LayerSnapshot
+from napari_superpixels.napari_ui.tooltips import TRAINING_TOOLTIPS
+from napari_superpixels.napari_ui.train_wording import proposed_name
+from napari_superpixels.training.task import SHORT
+
+if TYPE_CHECKING:
+    import napari.viewer
+
+NEW = "new weights"
+SEGMENT, NOT_PAINTED = "a segment", "unknown"
+MOST_STEPS, LARGEST_SEED = 1_000_000, 2**31 - 1
+LARGEST_CROP = 4096
+"""Of the field; what fits is said by the image."""
+
+
+class TrainForm:
+    """The fields, and what they say.
+
+    Parameters
+    ----------
+    viewer
+        Whose layers are offered.
+    remembered
+        What the fields begin with.
+    """
+
+    def __init__(self, viewer: "napari.viewer.Viewer", remembered: RememberedTraining) -> None:
+        self._viewer = viewer
+        self._own: Mapping[str, Sequence[str]] = {}
+        self._proposed, self._proposed_crop = "", 0
+        self.image = ComboBox(name="image", choices=self._images)
+        self.annotation = ComboBox(name="annotation", choices=self._labels)
+        self.zero = ComboBox(name="zero", choices=(SEGMENT, NOT_PAINTED))
+        self.method = ComboBox(name="method", choices=tuple(SHORT))
+        self.start = ComboBox(name="start", choices=self._starts)
+        self.steps = SpinBox(name="steps", min=1, max=MOST_STEPS)
+        self.crop = SpinBox(name="crop", min=1, max=LARGEST_CROP)
+        self.seed = SpinBox(name="seed", min=0, max=LARGEST_SEED)
+        self.weights = LineEdit(name="weights")
+        for field in self.fields:
+            field.tooltip = TRAINING_TOOLTIPS[field.name]
+        self._begin_with(remembered)
+        self.propose()
+
+    @property
+    def fields(self) -> tuple[Any, ...]:
+        """All fields, in the order of the form."""
+        return (
+            self.image, self.annotation, self.zero, self.method, self.start, self.steps, self.crop,
+            self.seed, self.weights,
+        )  # fmt: skip
+
+    def lesson(self) -> Lesson:
+        """Return what is to be learned; reads no pixel.
+
+        Raises
+        ------
+        InputError
+            If no image or no labels are chosen.
+        """
+        for field, kind in ((self.image, "image"), (self.annotation, "Labels")):
+            if field.value is None:
+                raise InputError(
+                    f"No {kind} layer is chosen, but an image and its labels are learned from; "
+                    f"open or paint one."
+                )
+        start = self.start.value
+        return Lesson(
+            image=LayerSnapshot.of(self.image.value),
+            labels=LayerSnapshot.of(self.annotation.value),
+            void=UNKNOWN if self.zero.value == NOT_PAINTED else None,
+            method=self.method.value,
+            start="" if start == NEW else start,
+            steps=self.steps.value,
+            crop=self.crop.value if self.crop_is_typed else None,
+            seed=self.seed.value,
+            name=self.weights.value.strip() or self._proposed,
+            name_is_typed=self.name_is_typed,
+        )
+
+    @property
+    def name_is_typed(self) -> bool:
+        """Whether the user wrote the name of the weights."""
+        return self.weights.value.strip() not in ("", self._proposed)
+
+    @property
+    def crop_is_typed(self) -> bool:
+        """Whether the user chose the size of crops."""
+        return bool(self.crop.value != self._proposed_crop)
+
+    @property
+    def chosen_layers(self) -> list[Any]:
+        """The layers that are chosen."""
+        return [one.value for one in (self.image, self.annotation) if one.value is not None]
+
+    def propose(self) -> None:
+        """Propose a name, and a size of crops that fits the image, unless the user chose them."""
+        image, typed, crop_typed = self.image.value, self.name_is_typed, self.crop_is_typed
+        short = SHORT[self.method.value]
+        self.crop.step = short.multiple
+        if image is not None:
+            self._proposed = proposed_name(image.name, self.method.value)
+            shape = tuple(map(int, image.level_shapes[0][-2:]))
+            if not crop_typed or not self._proposed_crop:
+                self._proposed_crop = self.crop.value = max(1, short.crop_for(shape))
+        if not typed:
+            self.weights.value = self._proposed
+
+    def offer_weights(self, own: Mapping[str, Sequence[str]]) -> None:
+        """Offer weights of the user's own to begin with: names by method."""
+        self._own = own
+        self.start.reset_choices()
+
+    def change_method(self) -> None:
+        """Offer what the method that is chosen now may begin with."""
+        self.start.reset_choices()
+        self.propose()
+
+    def reset_choices(self) -> None:
+        """Offer the layers that are there now."""
+        for field in (self.image, self.annotation):
+            field.reset_choices()
+        self.propose()
+
+    def remembered(self) -> RememberedTraining:
+        """Return what is to be kept for the next panel."""
+        return RememberedTraining(
+            method=self.method.value,
+            steps=self.steps.value,
+            seed=self.seed.value,
+            zero_is_unknown=self.zero.value == NOT_PAINTED,
+        )
+
+    def _begin_with(self, kept: RememberedTraining) -> None:
+        """Choose what was chosen last, as far as it is offered."""
+        if kept.method in SHORT:
+            self.method.value = kept.method
+        for field, value in ((self.steps, kept.steps), (self.seed, kept.seed)):
+            if field.min <= value <= field.max:
+                field.value = value
+        self.zero.value = NOT_PAINTED if kept.zero_is_unknown else SEGMENT
+        self.start.reset_choices()
+
+    def _images(self, *_: Any) -> list[Image]:
+        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+
+    def _labels(self, *_: Any) -> list[Labels]:
+        layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        return [layer for layer in layers if not is_preview(layer)]
+
+    def _starts(self, *_: Any) -> list[tuple[str, str]]:
+        method = self.method.value if hasattr(self, "method") else ""
+        shipped = [(f"shipped {method}", method)] if is_shipped(method) else []
+        own = [(name, name) for name in self._own.get(method, ())]
+        return [*shipped, *own, (NEW, NEW)]

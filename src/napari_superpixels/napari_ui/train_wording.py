@@ -1,0 +1,55 @@
+"""The sentences and names that the panel *Train* shows; pure text, no Qt."""
+
+import re
+
+from napari_superpixels.engine.tally import duration
+from napari_superpixels.models.weights import LONGEST_NAME
+from napari_superpixels.napari_ui.diary import Learnt
+from napari_superpixels.napari_ui.lesson import Outlook
+from napari_superpixels.training.task import Done
+
+NOTHING_CHOSEN = "Choose an image and its labels; paint some, where there are none."
+LOOKING = "Train: looking at the labels."
+STARTING = "Training: starting."
+STOPPING = "Training: stopping after this step; the weights so far are kept."
+
+
+def proposed_name(image: str, method: str) -> str:
+    """Return what weights from a layer may be called: what of its name is allowed."""
+    words = " ".join(re.findall(r"[\w-]+", image))[: LONGEST_NAME - len(method) - 1]
+    return " ".join(filter(None, [words.strip(" -"), method]))
+
+
+def outlook_sentence(outlook: Outlook) -> str:
+    """Return what a training would do."""
+    known = f"{outlook.pixels:,} annotated pixels in {outlook.segments:,} segments"
+    if not outlook.held:
+        return f"Train: {known}; too few to hold any out, so nothing is measured."
+    return f"Train: {known}; an area of {outlook.held:,} pixels is held out to measure on."
+
+
+def learning_sentence(learnt: Learnt) -> str:
+    """Return how far a training is, its loss, the time left and the scores."""
+    if not learnt.done:
+        return STARTING
+    words = [f"step {learnt.done} of {learnt.steps}", f"loss {learnt.losses[-1]:.3g}"]
+    if learnt.seconds_left is not None and learnt.done < learnt.steps:
+        words.append(f"about {duration(learnt.seconds_left)} left")
+    return f"Training: {', '.join(words)}.{_scores(learnt)}"
+
+
+def _scores(learnt: Learnt) -> str:
+    if not learnt.scores:
+        return ""
+    (first_step, first), (_, last) = learnt.scores[0], learnt.scores[-1]
+    began = f" (began at {first['asa']:.4f})" if first_step == 0 else ""
+    return f" Held out: ASA {last['asa']:.4f}{began}, boundary recall {last['br']:.3f}."
+
+
+def done_sentence(done: Done, name: str, method: str) -> str:
+    """Return how a training ended."""
+    if not name:
+        return "Training: stopped before the first step, so there are no weights."
+    steps = "1 step" if done.step == 1 else f"{done.step} steps"
+    how = steps if done.finished else f"stopped after {steps}"
+    return f"Training: {how}; the weights {name!r} can be chosen for {method} in Superpixels."

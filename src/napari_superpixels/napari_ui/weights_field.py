@@ -1,0 +1,67 @@
+"""The field of weights: those that come with a method, the user's own by name, or a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from magicgui.widgets import ComboBox, Container, FileEdit
+
+from napari_superpixels.models.weights import SUFFIX
+
+FILE = "\0file"
+"""What stands for a file among names; no name can be this."""
+STANDARD, A_FILE = "standard", "a file"
+"""What the first two of the list are called."""
+
+
+class WeightsField(Container):  # type: ignore[type-arg]
+    """A list of weights, and below it a file where that is chosen.
+
+    Its ``value`` is what settings have: a name, a path, or nothing for those of the method.
+    """
+
+    def __init__(self) -> None:
+        self._own: tuple[str, ...] = ()
+        self._other = ""  # what was chosen and is not listed, maybe not yet
+        self.list = ComboBox(choices=self._choices)
+        self.file = FileEdit(filter=f"*{SUFFIX}", nullable=True)
+        self.file.choose_btn.text = "..."
+        super().__init__(widgets=[self.list, self.file], labels=False)
+        self.margins = (0, 0, 0, 0)
+        self.list.changed.connect(self._show_file)
+        self._show_file()
+
+    @property
+    def value(self) -> str:
+        """A name or a path; empty for the method's own."""
+        if self.list.value != FILE:
+            return str(self.list.value)
+        given = self.file.value
+        return "" if given is None else str(Path(str(given)).expanduser())
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        text = "" if value is None else str(value)
+        is_file = text.endswith(SUFFIX) or Path(text).name != text
+        if text and is_file:
+            self.file.value = Path(text)
+        elif text and text not in self._own:
+            self._other = text
+            self.list.reset_choices()
+        self.list.value = FILE if text and is_file else text
+
+    def offer(self, own: Sequence[str]) -> None:
+        """Offer other weights of the user's own; what is chosen stays."""
+        self._own = tuple(own)
+        kept = self.list.value
+        if kept not in ("", FILE, *self._own):
+            self._other = kept
+        self.list.reset_choices()
+
+    def _choices(self, _: Any = None) -> list[tuple[str, str]]:
+        names = dict.fromkeys((*self._own, *filter(None, [self._other])))
+        # The file comes second: lists of magicgui add what is new at their end.
+        return [(STANDARD, ""), (A_FILE, FILE), *((name, name) for name in names)]
+
+    def _show_file(self, _: Any = None) -> None:
+        self.file.visible = self.list.value == FILE

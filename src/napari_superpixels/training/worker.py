@@ -1,0 +1,159 @@
+"""The process that trains: a task comes in, lines of events and an outcome go out.
+
+A window must not wait for torch, which holds Python's lock for long stretches while it is loaded,
+so a widget trains here. The parent says when to stop by closing the pipe, or by being gone: the
+weights so far are kept then, too.
+"""
+
+import os
+import pickle
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+
+from napari_superpixels.errors import TrainingError
+from napari_superpixels.models.weights import free_path
+from napari_superpixels.training.data import TrainingSet
+from napari_superpixels.training.events import Listener, Validated
+from napari_superpixels.training.export import export
+from napari_superpixels.training.loop import Running, train
+from napari_superpixels.training.messages import Message, error_line, to_line
+from napari_superpixels.training.objectives import AinetLoss
+from napari_superpixels.training.recipe import Recipe
+from napari_superpixels.training.recipes import recipe
+from napari_superpixels.training.start import starting_from
+from napari_superpixels.training.task import SHORT, Done, Task
+from napari_superpixels.training.validate import Validation
+
+LONGEST_GOODBYE = 30.0
+"""Seconds after which a process that is to stop ends, whatever it does."""
+NICE = 5
+"""How much it gives way to the window."""
+CHECKPOINTS = 20
+"""How many a training writes and measures."""
+
+
+def main() -> None:
+    """Read a task from standard input, train, and tell of it on standard output."""
+    lines = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is printed
+    with suppress(AttributeError, OSError):  # not every system has it
+        os.nice(NICE)
+    given = sys.stdin.buffer
+    task = pickle.load(given)  # of the parent alone, which made the pipe
+    stop = threading.Event()
+    threading.Thread(target=_wait_for_end, args=(given, stop), daemon=True).start()
+
+    def tell(message: Message) -> None:
+        try:
+            _write(lines, to_line(message))
+        except OSError:  # nobody listens any more
+            stop.set()
+
+    try:
+        tell(perform(task, tell, stop.is_set))
+    except Exception as error:  # noqa: BLE001 - told to the parent, whatever it is
+        _write(lines, error_line(error))
+
+
+def _write(lines: BinaryIO, line: bytes) -> None:
+    lines.write(line)
+    lines.flush()
+
+
+def _wait_for_end(given: BinaryIO, stop: threading.Event) -> None:
+    given.read()  # until the parent closes it, or is gone
+    stop.set()
+    timer = threading.Timer(LONGEST_GOODBYE, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+
+
+def perform(task: Task, listener: Listener, stopped: Callable[[], bool]) -> Done:
+    """Train, and write the weights with their card.
+
+    Parameters
+    ----------
+    task
+        What to do.
+    listener
+        Is told of every event.
+    stopped
+        Asked before each step; true ends the training, and the weights so far are kept.
+
+    Raises
+    ------
+    SuperpixelsError
+        If anything does not fit, or cannot be written.
+    """
+    chosen = chosen_recipe(task)
+    data = TrainingSet(task.learned, seed=task.seed, void=task.void)
+    validation = Validation.of(task.held, void=task.void) if task.held else None
+    if validation and task.start:
+        listener(Validated(0, validation(chosen.network(), chosen)))
+    every = max(1, task.steps // CHECKPOINTS)
+    with _checkpoints(task.target.parent) as folder:
+        outcome = train(
+            chosen,
+            data,
+            folder,
+            validation=validation,
+            running=Running(device=_device(), save_every=every, validate_every=every),
+            listener=listener,
+            stopped=stopped,
+        )
+        path = _export(chosen, folder, task) if outcome.step else ""
+    return Done(outcome.step, outcome.finished, outcome.scores, path)
+
+
+def _export(chosen: Recipe, folder: Path, task: Task) -> str:
+    """Write the weights, under another name where somebody took theirs meanwhile."""
+    return str(export(chosen, folder, free_path(task.target), seed=task.seed, **task.card))
+
+
+@contextmanager
+def _checkpoints(beside: Path) -> Iterator[Path]:
+    """Make a folder for checkpoints; where a training fails after one, that is kept."""
+    beside.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="training-", dir=beside))
+    try:
+        yield folder
+    except TrainingError:
+        raise
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def chosen_recipe(task: Task) -> Recipe:
+    """Return the recipe of a task; what begins at one of its steps begins as early in proportion.
+
+    Raises
+    ------
+    InputError
+        If the weights to begin with cannot be used.
+    """
+    made = recipe(SHORT[task.method].recipe)
+    loss = made.loss
+    if isinstance(loss, AinetLoss):
+        loss = replace(loss, begin=loss.begin * task.steps // made.steps)
+    crops = tuple(replace(each, size=task.crop) for each in made.crops)
+    made = replace(made, loss=loss, crops=crops, steps=task.steps)
+    return starting_from(made, task.start) if task.start else made
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+if __name__ == "__main__":
+    main()
