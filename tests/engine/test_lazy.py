@@ -91,9 +91,9 @@ def test_statistics_are_measured_once_for_all_windows(image, fake_plan, whole, m
     calls = []
     import napari_superpixels.engine.lazy as module
 
-    def counted(source):
+    def counted(source, *, projected):
         calls.append(source)
-        return measure(source)
+        return measure(source, projected=projected)
 
     monkeypatch.setattr(module, "measure", counted)
     method = Fake(measured=True)

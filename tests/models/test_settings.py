@@ -59,10 +59,10 @@ def test_the_bounds_that_are_offered_are_allowed(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_setting_is_told_but_the_digest_of_weights(method: str) -> None:
+def test_every_setting_is_told_but_what_weights_fill_in(method: str) -> None:
     told = {one.name: one for one in settings_of(method_class(method))}
     names = {field.name for field in fields(method_class(method))}
-    assert names - set(told) == names & {"digest"}
+    assert names - set(told) == names & {"digest", "config"}
     assert "weights" not in told or told["weights"].about.suffix == ".safetensors"
     assert all(one.about.text != f"{name}." for name, one in told.items()), "declared with About"
 
