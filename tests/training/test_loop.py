@@ -251,7 +251,7 @@ def test_the_best_checkpoint_of_another_training_is_never_taken(tiny, data, tmp_
         train(tiny, data, tmp_path, validation=validation, running=running, listener=die)
     assert (tmp_path / LAST).exists()
     (tmp_path / LAST).unlink()
-    with pytest.raises(OutputError, match="whose 'last.pt' is gone"):
+    with pytest.raises(OutputError, match=r"whose 'last\.pt' is gone"):
         train(tiny, data, tmp_path)
 
 

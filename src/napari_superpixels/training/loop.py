@@ -128,7 +128,7 @@ def train(
         After Ctrl-C, with the step of the last checkpoint.
     """
     for crops in recipe.crops:
-        data.check_size(crops)
+        data.check_size(crops, recipe.align)
     _check_channels(recipe, data, validation)
     place = _opened(Path(folder), resume=resume)
     run = Run(recipe, data, place, validation, running or Running())

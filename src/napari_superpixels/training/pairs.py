@@ -32,6 +32,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 STORES = (".zarr",)
 
+NAMED = 3
+"""How many of several files that cannot be used a message names."""
+
 LABEL_MARKS = (".labels", "_labels", ".label", "_label", "_masks", "_mask")
 """What the name of a label image may end with, before its ending."""
 
@@ -195,8 +198,8 @@ def find_pairs(images: str | Path, labels: str | Path | None = None) -> list[Pai
         if not path.exists():
             raise SourceError(f"There is no '{path}'; look at the name.")
     if _is_image(place):
-        return [_pair(place, _labels_of_one(place, given))]
-    return [_pair(image, found) for image, found in _matched(place, given)]
+        return _fitting([(place, _labels_of_one(place, given))])
+    return _fitting(_matched(place, given))
 
 
 def _is_image(path: Path) -> bool:
@@ -231,10 +234,28 @@ def _chosen(image: Path, labels: dict[str, Path]) -> Path:
         return labels[image.stem]
     if image.suffix in STORES:
         return _inside(image)
-    raise SourceError(
-        f"'{image}' has no labels, but every image needs some; add '{image.stem}{ARCHIVE}' or "
-        f"'{image.stem}.labels.png', or take the image out of the folder."
+    raise _without_labels([image])
+
+
+def _without_labels(images: Sequence[Path]) -> SourceError:
+    one = len(images) == 1
+    told = several([f"'{image}'" for image in images])
+    return SourceError(
+        f"{told} {'has' if one else 'have'} no labels, but "
+        f"every image needs some; add e.g. '{images[0].stem}.labels.png' (or .tif, _labels, "
+        f"_mask, {ARCHIVE}), name the labels' own folder by --labels, or take the "
+        f"{'image' if one else 'images'} out."
     )
+
+
+def several(told: Sequence[str]) -> str:
+    """Return the first few of some texts, and how many more there are.
+
+    >>> several(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    more = len(told) - NAMED
+    return ", ".join(told[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _matched(images: Path, labels: Path | None) -> list[tuple[Path, Path]]:
@@ -246,6 +267,9 @@ def _matched(images: Path, labels: Path | None) -> list[tuple[Path, Path]]:
     stems = {f.stem for f in found}
     known = _by_stem([labels or images], images=None if apart else stems)
     _check_orphans(known, stems, images)
+    bare = [f for f in found if f.stem not in known and f.suffix not in STORES]
+    if bare:
+        raise _without_labels(bare)
     if not found:
         raise SourceError(
             f"'{images}' holds no image with one of the endings {', '.join(PICTURES + STORES)}; "
@@ -255,12 +279,13 @@ def _matched(images: Path, labels: Path | None) -> list[tuple[Path, Path]]:
 
 
 def _check_orphans(labels: dict[str, Path], stems: set[str], images: Path) -> None:
-    for stem, path in labels.items():
-        if stem not in stems:
-            raise SourceError(
-                f"The labels '{path}' have no image '{stem}' in '{images}', but all labels need "
-                f"one; add it, e.g. '{stem}.png', or take the labels out of the folder."
-            )
+    lone = [(stem, path) for stem, path in labels.items() if stem not in stems]
+    if lone:
+        told = several([f"'{path}'" for _, path in lone])
+        raise SourceError(
+            f"The labels {told} have no image in '{images}', but all labels need one; add it, "
+            f"e.g. '{lone[0][0]}.png', or take the labels out of the folder."
+        )
 
 
 def _files(folder: Path) -> list[Path]:
@@ -276,7 +301,15 @@ def _by_stem(folders: Iterable[Path], *, images: set[str] | None) -> dict[str, P
     wanted = [p for p in paths if p.suffix.lower() in (ARCHIVE, *PICTURES, *STORES)]
     if images is not None:
         wanted = [p for p in wanted if p.suffix == ARCHIVE or _is_marked(p.name)]
-    return {label_stem(path.name): path for path in wanted}
+    known: dict[str, Path] = {}
+    for path in wanted:
+        other = known.setdefault(label_stem(path.name), path)
+        if other != path:
+            raise SourceError(
+                f"'{other}' and '{path}' are both labels of '{label_stem(path.name)}', but an "
+                f"image has one file of them; take the other out of the folder."
+            )
+    return known
 
 
 def _is_marked(name: str) -> bool:
@@ -298,14 +331,25 @@ def _pair(image: Path, labels: Path) -> Pair:
             f"'{image}' has {source.axes.planes} planes, but training takes images of one; save "
             f"the planes as images of their own."
         )
-    pair = Pair(label_stem(image.name), source, annotations_of(labels))
-    for annotation in pair.annotations:
-        if annotation.shape != pair.shape:
-            raise InputError(
-                f"'{labels}' has labels of {_size(annotation.shape)} for '{image}' of "
-                f"{_size(pair.shape)} pixels, but they must be of one size; save them again."
-            )
-    return pair
+    return Pair(label_stem(image.name), source, annotations_of(labels))
+
+
+def _fitting(files: Iterable[tuple[Path, Path]]) -> list[Pair]:
+    """Open images and labels, and refuse those of other sizes."""
+    pairs, unequal = [], []
+    for image, labels in files:
+        pair = _pair(image, labels)
+        pairs.append(pair)
+        shapes = {annotation.shape for annotation in pair.annotations} - {pair.shape}
+        if shapes:
+            sizes = f"{_size(min(shapes))} for '{image}' of {_size(pair.shape)}"
+            unequal.append(f"'{labels}' of {sizes} pixels")
+    if unequal:
+        raise InputError(
+            f"Labels and image must be of one size, but there are {several(unequal)}; save them "
+            f"again."
+        )
+    return pairs
 
 
 def _size(shape: Sequence[int]) -> str:
@@ -338,9 +382,21 @@ def annotations_of(path: Path) -> tuple[Annotation, ...]:
         return tuple(ArchivedLabels(path, i, shape) for i in range(len(found)))
     source = open_source(path)
     _check_integers(source.dtype, path)
-    if source.channels != 1 or source.axes.planes != 1:
-        raise InputError(
-            f"'{path}' has {source.channels} channels and {source.axes.planes} planes, but labels "
-            f"are one number a pixel; save one plane of one channel."
-        )
+    if source.axes.planes != 1 or source.channels != 1:
+        raise _not_one_plane(path, source)
     return (StoredLabels(source),)
+
+
+def _not_one_plane(path: Path, source: Source) -> InputError:
+    if source.axes.planes == 1 and source.layout.channel == "s":
+        return InputError(
+            f"'{path}' is a picture in colours, but labels are one number a pixel; number the "
+            f"colours, e.g. by numpy.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True), and "
+            f"save those numbers."
+        )
+    # An axis that nothing names may be channels or planes, so both are told.
+    layers = max(source.axes.planes * source.channels, *source.reader.shape[:-2], 1)
+    return InputError(
+        f"'{path}' has {layers} planes or channels of {_size(source.axes.plane_shape)} pixels, but "
+        f"labels are one number a pixel; save each plane as a file of its own, with its image."
+    )

@@ -98,11 +98,20 @@ def check_same(checkpoint: Checkpoint, wanted: dict[str, Any], where: str) -> No
     """
     for name, value in wanted.items():
         known = checkpoint.settings.get(name, value)
-        if known != value:
+        if known != _recorded(value, known):
             raise InputError(
                 f"The training in '{where}' has {name} {_short(known)}, but now it is "
                 f"{_short(value)}; go on with the same, or give another folder."
             )
+
+
+def _recorded(value: Any, known: Any) -> Any:
+    """Return a value without what another version did not record of it."""
+    if isinstance(value, dict) and isinstance(known, dict):
+        return {name: value[name] for name in value if name in known}
+    if isinstance(value, list) and isinstance(known, list) and len(value) == len(known):
+        return [_recorded(*each) for each in zip(value, known, strict=True)]
+    return value
 
 
 def _short(value: Any) -> str:

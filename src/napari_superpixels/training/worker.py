@@ -17,11 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import torch
-
 from napari_superpixels.errors import TrainingError
 from napari_superpixels.models.weights import free_path
 from napari_superpixels.training.data import TrainingSet
+from napari_superpixels.training.device import chosen_device
 from napari_superpixels.training.events import Listener, Validated
 from napari_superpixels.training.export import export
 from napari_superpixels.training.loop import Running, train
@@ -106,7 +105,7 @@ def perform(task: Task, listener: Listener, stopped: Callable[[], bool]) -> Done
             data,
             folder,
             validation=validation,
-            running=Running(device=_device(), save_every=every, validate_every=every),
+            running=Running(device=chosen_device(), save_every=every, validate_every=every),
             listener=listener,
             stopped=stopped,
         )
@@ -149,10 +148,6 @@ def chosen_recipe(task: Task) -> Recipe:
     crops = tuple(replace(each, size=task.crop) for each in made.crops)
     made = replace(made, loss=loss, crops=crops, steps=task.steps)
     return starting_from(made, task.start) if task.start else made
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 if __name__ == "__main__":
