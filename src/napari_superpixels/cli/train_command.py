@@ -37,7 +37,7 @@ Recipes = Annotated[
     str,
     typer.Argument(
         metavar="RECIPE",
-        help="For a processor ssn-cpu, hcssn-cpu, scn-cpu, ainet-cpu, pcnet-cpu; for a GPU and days "
+        help="For a processor ssn-cpu, hcssn-cpu, scn-cpu, ainet-cpu, pcnet-cpu; for a GPU "
         "ssn, ssn-linear, hcssn, hcssn-deformable, scn, ainet, pcnet.",
     ),
 ]

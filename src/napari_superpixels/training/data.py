@@ -25,7 +25,8 @@ from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.tiling import Box
 from napari_superpixels.training.augment import Crop, flipped, jittered
 from napari_superpixels.training.losses import VOID
-from napari_superpixels.training.pairs import Pair, several
+from napari_superpixels.training.matching import several
+from napari_superpixels.training.pairs import Pair
 
 RGB = 3
 MOST_BORDER_PIXELS = 8192

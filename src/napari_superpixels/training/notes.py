@@ -40,8 +40,8 @@ def notes_on(data: TrainingSet, held: int) -> list[str]:
         )
     if all(each.two for each in seen):
         notes.append(
-            "The labels are a mask, with one value for all objects: objects that touch are one segment; "
-            "give each a number of its own, e.g. with skimage.measure.label."
+            "The labels are a mask, with one value for all objects, so those that touch are one "
+            "segment; give each a number of its own, e.g. with skimage.measure.label."
         )
     if data.void is not None and not any(each.void for each in seen):
         notes.append(
@@ -54,4 +54,6 @@ def notes_on(data: TrainingSet, held: int) -> list[str]:
 def _look(data: TrainingSet, position: int, index: int) -> _Seen:
     pair = data.pairs[position]
     values = np.unique(pair.annotations[index].read(pair.box))
-    return _Seen(len(values) <= 2 and 0 in values and max(values) in (1, 255), data.void in values)
+    mask = len(values) <= 2 and 0 in values and max(values) in (1, 255)
+    mask = len(values) <= 2 and 0 in values and max(values) in (1, 255)
+    return _Seen(mask, data.void in values)
