@@ -87,7 +87,7 @@ def test_weights_that_share_nothing_are_refused(tmp_path):
 def test_weights_of_another_meaning_are_refused(tmp_path):
     """The layers agree, but the network's inputs or masks do not."""
     path = saved(tmp_path, "ssn", Ssn(position="absolute"))
-    with pytest.raises(InputError, match="position 'absolute'.*position 'cell'"):
+    with pytest.raises(InputError, match=r"position 'absolute'.*position 'cell'"):
         starting_from(recipe("ssn-cpu"), path).network()
     path = saved(tmp_path, "ainet", Ainet(square="pixel"))
     with pytest.raises(InputError, match="square 'pixel'"):
