@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from napari_superpixels.errors import TrainingError
-from napari_superpixels.models.weights import free_path
+from napari_superpixels.models.weights import free_path, read_card
 from napari_superpixels.training.data import TrainingSet
 from napari_superpixels.training.device import chosen_device
 from napari_superpixels.training.events import Listener, Validated
@@ -109,13 +109,11 @@ def perform(task: Task, listener: Listener, stopped: Callable[[], bool]) -> Done
             listener=listener,
             stopped=stopped,
         )
-        path = _export(chosen, folder, task) if outcome.step else ""
-    return Done(outcome.step, outcome.finished, outcome.scores, path)
-
-
-def _export(chosen: Recipe, folder: Path, task: Task) -> str:
-    """Write the weights, under another name where somebody took theirs meanwhile."""
-    return str(export(chosen, folder, free_path(task.target), seed=task.seed, **task.card))
+        if not outcome.step:
+            return Done(0, outcome.finished, {}, "")
+        path = export(chosen, folder, free_path(task.target), seed=task.seed, **task.card)
+    # Of the best checkpoint, which may be an earlier one than the last.
+    return Done(outcome.step, outcome.finished, read_card(path)["validation"], str(path))
 
 
 @contextmanager
