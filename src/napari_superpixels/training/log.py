@@ -88,13 +88,16 @@ def _written(path: Path) -> Iterator[None]:
 def _write(path: Path, names: list[str], rows: list[Row]) -> None:
     """Write a table beside the old one and move it there."""
     unfinished = path.with_name(path.name + ".unfinished")
-    with _written(path):
-        with unfinished.open("w", newline="") as file:
-            table = csv.DictWriter(file, names, restval="")
-            if names:
-                table.writeheader()
-            table.writerows(rows)
-        unfinished.replace(path)
+    try:
+        with _written(path):
+            with unfinished.open("w", newline="") as file:
+                table = csv.DictWriter(file, names, restval="")
+                if names:
+                    table.writeheader()
+                table.writerows(rows)
+            unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def read_log(path: Path) -> list[Row]:
