@@ -283,7 +283,8 @@ class Run:
         last = self.done == self.recipe.steps
         if self.validation and (last or self.done % self.running.validate_every == 0):
             self._validate(self.validation)
-        if last or self.done % self.running.save_every == 0:
+        due = last or self.done % self.running.save_every == 0
+        if due and self.saved < self.done:
             self._save()
 
     def _validate(self, validation: Validation) -> None:

@@ -258,7 +258,7 @@ def annotations_of(path: Path) -> tuple[Annotation, ...]:
 
 
 def _not_one_plane(path: Path, source: Source) -> InputError:
-    if source.axes.planes == 1 and source.layout.channel == "s":
+    if source.axes.planes == 1 and source.layout.letters.endswith("s"):
         return InputError(
             f"'{path}' is a picture in colours, but labels are one number a pixel; number the "
             f"colours, e.g. by numpy.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True), and "
