@@ -69,7 +69,7 @@ def _prefixed(losses: Mapping[str, float]) -> dict[str, float]:
     return {f"loss_{name}": value for name, value in losses.items()}
 
 
-def _text(value: float) -> str:
+def _text(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

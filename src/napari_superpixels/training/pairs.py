@@ -206,7 +206,8 @@ def _pair(image: Path, labels: Path) -> Pair:
 
 def _fitting(files: Iterable[tuple[Path, Path]]) -> list[Pair]:
     """Open images and labels, and refuse those of other sizes."""
-    pairs, unequal = [], []
+    pairs: list[Pair] = []
+    unequal: list[str] = []
     for image, labels in files:
         pair = _pair(image, labels)
         pairs.append(pair)
