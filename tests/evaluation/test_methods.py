@@ -9,7 +9,12 @@ import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
 from napari_superpixels.evaluation.baselines import felzenszwalb
 from napari_superpixels.evaluation.methods import PROTOCOLS, named, step_for
-from napari_superpixels.evaluation.networks import grid_shape, resized_labels, sampled_labels
+from napari_superpixels.evaluation.networks import (
+    grid_shape,
+    resized_as_8_bit,
+    resized_labels,
+    sampled_labels,
+)
 from napari_superpixels.labels.merge import merge_small
 from napari_superpixels.labels.metrics import count_superpixels
 from napari_superpixels.models.grid_network import Scn
@@ -82,6 +87,23 @@ def test_a_grid_network_sees_an_image_of_the_wanted_size(weights, target):
     assert labels.shape == PHOTOGRAPH.shape[:2]
     assert abs(cells - target) <= 0.15 * target
     assert cells / 3 < count_superpixels(labels) <= cells
+
+
+@pytest.mark.parametrize("size", [(96, 128), (160, 208), (48, 80), (112, 64)])
+def test_images_are_resized_to_8_bits_as_with_opencv(size):
+    cv2 = pytest.importorskip("cv2")
+    ours = resized_as_8_bit(PHOTOGRAPH, size)[0].permute(1, 2, 0).numpy() * 255
+    theirs = cv2.resize(PHOTOGRAPH, size[::-1], interpolation=cv2.INTER_CUBIC)
+    off = np.abs(ours - theirs)
+    assert off.max() < 1.001
+    assert np.mean(off > 0.001) < 0.02
+
+
+def test_a_resized_image_has_8_bits():
+    values = resized_as_8_bit(PHOTOGRAPH, (160, 208)).numpy() * 255
+    assert np.allclose(values, np.rint(values), atol=1e-3)
+    assert (values.min(), values.max()) >= (0, 250)
+    assert values.max() <= 255
 
 
 def test_the_papers_grids():
