@@ -39,7 +39,7 @@ FAR_PX = 4096
 """Where in the larger image the shifted one begins: whole cells and pooled pixels."""
 CUT_PX = (11, 5)
 """The first pixel of the content that lies there; no multiple of a cell or of what is pooled."""
-EDGE_PX = 48
+EDGE_PX = 24
 """The network sees less far than this, so inside of it nothing but the position differs."""
 
 
@@ -112,7 +112,7 @@ def row(position: Position, seed: int, options: argparse.Namespace) -> list[str]
         f"{scores['superpixels']:.0f}",
         f"{scores['asa']:.4f}",
         f"{scores['br']:.4f}",
-        f"{change:.2f}",
+        f"{change:.3f}",
         f"{here:.4f}",
         f"{there - here:+.4f}",
     ]

@@ -136,3 +136,13 @@ def test_unknown_names_are_refused(name, protocol, told):
 def test_weights_that_are_missing_are_told_before_anything_runs():
     with pytest.raises(InputError, match="no weights"):
         named("ssn", "papers", {"weights": "nowhere"})
+
+
+def test_networks_stay_loaded_while_methods_take_turns(tmp_path):
+    """With fewer places than methods, each turn would read and build every network anew."""
+    found = [
+        find(str(write_random_weights(tmp_path, name)), name)
+        for name in ("ssn", "hcssn", "scn", "ainet", "pcnet")
+    ]
+    first = [load(each) for each in found]
+    assert all(load(each) is network for each, network in zip(found, first, strict=True))

@@ -62,12 +62,7 @@ def evaluate(  # noqa: PLR0913 - one option each
     """Measure methods on annotated images: CSV, tables, ASA and BR-BP curves."""
     from napari_superpixels.evaluation.benchmark import run
     from napari_superpixels.evaluation.bsds import Samples
-    from napari_superpixels.evaluation.report import (
-        check_pictures,
-        kept_rows,
-        rows_path,
-        write_report,
-    )
+    from napari_superpixels.evaluation.report import KeptRows, check_pictures, write_report
 
     names, rules, targets = names_of(methods), names_of(protocols), counts_of(counts)
     against = reference_of(reference, names)
@@ -81,16 +76,16 @@ def evaluate(  # noqa: PLR0913 - one option each
     total = len(rules) * len(samples) * len(names) * len(targets)
     with followed(total, quiet=quiet or as_json) as told:
         for rule, runner in runners.items():
-            with kept_rows(out, rule) as keep:
-                rows = run(
-                    runner,
-                    samples,
-                    targets,
-                    reference=against,
-                    workers=workers,
-                    told=both(keep, told),
-                )
-            written.append(rows_path(out, rule))
+            keep = KeptRows(out, rule)
+            rows = run(
+                runner,
+                samples,
+                targets,
+                reference=against,
+                workers=workers,
+                told=both(keep, told),
+            )
+            written.append(keep.path)
             written += write_report(out, rule, rows, reference=against, about=about)
     if as_json:
         typer.echo(json.dumps({"files": [str(path) for path in written]}))

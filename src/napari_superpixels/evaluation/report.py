@@ -9,7 +9,7 @@ from typing import Any
 
 from napari_superpixels.errors import InputError, OutputError
 from napari_superpixels.evaluation import hardware
-from napari_superpixels.evaluation.benchmark import Row, Told, table
+from napari_superpixels.evaluation.benchmark import Row, table
 from napari_superpixels.evaluation.comparison import Comparison, plot_curves, summary
 from napari_superpixels.evaluation.tables import markdown, to_csv
 
@@ -59,9 +59,10 @@ def check_pictures() -> None:
         ) from cause
 
 
-@contextmanager
-def kept_rows(folder: Path, protocol: str) -> Iterator[Told]:
-    """Write rows to a CSV as they come, so that nothing measured is lost.
+class KeptRows:
+    """A CSV of rows that are written as they come, so that nothing measured is lost.
+
+    The file is made with the first of them, in place of an older one.
 
     Parameters
     ----------
@@ -69,36 +70,29 @@ def kept_rows(folder: Path, protocol: str) -> Iterator[Told]:
         Where to; made where it is missing.
     protocol
         Its name, with which the file begins.
-
-    Yields
-    ------
-    callable
-        Takes rows, from any thread; they are in the file when it returns.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
     """
-    lock = Lock()
-    with _writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        file = rows_path(folder, protocol).open("w", encoding="utf-8", newline="")
-    writer = csv.writer(file, lineterminator="\n")
 
-    def keep(lines: Sequence[Sequence[Any]]) -> None:
-        with lock, _writing(folder):
-            writer.writerows(lines)
-            file.flush()
+    def __init__(self, folder: Path, protocol: str) -> None:
+        self.path = folder / f"{protocol}-rows.csv"
+        self._lock = Lock()
+        self._begun = False
 
-    with file:
-        keep([table([])[0]])
-        yield lambda rows: keep(table(rows)[1])
+    def __call__(self, rows: Sequence[Row]) -> None:
+        """Write rows, from any thread; they are in the file when this returns.
 
-
-def rows_path(folder: Path, protocol: str) -> Path:
-    """Return where `kept_rows` writes."""
-    return folder / f"{protocol}-rows.csv"
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        header, lines = table(rows)
+        with self._lock, _writing(self.path.parent):
+            if not self._begun:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.write_text(to_csv(header, []), "utf-8")
+                self._begun = True
+            with self.path.open("a", encoding="utf-8", newline="") as file:
+                csv.writer(file, lineterminator="\n").writerows(lines)
 
 
 @contextmanager
