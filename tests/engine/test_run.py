@@ -114,6 +114,9 @@ class FaultyModel:
             raise RuntimeError("a cosmic ray")
         return self.inner(tile, threads=threads, pulse=pulse)
 
+    def prepare(self):
+        pass
+
     def bytes_for(self, shape):
         return self.inner.bytes_for(shape)
 

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch.autograd import gradcheck
+from torch.func import functional_call
 from torch.nn.functional import conv2d, leaky_relu, pad, unfold
 
 from napari_superpixels.networks.ainet import Ainet, Implantation, LocalAttention
@@ -35,6 +37,23 @@ def test_the_implantation_equals_a_convolution_of_the_squares(kind):
     module = lively(Implantation(4, kind).double())
     direct = conv2d(squares(pixels, cells, kind), module.weight, stride=3)
     torch.testing.assert_close(module(pixels, cells), leaky_relu(module.norm(direct), 0.1))
+
+
+@pytest.mark.parametrize("kind", ["middle", "neighbours", "pixel"])
+def test_gradients_of_the_implantation(kind):
+    module = lively(Implantation(2, kind).double())
+    pixels, cells = picture(1, 2, 16, 32).requires_grad_(), picture(1, 2, 1, 2).requires_grad_()
+
+    def run(p, c, weight):
+        return functional_call(module, {"weight": weight}, (p, c))
+
+    weight = module.weight.detach().requires_grad_()
+    assert gradcheck(run, (pixels, cells, weight), fast_mode=True)
+
+
+def test_gradients_of_the_attention():
+    block = lively(LocalAttention(2, dilation=2).double())
+    assert gradcheck(block, (picture(1, 2, 4, 5).requires_grad_(),))
 
 
 def test_the_variants_differ():

@@ -162,6 +162,9 @@ def test_gradients(shape, step):
     assert check(lambda v, q: op.pool_to_cells(v, q, step), (features, soft))
     assert check(lambda v, q: op.unpool_to_pixels(v, q, step), (centres, soft))
     assert check(lambda f: op.soft_slic(f, step, 3)[1:], (features,))
+    assert check(lambda f, s: op.products(f, s, step).masked_fill(~finite, 0), (features, centres))
+    assert check(lambda s: op.cells_to_pixels(s, step, shape), (centres,))
+    assert check(lambda q: op.associate(op.candidates_only(q, step)), (soft,))
 
 
 def test_every_derivative_of_a_small_case():

@@ -98,6 +98,8 @@ def run_plan(
 
     Raises
     ------
+    InputError
+        If weights of the method are broken.
     OutputError
         If the output exists, is in use, or belongs to another plan.
     PlanError
@@ -114,6 +116,7 @@ def run_plan(
     _check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
+    plan.model.prepare()
     if not resume:
         state.make_folder()
     with state.lock(), closing_handles():

@@ -300,6 +300,9 @@ class ClusterModel:
         low, high = zip(*self.ranges, strict=True)
         return channel_features(pixels, low, high, self.quanta)
 
+    def prepare(self) -> None:
+        """Load nothing; see `models.protocol.Model`."""
+
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
         step = (self.step, self.step)

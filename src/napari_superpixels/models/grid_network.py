@@ -187,6 +187,10 @@ class GridModel:
             found: NDArray[np.float32] = network.associate(image, tile.step, populated)[0].numpy()
         return found
 
+    def prepare(self) -> None:
+        """Load the network; see `models.protocol.Model`."""
+        learned.load(self.weights)
+
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
         step, block = self.step, self.step * self.align_cells

@@ -72,6 +72,10 @@ class Model(Protocol):
         """
         ...
 
+    def prepare(self) -> None:
+        """Load what every tile needs, so that what is broken is told before any is computed."""
+        ...
+
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes.
 

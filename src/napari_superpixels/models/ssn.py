@@ -296,6 +296,10 @@ class SsnModel:
     def _scale(self) -> Scale:
         return Scale.of(dict(self.weights.config))
 
+    def prepare(self) -> None:
+        """Load the network; see `models.protocol.Model`."""
+        learned.load(self.weights)
+
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
         scale, step = self._scale(), (self.step, self.step)

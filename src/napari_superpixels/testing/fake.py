@@ -68,6 +68,9 @@ class FakeModel:
         dc = _inside(codes % 3 - 1, columns[place], sums.shape[1], tile.cut[1])
         return _to_pixels((3 * (dr + 1) + dc + 1).astype(np.uint8), tile)
 
+    def prepare(self) -> None:
+        """Load nothing."""
+
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used, in bytes."""
         return 64 * shape[0] * shape[1]

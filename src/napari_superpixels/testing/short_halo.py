@@ -44,5 +44,8 @@ class _Blind:
         uncut = replace(tile, cut=((False, False), (False, False)))
         return self.inner(uncut, threads=threads, pulse=pulse)
 
+    def prepare(self) -> None:
+        self.inner.prepare()
+
     def bytes_for(self, shape: tuple[int, int]) -> int:
         return self.inner.bytes_for(shape)
