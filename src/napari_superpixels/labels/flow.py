@@ -38,6 +38,11 @@ def segmented(
             f"The values have the shape {values.shape} and the labels {superpixels.shape}, but "
             f"(Y, X) or (Y, X, C) must fit (Y, X); crop or resize one of them."
         )
+    if known is not None and known.shape != superpixels.shape:
+        raise InputError(
+            f"Which pixels are known has the shape {known.shape} and the labels "
+            f"{superpixels.shape}; give both for the same pixels."
+        )
     ranks, count = consecutive(superpixels)
     flat = np.asarray(values, np.float64).reshape(superpixels.size, -1)
     used = np.ones(superpixels.size, np.bool_) if known is None else known.ravel()
@@ -70,7 +75,7 @@ def end_point_error(
     -------
     float
         In the unit of the flow, 0 for a flow that is constant in each superpixel, lower is better;
-        0 where no pixel is known.
+        NaN where no pixel is known.
 
     Raises
     ------
@@ -84,4 +89,4 @@ def end_point_error(
     off = np.asarray(flow, np.float64) - segmented(flow, superpixels, known)
     length = np.sqrt((off.reshape(superpixels.size, -1) ** 2).sum(axis=1))
     counted = length if known is None else length[known.ravel()]
-    return float(counted.mean()) if counted.size else 0.0
+    return float(counted.mean()) if counted.size else float("nan")

@@ -70,7 +70,7 @@ def settle(settings: Settings) -> None:
     object.__setattr__(settings, "digest", found.digest)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)  # all methods in turns, as in a benchmark
 def load(weights: Weights) -> "nn.Module":
     """Return a network with its weights, ready to infer.
 

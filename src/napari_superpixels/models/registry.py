@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.protocol import Method
-from napari_superpixels.models.weights import is_shipped
+from napari_superpixels.models.weights import is_shipped, licence_of
 
 METHODS = {
     "ainet": "napari_superpixels.models.grid_network:Ainet",
@@ -46,6 +46,18 @@ def needs_weights(name: str) -> bool:
     """
     learned = any(field.name == "weights" for field in fields(method_class(name)))
     return learned and not is_shipped(name)
+
+
+def weights_licence(method: Method) -> str:
+    """Return the licence of a method's weights; empty for none, and where their card names none.
+
+    Raises
+    ------
+    InputError
+        If the weights are not there any more.
+    """
+    weights = getattr(method, "weights", None)
+    return licence_of(weights, method.name) if weights else ""
 
 
 def make_method(name: str, settings: dict[str, Any]) -> Method:

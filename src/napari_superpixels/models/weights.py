@@ -173,6 +173,17 @@ def _path_of(weights: str, network: str) -> Path:
     )
 
 
+def licence_of(weights: str, network: str) -> str:
+    """Return the licence that the card of weights names, empty where it names none.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights.
+    """
+    return str(read_card(_path_of(weights, network)).get("licence", ""))
+
+
 def card_of(path: Path) -> Path:
     """Return where the card of a file of weights lies."""
     return path.with_suffix(".json")
