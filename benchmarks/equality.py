@@ -52,18 +52,20 @@ class Case:
 
     path: str
     """The image."""
-    method: Slic
+    method: Method
     """The settings."""
+    window: int | None = None
+    """Edge of the windows that all others are compared with; one for the whole image by default."""
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan of one window."""
+        """The plan that all others are compared with."""
         source = nsp.open(self.path)
-        return nsp.plan(source, self.method, window=max(source.axes.plane_shape))
+        return nsp.plan(source, self.method, window=self.window or max(source.axes.plane_shape))
 
     @cached_property
     def expected(self) -> Labels:
-        """Labels of one window."""
+        """Its labels."""
         return compute(self.plan)
 
     @cached_property
@@ -80,7 +82,7 @@ class Case:
     def of_array(self, array: Any, valid: NDArray[np.bool_] | None) -> Plan:
         """Plan an array with the statistics of the whole image."""
         source = nsp.open(array, axes="cyx", rgb=self.plan.source.rgb, mask=valid)
-        made = nsp.plan(source, self.method, window=512)
+        made = nsp.plan(source, self.method, window=self.window or 512)
         return replace(made, statistics=self.plan.statistics)
 
 
@@ -102,10 +104,10 @@ def windows(case: Case, sizes: Sequence[int]) -> Iterator[tuple[str, str]]:
         yield f"window {size}", differing(compute(case.with_window(size)), case.expected)
 
 
-def chunkings(case: Case) -> Iterator[tuple[str, str]]:
+def chunkings(case: Case, given: Sequence[tuple[int, int]]) -> Iterator[tuple[str, str]]:
     """Compare chunkings of a dask source."""
     pixels, valid = case.pixels
-    for chunks in CHUNKINGS:
+    for chunks in given:
         sizes = tuple(map(min, chunks, pixels.shape[1:]))
         array = da.from_array(pixels, chunks=(1, *sizes))
         yield (
@@ -165,7 +167,7 @@ def runs(case: Case, window: int, folder: Path) -> Iterator[tuple[str, str]]:
     yield "run", differing(np.asarray(result.labels[...]), case.expected)
     out, half = folder / "killed.zarr", max(1, plan.tiles // 2)
     context = multiprocessing.get_context("spawn")
-    fresh = Case(case.path, case.method)
+    fresh = Case(case.path, case.method, case.window)
     child = context.Process(target=run_until_killed, args=(fresh, window, out, half))
     child.start()
     child.join()
@@ -214,7 +216,7 @@ def rows(options: argparse.Namespace) -> Iterator[list[str]]:
         with tempfile.TemporaryDirectory() as folder:
             parts = [
                 windows(case, options.windows),
-                chunkings(case),
+                chunkings(case, CHUNKINGS),
                 crops(case),
                 runs(case, options.windows[0], Path(folder)),
                 short_halos(case, options.windows[0], options.lacking),

@@ -1,10 +1,12 @@
 """The proof on large images: memory that does not grow, and labels that keep their promises.
 
-Labels a mosaic of real pixels, made block by block when it is read, into an OME-Zarr, in a process
-of its own whose peak memory is measured. Then reads the labels back window by window and counts
-what must not be: labels in several pieces (4-connected) and pixels outside the 3 x 3 cells.
+Writes a mosaic of real pixels into a zarr, and labels it with the shell command in a process of its
+own whose peak memory is measured. Then reads the labels back window by window and counts what must
+not be: labels in several pieces (4-connected) and pixels outside the 3 x 3 cells.
 
     python benchmarks/large.py --sizes 5000 20000
+    python benchmarks/large.py --sizes 5000 20000 --method ssn
+    python benchmarks/large.py --sizes 5000 20000 --method scn --weights scn.safetensors
 """
 
 import argparse
@@ -12,9 +14,9 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ import numpy as np
 import zarr
 
 import napari_superpixels as nsp
+from napari_superpixels import cli
 from napari_superpixels.evaluation import hardware
 from napari_superpixels.evaluation.mosaic import Mosaic, read_image
 from napari_superpixels.evaluation.tables import markdown
@@ -58,29 +61,45 @@ class Faults:
     """Pixels without a label."""
 
 
-def label_here(options: argparse.Namespace, size: int, out: Path) -> Measured:
-    """Label the mosaic in this process."""
+def write_mosaic(options: argparse.Namespace, size: int, path: Path) -> None:
+    """Write the mosaic, shape (Y, X, 3), one square after the other."""
     mosaic = Mosaic(read_image(options.image), size, options.square)
-    plan = nsp.plan(
-        nsp.open(mosaic.lazy(), axes="yxs", rgb=True),
-        options.method,
-        window=options.window,
-        step=options.step,
-        iterations=options.iterations,
-    )
-    start = time.perf_counter()
-    result = nsp.run(plan, out)
-    seconds = time.perf_counter() - start
-    return Measured(
-        seconds, hardware.peak_memory(), plan.projected_bytes(2), result.report.superpixels
-    )
+    square = (options.square, options.square, 3)
+    array = zarr.create_array(path, shape=(size, size, 3), chunks=square, dtype=np.uint8)
+    places = range(-(-size // options.square))
+    for row, column in product(places, places):
+        array.blocks[row, column, 0] = mosaic.block((row, column, 0))
 
 
-def label_in_process(given: Sequence[str], size: int, out: Path) -> Measured:
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the method is given beside its name."""
+    names = ("step", "iterations", "weights", "window")
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def shell_command(options: argparse.Namespace, image: Path, out: Path) -> list[str]:
+    """Return what one types after `napari-superpixels`."""
+    given = [f"--{name}={value}" for name, value in settings_of(options).items()]
+    command = ["run", str(image), str(out), "--json", "--axes=yxs", "--rgb"]
+    return [*command, f"--method={options.method}", *given]
+
+
+def label_here(command: Sequence[str]) -> None:
+    """Be the shell command, and print the peak memory after what it prints."""
+    sys.argv = ["napari-superpixels", *command]
+    cli.main()
+    print(hardware.peak_memory())
+
+
+def label(options: argparse.Namespace, image: Path, out: Path) -> Measured:
     """Label the mosaic in a fresh process, so that its peak memory is its own."""
-    command = [sys.executable, __file__, *given, "--child", str(size), str(out)]
+    source = nsp.open(image, axes="yxs", rgb=True)
+    plan = nsp.plan(source, options.method, **settings_of(options))
+    command = [sys.executable, __file__, "--child", *shell_command(options, image, out)]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Measured(**json.loads(ended.stdout.splitlines()[-1]))
+    told, peak = ended.stdout.splitlines()[-2:]
+    run = json.loads(told)
+    return Measured(run["seconds"], int(peak), plan.projected_bytes(2), run["superpixels"])
 
 
 def check(labels: zarr.Array[Any], step: int, cells: int) -> Faults:
@@ -98,10 +117,12 @@ def check(labels: zarr.Array[Any], step: int, cells: int) -> Faults:
     return Faults(split, outside, unlabelled)
 
 
-def row(options: argparse.Namespace, given: Sequence[str], size: int, folder: Path) -> list[str]:
+def row(options: argparse.Namespace, size: int, folder: Path) -> list[str]:
     """Label and check one size."""
-    out = folder / f"mosaic-{size}.zarr"
-    run = label_in_process(given, size, out)
+    image, out = folder / f"mosaic-{size}.zarr", folder / f"{options.method}-{size}.zarr"
+    if not image.exists():
+        write_mosaic(options, size, image)
+    run = label(options, image, out)
     faults = check(zarr.open_array(out / "0", mode="r"), options.step, options.check_cells)
     return [
         f"{size} x {size}",
@@ -122,33 +143,31 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", type=int, default=[5000, 20000])
     parser.add_argument("--method", default="slic")
     parser.add_argument("--step", type=int, default=16)
-    parser.add_argument("--iterations", type=int, default=10)
+    parser.add_argument("--iterations", type=int, help="the method's own by default")
+    parser.add_argument("--weights", help="of a learned method: a name, or a file")
     parser.add_argument("--window", type=int, help="edge of a window, in pixels")
     parser.add_argument("--image", default=SLIDE, help="what the mosaic is made of")
     parser.add_argument("--square", type=int, default=500, help="side of its pieces, in pixels")
     parser.add_argument("--check-cells", type=int, default=128, help="cells checked at once")
     parser.add_argument("--folder", help="where outputs stay; else they are removed")
-    parser.add_argument("--child", nargs=2, metavar=("SIZE", "OUT"), help=argparse.SUPPRESS)
     return parser.parse_args(given)
 
 
 def main(given: Sequence[str] | None = None) -> None:
     """Print the table, or be the process that labels."""
     given = sys.argv[1:] if given is None else given
-    options = arguments(given)
-    if options.child:
-        size, out = options.child
-        measured = label_here(options, int(size), Path(out))
-        fields = {name: getattr(measured, name) for name in Measured.__slots__}
-        print(json.dumps(fields))
+    if given and given[0] == "--child":
+        label_here(given[1:])
         return
+    options = arguments(given)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(options.folder or scratch)
-        rows = [row(options, given, size, folder) for size in options.sizes]
+        rows = [row(options, size, folder) for size in options.sizes]
     header = ["mosaic", "s", "Mpx/s", "peak MB", "projected MB beside libraries", "superpixels"]
     header += ["in several pieces", "pixels outside 3 x 3", "pixels without label"]
-    print(f"{hardware.description(('numpy', 'numba', 'dask', 'zarr'))}\n")
-    print(f"{options.method}, step {options.step}, {options.iterations} iterations.\n")
+    print(f"{hardware.description(('numpy', 'numba', 'torch', 'zarr'))}\n")
+    settings = ", ".join(f"{name} {value}" for name, value in settings_of(options).items())
+    print(f"{options.method}, {settings}.\n")
     print(markdown(header, rows))
 
 

@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+# Tests neither see nor write the weights of whoever runs them.
+OWN_WEIGHTS = tempfile.TemporaryDirectory(prefix="own-weights-")
+os.environ["NAPARI_SUPERPIXELS_WEIGHTS"] = OWN_WEIGHTS.name
 
 _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 settings.register_profile(
@@ -43,6 +48,14 @@ def _no_file_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     if _open_files_below(folder):
         gc.collect()
     assert not _open_files_below(folder), "the test left files open"
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the user's own weights that this test alone sees; not made yet."""
+    folder = tmp_path / "own"
+    monkeypatch.setenv("NAPARI_SUPERPIXELS_WEIGHTS", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -50,9 +50,11 @@ def test_the_menus_tell_widget_and_plugin_apart():
     """napari writes both into the menu, and calls the dock by widget and plain plugin name."""
     from napari.plugins import menu_item_template
 
-    (widget,) = MANIFEST.contributions.widgets
-    entry = menu_item_template.format(MANIFEST.display_name, widget.display_name)
-    assert entry == f"Superpixels ({MANIFEST.name})"
+    entries = [
+        menu_item_template.format(MANIFEST.display_name, widget.display_name)
+        for widget in MANIFEST.contributions.widgets
+    ]
+    assert entries == [f"Superpixels ({MANIFEST.name})", f"Train ({MANIFEST.name})"]
 
 
 def test_settings_have_their_defaults(plugin_settings, npe2pm):

@@ -64,8 +64,6 @@ class Outlook:
     """Pixels of the parts that are held out."""
     crop: int
     """Side of a crop, in pixels."""
-    largest_crop: int
-    """The largest that fits."""
 
 
 def outlook(lesson: Lesson, cancel: threading.Event) -> Outlook:
@@ -138,7 +136,7 @@ class _Material:
                 f"The labels {lesson.labels.name!r} hold no two segments, but borders between "
                 f"segments are learned; paint another one, or choose what 0 means."
             )
-        crop, largest = crop_of(lesson, image)
+        crop = crop_of(lesson, image)
         learned, held = [], []
         for plane, known in planes:
             shares = share_out(known, StoredLabels(labels, plane), crop, lesson.void)
@@ -154,7 +152,6 @@ class _Material:
                 segments=sum(known.segments for _, known in planes),
                 held=sum(prod(pair.shape) for pair in held),
                 crop=crop,
-                largest_crop=largest,
             ),
         )
 
@@ -227,8 +224,8 @@ def _copied(source: Source) -> Source:
     return replace(made, name=source.name)
 
 
-def crop_of(lesson: Lesson, image: Source) -> tuple[int, int]:
-    """Return the side of crops, and the largest that fits, in pixels.
+def crop_of(lesson: Lesson, image: Source) -> int:
+    """Return the side of crops, in pixels.
 
     Raises
     ------
@@ -249,4 +246,4 @@ def crop_of(lesson: Lesson, image: Source) -> tuple[int, int]:
             f"{size}, so that crops of {crop} cannot be cut out of it for {lesson.method}; choose "
             f"crops of {least} to {largest}."
         )
-    return crop, largest
+    return crop

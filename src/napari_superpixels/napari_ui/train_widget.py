@@ -5,7 +5,6 @@ Nothing is decided or computed here. `TrainForm` holds the fields, `TrainPanel` 
 """
 
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import Container
@@ -177,11 +176,10 @@ class TrainWidget(Container):  # type: ignore[type-arg]
             self._panel.show_learnt(learnt)
 
     def _done(self, done: "Done") -> None:
-        name = Path(done.path).stem if done.path else ""
-        self._ended(done_sentence(done, name, self._method))
+        assert self._learning is not None, "the one that is done"
+        self._ended(done_sentence(done, self._learning.diary.learnt, self._method))
         self._own_weights.look()
-        if name:
-            show_info(self.sentence)
+        show_info(self.sentence)
 
     def _ended(self, sentence: str) -> None:
         self._learning = None

@@ -1,6 +1,7 @@
 """The sentences and names that the panel *Train* shows; pure text, no Qt."""
 
 import re
+from pathlib import Path
 
 from napari_superpixels.engine.tally import duration
 from napari_superpixels.models.weights import LONGEST_NAME
@@ -35,21 +36,27 @@ def learning_sentence(learnt: Learnt) -> str:
     words = [f"step {learnt.done} of {learnt.steps}", f"loss {learnt.losses[-1]:.3g}"]
     if learnt.seconds_left is not None and learnt.done < learnt.steps:
         words.append(f"about {duration(learnt.seconds_left)} left")
-    return f"Training: {', '.join(words)}.{_scores(learnt)}"
+    last = learnt.scores[-1][1] if learnt.scores else {}
+    return f"Training: {', '.join(words)}.{_scores(last, learnt)}"
 
 
-def _scores(learnt: Learnt) -> str:
-    if not learnt.scores:
+def _scores(scores: dict[str, float], learnt: Learnt) -> str:
+    """Return scores beside those of the weights that a training began with."""
+    if not scores:
         return ""
-    (first_step, first), (_, last) = learnt.scores[0], learnt.scores[-1]
-    began = f" (began at {first['asa']:.4f})" if first_step == 0 else ""
-    return f" Held out: ASA {last['asa']:.4f}{began}, boundary recall {last['br']:.3f}."
+    step, first = learnt.scores[0]
+    began = f" (began at {first['asa']:.4f})" if step == 0 else ""
+    return f" Held out: ASA {scores['asa']:.4f}{began}, boundary recall {scores['br']:.3f}."
 
 
-def done_sentence(done: Done, name: str, method: str) -> str:
+def done_sentence(done: Done, learnt: Learnt, method: str) -> str:
     """Return how a training ended."""
-    if not name:
+    if not done.path:
         return "Training: stopped before the first step, so there are no weights."
     steps = "1 step" if done.step == 1 else f"{done.step} steps"
     how = steps if done.finished else f"stopped after {steps}"
-    return f"Training: {how}; the weights {name!r} can be chosen for {method} in Superpixels."
+    name = Path(done.path).stem
+    return (
+        f"Training: {how}; the weights {name!r} can be chosen for {method} in Superpixels."
+        f"{_scores(done.scores, learnt)}"
+    )

@@ -5,7 +5,6 @@ output, so there a few pixels may choose another cell, each with nearly equal lo
 connectivity spread a single change over a whole cell: it is the raw assignment that is compared.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,69 +15,22 @@ from numpy.typing import NDArray
 from napari_superpixels import api
 from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.plan import Plan, make_plan
-from napari_superpixels.engine.tile import no_pulse, read_box
 from napari_superpixels.io import Source
 from napari_superpixels.kernels.connectivity import HALO_CELLS
-from napari_superpixels.models import clustering
 from napari_superpixels.models.grid_network import CELL
 from napari_superpixels.models.learned import load
-from napari_superpixels.models.protocol import Method, Tile
+from napari_superpixels.models.protocol import Method
 from napari_superpixels.models.weights import find
 from napari_superpixels.testing.contract import MethodContract, labels_of, noise
+from napari_superpixels.testing.logits import (
+    LARGEST_MARGIN,
+    LARGEST_SHARE,
+    difference,
+    raw_logits,
+)
 from napari_superpixels.testing.reach import reach_of
 from napari_superpixels.testing.short_halo import ShortHalo
 from napari_superpixels.testing.weights import write_random_weights
-
-LARGEST_SHARE = 1e-6
-"""Of the pixels, how many may choose another cell in windows of another shape."""
-LARGEST_MARGIN = 1e-4
-"""Between the two best logits of such a pixel."""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """How two raw assignments differ."""
-
-    share: float
-    """Of the pixels."""
-    margin: float
-    """The largest difference between the two best logits among those pixels; 0 for none."""
-
-    @property
-    def allowed(self) -> bool:
-        """Whether this is float's last bits and no more."""
-        return self.share <= LARGEST_SHARE and self.margin <= LARGEST_MARGIN
-
-
-def difference(one: NDArray[np.float32], other: NDArray[np.float32]) -> Difference:
-    """Compare the choices of two arrays of logits, shape (9, Y, X)."""
-    differs = one.argmax(axis=0) != other.argmax(axis=0)
-    best = np.sort(one[:, differs], axis=0)
-    margin = float((best[-1] - best[-2]).max()) if differs.any() else 0.0
-    return Difference(float(differs.mean()), margin)
-
-
-def raw_logits(plan: Plan) -> NDArray[np.float32]:
-    """Return the logits of all windows' cores, before connectivity, shape (9, Y, X)."""
-    out = np.empty((9, *plan.pixels.shape), np.float32)
-    for window in plan.windows:
-        block = plan.source.read(0, read_box(plan, window))
-        step = plan.lattice.step
-        tile = Tile(
-            pixels=block.pixels,
-            valid=block.valid,
-            step=(step[0], step[1]),
-            cut=((False, False), (False, False)),
-            wanted=window.core.relative_to(window.read),
-        )
-        valid = clustering.valid_of(block.pixels, block.valid)
-        model: Any = plan.model
-        model = getattr(model, "inner", model)
-        pixels = plan.lattice.to_pixels
-        core = pixels(window.core)
-        found = model.logits(tile, valid, no_pulse)
-        out[:, *core.slices] = found[:, *core.relative_to(pixels(window.read)).slices]
-    return out
 
 
 class _Learned(MethodContract):

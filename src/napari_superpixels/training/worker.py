@@ -20,7 +20,7 @@ from typing import BinaryIO
 import torch
 
 from napari_superpixels.errors import TrainingError
-from napari_superpixels.models.weights import free_path
+from napari_superpixels.models.weights import free_path, read_card
 from napari_superpixels.training.data import TrainingSet
 from napari_superpixels.training.events import Listener, Validated
 from napari_superpixels.training.export import export
@@ -110,13 +110,11 @@ def perform(task: Task, listener: Listener, stopped: Callable[[], bool]) -> Done
             listener=listener,
             stopped=stopped,
         )
-        path = _export(chosen, folder, task) if outcome.step else ""
-    return Done(outcome.step, outcome.finished, outcome.scores, path)
-
-
-def _export(chosen: Recipe, folder: Path, task: Task) -> str:
-    """Write the weights, under another name where somebody took theirs meanwhile."""
-    return str(export(chosen, folder, free_path(task.target), seed=task.seed, **task.card))
+        if not outcome.step:
+            return Done(0, outcome.finished, {}, "")
+        path = export(chosen, folder, free_path(task.target), seed=task.seed, **task.card)
+    # Of the best checkpoint, which may be an earlier one than the last.
+    return Done(outcome.step, outcome.finished, read_card(path)["validation"], str(path))
 
 
 @contextmanager

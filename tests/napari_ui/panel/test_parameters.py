@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from magicgui.widgets import FileEdit
 
 from napari_superpixels.models.registry import METHODS, make_method, method_class, needs_weights
 from napari_superpixels.models.settings import About, Setting, setting, settings_of
@@ -17,6 +16,7 @@ from napari_superpixels.napari_ui.parameters import (
     step_um_field,
     tooltip,
 )
+from napari_superpixels.napari_ui.weights_field import WeightsField
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -69,17 +69,17 @@ def test_untouched_fields_mean_the_methods_own_defaults(method: str) -> None:
         assert make_method(method, parameters.values()) == method_class(method)()
 
 
-def test_a_file_is_chosen_as_text() -> None:
+def test_weights_are_a_field_of_their_own() -> None:
     parameters = Parameters("scn", {})
-    assert [field.name for field in parameters.fields] == ["weights"]
     (field,) = parameters.fields
-    assert isinstance(field, FileEdit)
-    assert field.filter == "*.safetensors"
-    for text, given in {"a/b.safetensors": "a/b.safetensors", "scn": "scn", "": None}.items():
-        field.line_edit.value = text
-        assert parameters.values() == ({} if given is None else {"weights": given})
-    field.line_edit.value = "~/b.safetensors"
-    assert parameters.values() == {"weights": str(Path.home() / "b.safetensors")}
+    assert isinstance(field, WeightsField)
+    assert field.name == "weights"
+    parameters.offer(["nuclei"])
+    assert "nuclei" in field.list.choices
+    field.value = "nuclei"
+    assert parameters.values() == {"weights": "nuclei"}
+    field.value = ""
+    assert parameters.values() == {}
 
 
 def test_a_file_can_be_begun_with(tmp_path: Path) -> None:
