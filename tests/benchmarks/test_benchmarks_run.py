@@ -113,6 +113,21 @@ def test_positions(benchmark_script, annotated, capsys):
     assert all(abs(float(row["after the shift"])) < 0.2 for row in rows.values())
 
 
+def test_learns(benchmark_script, tmp_path, capsys):
+    """Two regions of one colour on average, whose texture alone tells them apart."""
+    rng = np.random.default_rng(0)
+    y, x = np.indices((195, 234))
+    region = (x + 20 * np.sin(y / 15) > 110).astype(np.uint8)
+    grey = np.where(region, 120 + 30 * ((x + y) // 3 % 2 * 2 - 1), 120) + rng.normal(0, 4, x.shape)
+    imsave(tmp_path / "two.png", grey.clip(0, 255).astype(np.uint8), check_contrast=False)
+    imsave(tmp_path / "two.labels.png", region, check_contrast=False)
+    given = [str(tmp_path / "two.png"), "--steps", "20", "--networks", "scn"]
+    benchmark_script("learns").main(given)
+    (row,) = table_of(capsys.readouterr().out)
+    assert float(row["gain"]) > 0.02
+    assert row["steps to +0.02"] in {"10", "20"}
+
+
 def script(repository, name, *given):
     source = str(repository / "src")
     environment = {
