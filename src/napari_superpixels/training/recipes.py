@@ -23,6 +23,7 @@ from napari_superpixels.networks.pcnet import Pcnet
 from napari_superpixels.networks.scn import Scn
 from napari_superpixels.networks.ssn import Ssn
 from napari_superpixels.training.data import Crops
+from napari_superpixels.training.losses import SUM_WEIGHT
 from napari_superpixels.training.objectives import (
     AinetLoss,
     PcnetLoss,
@@ -86,9 +87,10 @@ def hcssn_deformable() -> Recipe:
 MEAN_COLOUR = tuple(round(255 * value) for value in MEAN_RGB)
 """What the grid networks subtract, in 8 bits, and so what they see where there is no data."""
 WEIGHT_DECAY = 4e-4
-"""Of SCN and those after it, beside a loss that is summed over the pixels of a crop."""
-SUM_WEIGHT = 0.005
-"""Their factor of that sum. Our losses are means, so the decay is divided by factor and pixels."""
+"""Of SCN and those after it, beside `SUM_WEIGHT` of a sum over the pixels of a crop.
+
+Our losses are means, so the decay is divided by both.
+"""
 
 
 def _grid(

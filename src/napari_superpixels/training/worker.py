@@ -35,7 +35,7 @@ from napari_superpixels.training.validate import Validation
 LONGEST_GOODBYE = 30.0
 """Seconds after which a process that is to stop ends, whatever it does."""
 NICE = 5
-"""How much it gives way to the window."""
+"""How much it gives way to the window, at least."""
 CHECKPOINTS = 20
 """How many a training writes and measures."""
 
@@ -45,7 +45,7 @@ def main() -> None:
     lines = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed
     with suppress(AttributeError, OSError):  # not every system has it
-        os.nice(NICE)
+        os.nice(max(0, NICE - os.nice(0)))
     given = sys.stdin.buffer
     task = pickle.load(given)  # of the parent alone, which made the pipe
     stop = threading.Event()
