@@ -22,7 +22,8 @@ from napari_superpixels.evaluation import hardware
 from napari_superpixels.evaluation.baselines import skimage_slic
 from napari_superpixels.evaluation.bsds import Samples
 from napari_superpixels.evaluation.ours import raw_labels
-from napari_superpixels.evaluation.protocol import Curve, Method, Scores, evaluate, merged
+from napari_superpixels.evaluation.protocol import Curve, Method, evaluate, merged
+from napari_superpixels.evaluation.scores import Scores
 from napari_superpixels.evaluation.tables import markdown
 from napari_superpixels.labels.merge import merge_small
 from napari_superpixels.labels.metrics import Labels

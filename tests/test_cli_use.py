@@ -11,6 +11,7 @@ from napari_superpixels import __version__
 from napari_superpixels.cli import EXIT_BAD_INPUT
 from napari_superpixels.cli.progress import PLAIN_SECONDS, PlainLines
 from napari_superpixels.engine.events import RunStarted, TileDone
+from napari_superpixels.testing.weights import write_random_weights
 
 QUICK = ("--step", 8, "--iterations", 1)
 
@@ -135,3 +136,34 @@ def test_a_learned_method_takes_its_weights(shell, slide, tmp_path):
     code, _, complaint = shell("plan", slide, "--method", "slic", "--weights", weights)
     assert code == EXIT_BAD_INPUT
     assert "slic has no parameter 'weights'" in complaint
+
+
+@pytest.mark.parametrize(
+    ("licence", "line"),
+    [
+        ("non-commercial research", "The weights of scn: non-commercial research.\n"),
+        ("CC0", ""),
+        (None, ""),
+    ],
+)
+def test_the_terms_of_weights_are_told_and_kept(shell, slide, tmp_path, licence, line):
+    weights = write_random_weights(tmp_path, "scn")
+    card = json.loads(weights.with_suffix(".json").read_text())
+    terms = {} if licence is None else {"licence": licence}
+    weights.with_suffix(".json").write_text(json.dumps(card | terms))
+    given = ("--method", "scn", "--weights", weights, "--step", 16)
+    code, _, told = shell("run", slide, tmp_path / "out.zarr", *given)
+    assert code == 0
+    assert [each for each in told.splitlines(keepends=True) if "weights" in each] == (
+        [line] if line else []
+    )
+    facts = zarr.open_group(tmp_path / "out.zarr").attrs["napari_superpixels"]
+    assert facts.get("weights_licence") == licence
+    quiet = ("--quiet", "--region", "y=0:16")
+    assert shell("run", slide, tmp_path / "quiet.zarr", *given, *quiet) == (0, "", "")
+
+
+def test_methods_without_weights_have_no_terms(shell, slide, tmp_path):
+    assert shell("run", slide, tmp_path / "out.zarr", *QUICK)[0] == 0
+    facts = zarr.open_group(tmp_path / "out.zarr").attrs["napari_superpixels"]
+    assert "weights_licence" not in facts

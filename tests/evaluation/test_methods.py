@@ -9,7 +9,12 @@ import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
 from napari_superpixels.evaluation.baselines import felzenszwalb
 from napari_superpixels.evaluation.methods import PROTOCOLS, named, step_for
-from napari_superpixels.evaluation.networks import grid_shape, resized_labels, sampled_labels
+from napari_superpixels.evaluation.networks import (
+    grid_shape,
+    resized_as_8_bit,
+    resized_labels,
+    sampled_labels,
+)
 from napari_superpixels.labels.merge import merge_small
 from napari_superpixels.labels.metrics import count_superpixels
 from napari_superpixels.models.grid_network import Scn
@@ -84,6 +89,23 @@ def test_a_grid_network_sees_an_image_of_the_wanted_size(weights, target):
     assert cells / 3 < count_superpixels(labels) <= cells
 
 
+@pytest.mark.parametrize("size", [(96, 128), (160, 208), (48, 80), (112, 64)])
+def test_images_are_resized_to_8_bits_as_with_opencv(size):
+    cv2 = pytest.importorskip("cv2")
+    ours = resized_as_8_bit(PHOTOGRAPH, size)[0].permute(1, 2, 0).numpy() * 255
+    theirs = cv2.resize(PHOTOGRAPH, size[::-1], interpolation=cv2.INTER_CUBIC)
+    off = np.abs(ours - theirs)
+    assert off.max() < 1.001
+    assert np.mean(off > 0.001) < 0.02
+
+
+def test_a_resized_image_has_8_bits():
+    values = resized_as_8_bit(PHOTOGRAPH, (160, 208)).numpy() * 255
+    assert np.allclose(values, np.rint(values), atol=1e-3)
+    assert (values.min(), values.max()) >= (0, 250)
+    assert values.max() <= 255
+
+
 def test_the_papers_grids():
     """480 s x 320 s pixels for s = .6, 1 and 1.6 have these numbers of cells in the papers."""
     assert [grid_shape((321, 481), k) for k in (216, 600, 1536)] == [(12, 18), (20, 30), (32, 48)]
@@ -114,3 +136,13 @@ def test_unknown_names_are_refused(name, protocol, told):
 def test_weights_that_are_missing_are_told_before_anything_runs():
     with pytest.raises(InputError, match="no weights"):
         named("ssn", "papers", {"weights": "nowhere"})
+
+
+def test_networks_stay_loaded_while_methods_take_turns(tmp_path):
+    """With fewer places than methods, each turn would read and build every network anew."""
+    found = [
+        find(str(write_random_weights(tmp_path, name)), name)
+        for name in ("ssn", "hcssn", "scn", "ainet", "pcnet")
+    ]
+    first = [load(each) for each in found]
+    assert all(load(each) is network for each, network in zip(found, first, strict=True))

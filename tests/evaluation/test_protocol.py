@@ -7,14 +7,8 @@ import pytest
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.evaluation.bsds import Samples
-from napari_superpixels.evaluation.protocol import (
-    Curve,
-    Scores,
-    at_count,
-    evaluate,
-    merged,
-    score,
-)
+from napari_superpixels.evaluation.protocol import Curve, at_count, evaluate, merged
+from napari_superpixels.evaluation.scores import Scores
 
 ONE = Scores(superpixels=1, asa=0, br=0, bp=0, ue_np=0, co=0, ev=0, br_thin=0, br_wide=0)
 
@@ -23,14 +17,6 @@ def columns(image, target):
     """Vertical stripes, as many as asked for."""
     width = image.shape[1]
     return np.broadcast_to(np.arange(width) * target // width, image.shape[:2])
-
-
-def test_every_annotation_is_a_row(annotated_folder):
-    sample = Samples(annotated_folder)[2]
-    rows = score(columns(sample.image, 2), sample)
-    assert len(rows) == 3
-    assert rows[0].asa == rows[0].br == rows[0].bp == rows[0].br_thin == rows[0].br_wide == 1.0
-    assert rows[0].superpixels == 2
 
 
 def test_images_weigh_by_their_annotations(annotated_folder):

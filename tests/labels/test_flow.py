@@ -34,9 +34,12 @@ def test_unknown_pixels_count_neither_for_means_nor_for_the_error():
     known[:, :2] = False
     assert np.isnan(segmented(flow, HALVES, known)[:, :2]).all()
     assert end_point_error(HALVES, flow, known=known) == pytest.approx(5.0)
-    assert np.isnan(end_point_error(HALVES, flow, known=~known & False))
-    with pytest.raises(InputError, match=r"known has the shape \(2, 2\)"):
-        end_point_error(HALVES, flow, known=known[:2, :2])
+
+
+def test_nothing_known_is_no_perfect_score():
+    assert np.isnan(end_point_error(HALVES, np.zeros((2, 4, 2)), known=np.zeros((2, 4), bool)))
+    with pytest.raises(InputError, match=r"\(4, 2\)"):
+        end_point_error(HALVES, np.zeros((2, 4, 2)), known=np.ones((4, 2), bool))
 
 
 def test_it_agrees_with_means_over_labels_of_scipy():

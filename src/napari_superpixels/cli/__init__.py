@@ -33,6 +33,7 @@ from napari_superpixels.cli.work import (
     run_all,
     summary_of,
     tell,
+    tell_terms,
     unfinished,
 )
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, SuperpixelsError
@@ -119,6 +120,8 @@ def run(  # noqa: PLR0913 - one option each
             for note in source.notes:
                 typer.echo(f"{source.name}: {note}", err=True)
         plan = api.plan(source, method, region=spans, window=window, **settings)
+        if not (quiet or as_json):
+            tell_terms(plan)
         check_into(plan, into)
         again = skip_existing and resumable(out)
         with advising(out, exports), progress(quiet=quiet or as_json) as listener:

@@ -1,7 +1,7 @@
 """``napari-superpixels evaluate``: how good methods are on annotated images."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from napari_superpixels.cli import options as opt
 from napari_superpixels.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from napari_superpixels.evaluation.benchmark import Told
+    from napari_superpixels.evaluation.benchmark import Row, Told
     from napari_superpixels.evaluation.protocol import Method
 
 COUNTS = "100,200,300,400,600,800,1000"
@@ -62,7 +62,7 @@ def evaluate(  # noqa: PLR0913 - one option each
     """Measure methods on annotated images: CSV, tables, ASA and BR-BP curves."""
     from napari_superpixels.evaluation.benchmark import run
     from napari_superpixels.evaluation.bsds import Samples
-    from napari_superpixels.evaluation.report import write_report
+    from napari_superpixels.evaluation.report import KeptRows, check_pictures, write_report
 
     names, rules, targets = names_of(methods), names_of(protocols), counts_of(counts)
     against = reference_of(reference, names)
@@ -71,11 +71,21 @@ def evaluate(  # noqa: PLR0913 - one option each
     samples = Samples(images, labels, limit=limit)
     check_place(out)
     about = f"{len(samples)} images of `{images.name}`, {sum_of(samples)} annotations, each a row."
+    check_pictures()
     written: list[Path] = []
     total = len(rules) * len(samples) * len(names) * len(targets)
     with followed(total, quiet=quiet or as_json) as told:
         for rule, runner in runners.items():
-            rows = run(runner, samples, targets, workers=workers, told=told)
+            keep = KeptRows(out, rule)
+            rows = run(
+                runner,
+                samples,
+                targets,
+                reference=against,
+                workers=workers,
+                told=both(keep, told),
+            )
+            written.append(keep.path)
             written += write_report(out, rule, rows, reference=against, about=about)
     if as_json:
         typer.echo(json.dumps({"files": [str(path) for path in written]}))
@@ -181,6 +191,17 @@ def check_place(out: Path) -> None:
         raise OutputError(f"The output '{out}' is a file; give a folder for tables and curves.")
 
 
+def both(keep: "Told", show: "Told") -> "Told":
+    """Keep rows, and show how far the benchmark is, to which further rows do not count."""
+
+    def told(rows: "Sequence[Row]") -> None:
+        keep(rows)
+        if not rows[0].further:
+            show(rows)
+
+    return told
+
+
 def sum_of(samples: Any) -> int:
     """Return the number of annotations."""
     return sum(len(pair.annotations) for pair in samples.pairs)
@@ -202,12 +223,12 @@ def followed(total: int, *, quiet: bool) -> Iterator["Told"]:
         yield _advancing(lambda name: progress.update(task, advance=1, description=name))
 
 
-def _silent(_method: str, _target: int, _image: str) -> None:
+def _silent(_rows: "Sequence[Row]") -> None:
     """Show nothing."""
 
 
 def _advancing(advance: Callable[[str], Any]) -> "Told":
-    def told(method: str, target: int, _image: str) -> None:
-        advance(f"{method} {target}")
+    def told(rows: "Sequence[Row]") -> None:
+        advance(f"{rows[0].method} {rows[0].target}")
 
     return told

@@ -20,9 +20,11 @@ from napari_superpixels.errors import (
     OutputError,
     SuperpixelsError,
 )
+from napari_superpixels.models.registry import weights_licence
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.events import Listener
+    from napari_superpixels.engine.plan import Plan
     from napari_superpixels.engine.run import RunResult
 
 Exports = dict[str, str]
@@ -169,6 +171,17 @@ def run_all(
         raise IncompleteRunError(
             f"{len(failed)} of {len(jobs)} images failed ({', '.join(failed)}); {rest}."
         )
+
+
+RESTRICTED = "non-commercial"
+"""What licences of weights say that forbid some uses."""
+
+
+def tell_terms(plan: "Plan") -> None:
+    """Say in one line what weights may be used for, where their licence forbids some uses."""
+    licence = weights_licence(plan.method)
+    if RESTRICTED in licence.lower():
+        typer.echo(f"The weights of {plan.method.name}: {licence}.", err=True)
 
 
 def summary_of(result: "RunResult") -> dict[str, Any]:

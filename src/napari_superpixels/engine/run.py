@@ -33,6 +33,7 @@ from napari_superpixels.engine.work import LevelWork, WindowWork, open_arrays
 from napari_superpixels.errors import IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
 from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
+from napari_superpixels.models.registry import weights_licence
 from napari_superpixels.tiling import Box
 
 LEVEL_READ_PX = 2048
@@ -216,7 +217,9 @@ class _Run:
         made = {**self.plan.provenance(), "hash": self.plan.hash}
         # Where the image lay, and with which versions, is told but no part of what it is.
         place = {"location": self.plan.source.location, "versions": versions()}
-        finish_labels(self.state.partial, layout_of(self.plan), self.out.stem, made | place)
+        licence = weights_licence(self.plan.method)
+        terms = {"weights_licence": licence} if licence else {}
+        finish_labels(self.state.partial, layout_of(self.plan), self.out.stem, made | place | terms)
         return sum(record.get("superpixels", 0) for record in self.state.done().values())
 
     def compute(

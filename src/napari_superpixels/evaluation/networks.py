@@ -68,10 +68,29 @@ def grid_shape(shape: tuple[int, ...], target: int) -> tuple[int, int]:
     return rows, columns
 
 
+def resized_as_8_bit(image: Image, size: tuple[int, int]) -> Tensor:
+    """Resize as the papers do, with OpenCV: cubic, and back to 8 bits.
+
+    Parameters
+    ----------
+    image
+        RGB image, shape (Y, X, 3).
+    size
+        Height and width wanted, in pixels.
+
+    Returns
+    -------
+    Tensor
+        (1, 3, Y, X), 0 to 1 in steps of 1/255; OpenCV's own fixed point may round the other way.
+    """
+    resized = interpolate(_tensor(image) * 255, size, mode="bicubic", align_corners=False)
+    return resized.round().clamp(0, 255) / 255
+
+
 def resized_labels(image: Image, method: GridMethod, target: int) -> tuple[NDArray[Any], int]:
     """Return the labels of a grid network on a resized image, before any clean-up.
 
-    The image is resized (cubic, as with OpenCV) so that its cells of 16 pixels are about as many
+    The image is resized so that its cells of 16 pixels are about as many
     as wanted, and the labels back by the nearest pixel.
 
     Parameters
@@ -93,8 +112,8 @@ def resized_labels(image: Image, method: GridMethod, target: int) -> tuple[NDArr
     cells = grid_shape(image.shape, target)
     size = (cells[0] * grid.CELL, cells[1] * grid.CELL)
     with exact(_never):
-        resized = interpolate(_tensor(image), size, mode="bicubic", align_corners=False)
-        labels = _hard(network.associate(grid.normalise(resized.clamp(0, 1))), grid.CELL)
+        resized = resized_as_8_bit(image, size)
+        labels = _hard(network.associate(grid.normalise(resized)), grid.CELL)
     rows, columns = (
         np.minimum((np.arange(n) + 0.5) * s / n, s - 1).astype(np.intp)
         for n, s in zip(image.shape[:2], size, strict=True)

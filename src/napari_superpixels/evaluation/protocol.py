@@ -16,85 +16,20 @@ Examples
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import fields
 from functools import partial
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.evaluation.bsds import Sample
-from napari_superpixels.labels import metrics
+from napari_superpixels.evaluation.scores import Scorer, Scores
 from napari_superpixels.labels.merge import merge_small
 from napari_superpixels.labels.metrics import Labels
 
 Method = Callable[[NDArray[np.uint8], int], Labels]
 """Image (Y, X, 3) and wanted number of superpixels -> labels (Y, X)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scores:
-    """The measures of one annotation, or their means."""
-
-    superpixels: float
-    """Actual number of superpixels."""
-    asa: float
-    """Achievable segmentation accuracy; UE is 1 - ASA."""
-    br: float
-    """Boundary recall, both sides of borders, tolerance of Stutz et al. (1 px on BSDS500)."""
-    bp: float
-    """Boundary precision, likewise."""
-    ue_np: float
-    """Undersegmentation error of Neubert and Protzel."""
-    co: float
-    """Compactness."""
-    ev: float
-    """Explained variation of the 8-bit colours."""
-    br_thin: float
-    """Boundary recall as SEAL and SSN measure it: one side of borders, 1 px."""
-    br_wide: float
-    """Boundary recall, both sides, 2 px."""
-
-    @classmethod
-    def mean(cls, rows: Sequence[Self]) -> Self:
-        """Return the mean of each measure."""
-        values = np.mean([list(asdict(row).values()) for row in rows], axis=0)
-        return cls(**dict(zip((f.name for f in fields(cls)), map(float, values), strict=True)))
-
-
-def score(labels: Labels, sample: Sample) -> list[Scores]:
-    """Measure labels against every annotation of a sample.
-
-    Parameters
-    ----------
-    labels
-        Superpixels, shape (Y, X).
-    sample
-        The image and its annotations.
-
-    Returns
-    -------
-    list of Scores
-        One an annotation.
-    """
-    count = metrics.count_superpixels(labels)
-    co = metrics.compactness(labels)
-    ev = metrics.explained_variation(labels, sample.image)
-    return [
-        Scores(
-            superpixels=count,
-            asa=metrics.achievable_segmentation_accuracy(labels, truth),
-            br=metrics.boundary_recall(labels, truth),
-            bp=metrics.boundary_precision(labels, truth),
-            ue_np=metrics.undersegmentation_error_np(labels, truth),
-            co=co,
-            ev=ev,
-            br_thin=metrics.boundary_recall(labels, truth, radius=1, thin=True),
-            br_wide=metrics.boundary_recall(labels, truth, radius=2),
-        )
-        for truth in sample.segmentations
-    ]
 
 
 def evaluate(method: Method, samples: Sequence[Sample], target: int, *, workers: int = 1) -> Scores:
@@ -120,7 +55,7 @@ def evaluate(method: Method, samples: Sequence[Sample], target: int, *, workers:
 
     def rows_of(index: int) -> list[Scores]:
         sample = samples[index]
-        return score(method(sample.image, target), sample)
+        return Scorer(sample)(method(sample.image, target))
 
     with ThreadPoolExecutor(workers) as pool:
         return Scores.mean([row for rows in pool.map(rows_of, range(len(samples))) for row in rows])

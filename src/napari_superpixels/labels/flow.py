@@ -1,6 +1,5 @@
 """How well superpixels represent a flow: the end-point error of SSN's experiments."""
 
-from math import nan
 from typing import Any
 
 import numpy as np
@@ -41,8 +40,8 @@ def segmented(
         )
     if known is not None and known.shape != superpixels.shape:
         raise InputError(
-            f"What is known has the shape {known.shape} and the labels {superpixels.shape}, but "
-            f"they must be equal; crop or resize one of them."
+            f"Which pixels are known has the shape {known.shape} and the labels "
+            f"{superpixels.shape}; give both for the same pixels."
         )
     ranks, count = consecutive(superpixels)
     flat = np.asarray(values, np.float64).reshape(superpixels.size, -1)
@@ -90,4 +89,4 @@ def end_point_error(
     off = np.asarray(flow, np.float64) - segmented(flow, superpixels, known)
     length = np.sqrt((off.reshape(superpixels.size, -1) ** 2).sum(axis=1))
     counted = length if known is None else length[known.ravel()]
-    return float(counted.mean()) if counted.size else nan
+    return float(counted.mean()) if counted.size else float("nan")

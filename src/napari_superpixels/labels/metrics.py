@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import csr_array
 
 from napari_superpixels.errors import InputError
 
@@ -90,10 +89,37 @@ def overlaps(superpixels: Labels, segments: Labels) -> csr_array:
         If the shapes differ.
     """
     _same_shape(superpixels, segments)
-    rows, n_rows = consecutive(superpixels)
-    columns, n_columns = consecutive(segments)
-    ones = np.ones(rows.size, np.int64)
-    return coo_array((ones, (rows.ravel(), columns.ravel())), shape=(n_rows, n_columns)).tocsr()
+    return shared(consecutive(superpixels), consecutive(segments))
+
+
+Ranked = tuple[NDArray[np.intp], int]
+"""What `consecutive` returns."""
+
+
+def shared(superpixels: Ranked, segments: Ranked) -> csr_array:
+    """Count as `overlaps` does, of labels that are numbered already.
+
+    Parameters
+    ----------
+    superpixels, segments
+        As `consecutive` returns them, of one shape.
+    """
+    (rows, n_rows), (columns, n_columns) = superpixels, segments
+    pairs, size = (rows * n_columns + columns).ravel(), n_rows * n_columns
+    if size <= 8 * rows.size:
+        counts = np.bincount(pairs, minlength=size)
+        found = np.flatnonzero(counts)
+        counts = counts[found]
+    else:
+        found, counts = np.unique(pairs, return_counts=True)
+    starts = np.searchsorted(found, np.arange(n_rows + 1) * n_columns)
+    return csr_array((counts, found % n_columns, starts), shape=(n_rows, n_columns))
+
+
+def accuracy_of(counts: csr_array) -> float:
+    """Return ASA by the `overlaps`."""
+    best = np.maximum.reduceat(counts.data, counts.indptr[:-1])  # no superpixel is empty
+    return float(best.sum() / counts.data.sum())
 
 
 def achievable_segmentation_accuracy(superpixels: Labels, segments: Labels) -> float:
@@ -120,7 +146,7 @@ def achievable_segmentation_accuracy(superpixels: Labels, segments: Labels) -> f
     ----------
     Liu et al., "Entropy rate superpixel segmentation", CVPR 2011.
     """
-    return float(overlaps(superpixels, segments).max(axis=1).sum()) / superpixels.size
+    return accuracy_of(overlaps(superpixels, segments))
 
 
 def undersegmentation_error(superpixels: Labels, segments: Labels) -> float:
@@ -150,6 +176,13 @@ def undersegmentation_error(superpixels: Labels, segments: Labels) -> float:
     return 1.0 - achievable_segmentation_accuracy(superpixels, segments)
 
 
+def leak_of(counts: csr_array) -> float:
+    """Return UE_NP by the `overlaps`."""
+    sizes = np.add.reduceat(counts.data, counts.indptr[:-1])
+    outside = np.repeat(sizes, np.diff(counts.indptr)) - counts.data
+    return float(np.minimum(counts.data, outside).sum() / counts.data.sum())
+
+
 def undersegmentation_error_np(superpixels: Labels, segments: Labels) -> float:
     r"""Return the undersegmentation error of Neubert and Protzel (UE_NP).
 
@@ -175,10 +208,7 @@ def undersegmentation_error_np(superpixels: Labels, segments: Labels) -> float:
     ----------
     Neubert and Protzel, "Superpixel benchmark and comparison", Forum Bildverarbeitung 2012.
     """
-    shared = overlaps(superpixels, segments).tocoo()
-    sizes = np.bincount(shared.row, weights=shared.data)
-    outside = sizes[shared.row] - shared.data
-    return float(np.minimum(shared.data, outside).sum()) / superpixels.size
+    return leak_of(overlaps(superpixels, segments))
 
 
 def boundary_map(labels: Labels, *, thin: bool = False) -> NDArray[np.bool_]:
@@ -232,8 +262,27 @@ def widen(boundary: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
     radius
         Half the width of the square, in pixels.
     """
-    flags = maximum_filter(boundary.view(np.uint8), 2 * radius + 1, mode="constant")
-    return np.asarray(flags).view(np.bool_)
+    wide = boundary.copy()
+    for shift in range(1, radius + 1):
+        wide[shift:] |= boundary[:-shift]
+        wide[:-shift] |= boundary[shift:]
+    square = wide.copy()
+    for shift in range(1, radius + 1):
+        square[:, shift:] |= wide[:, :-shift]
+        square[:, :-shift] |= wide[:, shift:]
+    return square
+
+
+def recall_of(truth: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:
+    """Return BR by the annotation's boundary, and the widened one of the superpixels."""
+    total = np.count_nonzero(truth)
+    return np.count_nonzero(truth & near) / total if total else 1.0
+
+
+def precision_of(hits: int, found: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:
+    """Return BP by the hits, the superpixels' boundary, and the widened one of the annotation."""
+    misses = np.count_nonzero(found & ~near)
+    return hits / (hits + misses) if hits + misses else 1.0
 
 
 def boundary_recall(
@@ -272,9 +321,7 @@ def boundary_recall(
     _same_shape(superpixels, segments)
     truth = boundary_map(segments, thin=thin)
     reach = tolerance_radius(*truth.shape) if radius is None else radius
-    near = widen(boundary_map(superpixels, thin=thin), reach)
-    total = np.count_nonzero(truth)
-    return np.count_nonzero(truth & near) / total if total else 1.0
+    return recall_of(truth, widen(boundary_map(superpixels, thin=thin), reach))
 
 
 def boundary_precision(
@@ -313,9 +360,8 @@ def boundary_precision(
     _same_shape(superpixels, segments)
     truth, found = boundary_map(segments, thin=thin), boundary_map(superpixels, thin=thin)
     reach = tolerance_radius(*truth.shape) if radius is None else radius
-    hits = np.count_nonzero(truth & widen(found, reach))
-    misses = np.count_nonzero(found & ~widen(truth, reach))
-    return hits / (hits + misses) if hits + misses else 1.0
+    hits = int(np.count_nonzero(truth & widen(found, reach)))
+    return precision_of(hits, found, widen(truth, reach))
 
 
 def _perimeters(ranks: NDArray[np.intp], count: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models.protocol import Method
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import settings_of
-from napari_superpixels.models.weights import is_shipped, read_card
+from napari_superpixels.models.weights import is_shipped, licence_of, read_card
 
 METHODS = {
     "ainet": "napari_superpixels.models.grid_network:Ainet",
@@ -50,6 +50,18 @@ def needs_weights(name: str) -> bool:
     """
     learned = any(field.name == "weights" for field in fields(method_class(name)))
     return learned and not is_shipped(name)
+
+
+def weights_licence(method: Method) -> str:
+    """Return the licence of a method's weights; empty for none, and where their card names none.
+
+    Raises
+    ------
+    InputError
+        If the weights are not there any more.
+    """
+    weights = getattr(method, "weights", None)
+    return licence_of(weights, method.name) if weights else ""
 
 
 def make_method(name: str, settings: dict[str, Any]) -> Method:

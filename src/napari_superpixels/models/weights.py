@@ -192,7 +192,7 @@ def path_of(weights: str, network: str) -> Path:
         raise InputError(f"The weights '{weights}' are a folder; {_advice(path)}.")
     raise InputError(
         f"There are no weights {weights!r}, neither in this version nor among your own; train "
-        f"some with 'napari-superpixels train {network}', and give the {SUFFIX} file as its "
+        f"some with 'napari-superpixels train {network}-cpu', and give the {SUFFIX} file as its "
         f"weights."
     )
 
@@ -201,6 +201,17 @@ def _advice(folder: Path) -> str:
     """Return what to give instead of something in a folder that holds no weights itself."""
     files = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
     return f"give '{files[0]}'" if len(files) == 1 else f"give a {SUFFIX} file"
+
+
+def licence_of(weights: str, network: str) -> str:
+    """Return the licence that the card of weights names, empty where it names none.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights.
+    """
+    return str(read_card(path_of(weights, network)).get("licence", ""))
 
 
 def card_of(path: Path) -> Path:
@@ -237,7 +248,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **card: Any) -> None:
-    """Write weights and their card; each file is there whole or not at all.
+    """Write weights and their card: both whole, or both as they were before.
 
     Parameters
     ----------
@@ -254,22 +265,29 @@ def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **
     content = pack(arrays, described(network, config))
     digest = hashlib.sha256(content).hexdigest()
     text = card | {"network": network, "config": dict(config), "sha256": digest}
-    _replace(path, content)
-    write_card(path, text)
+    _replace({path: content, card_of(path): _card(text)})
 
 
 def write_card(path: Path, card: Mapping[str, Any]) -> None:
     """Write the card of a file of weights, in place of an older one."""
-    _replace(card_of(path), (json.dumps(card, indent=2) + "\n").encode())
+    _replace({card_of(path): _card(card)})
 
 
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
+def _card(card: Mapping[str, Any]) -> bytes:
+    return (json.dumps(card, indent=2) + "\n").encode()
+
+
+def _replace(files: Mapping[Path, bytes]) -> None:
+    """Write files beside the old ones, and only when all are there move them to their places."""
+    partials = {path: path.with_name(f"{path.name}.partial") for path in files}
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        for path, content in files.items():
+            with partials[path].open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, partial in partials.items():
+            partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
