@@ -81,6 +81,7 @@ def test_constants_stay_constant():
 
 
 def test_a_lower_temperature_decides_more():
+    torch.manual_seed(0)
     cold = SoftClustering(3, 3, temperature=0.01).double()
     warm = SoftClustering(3, 3, temperature=1.0).double()
     warm.load_state_dict(cold.state_dict())
