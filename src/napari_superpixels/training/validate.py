@@ -189,7 +189,7 @@ def scores_of(
     if not known.any():
         return 1.0, 1.0
     asa = achievable_segmentation_accuracy(labels[known][None], truth[known][None])
-    wanted = boundary_map(truth) & known & ~boundary_map(known)
+    wanted = boundary_map(truth) & known & ~boundary_map(known.view(np.uint8))
     found = wanted & widen(boundary_map(labels), tolerance_radius(*truth.shape))
     total = np.count_nonzero(wanted)
     return asa, np.count_nonzero(found) / total if total else 1.0
