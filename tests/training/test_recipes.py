@@ -73,7 +73,7 @@ def test_the_papers_numbers():
     assert scn.weight_decay * 0.005 * 208**2 == pytest.approx(4e-4)
     assert recipe("pcnet").weight_decay * 0.005 * 512**2 == pytest.approx(4e-4)
     assert [scn.rate(step, scn.steps) for step in (0, 200_000)] == [5e-5, 2.5e-5]
-    assert scn.crops == (Crops(size=208),)
+    assert scn.crops == (Crops(size=208, blank=MEAN_COLOUR),)
     ainet, pcnet, hcssn = recipe("ainet"), recipe("pcnet"), recipe("hcssn")
     assert (ainet.batch, ainet.steps, ainet.crops[0].jitter) == (16, 4000 * 68, True)
     assert ainet.loss.begin == 3000 * 68
