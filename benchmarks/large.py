@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -41,6 +42,8 @@ class Measured:
 
     seconds: float
     """Wall time of `run`."""
+    processor: float
+    """Processor time of its process, all threads and imports counted, in seconds."""
     peak: int
     """Largest resident size of its process, in bytes."""
     projected: int
@@ -85,10 +88,10 @@ def shell_command(options: argparse.Namespace, image: Path, out: Path) -> list[s
 
 
 def label_here(command: Sequence[str]) -> None:
-    """Be the shell command, and print the peak memory after what it prints."""
+    """Be the shell command, and print peak memory and processor time after what it prints."""
     sys.argv = ["napari-superpixels", *command]
     cli.main()
-    print(hardware.peak_memory())
+    print(hardware.peak_memory(), time.process_time())
 
 
 def label(options: argparse.Namespace, image: Path, out: Path) -> Measured:
@@ -97,9 +100,11 @@ def label(options: argparse.Namespace, image: Path, out: Path) -> Measured:
     plan = nsp.plan(source, options.method, **settings_of(options))
     command = [sys.executable, __file__, "--child", *shell_command(options, image, out)]
     ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    told, peak = ended.stdout.splitlines()[-2:]
-    run = json.loads(told)
-    return Measured(run["seconds"], int(peak), plan.projected_bytes(2), run["superpixels"])
+    told, used = ended.stdout.splitlines()[-2:]
+    run, (peak, processor) = json.loads(told), used.split()
+    return Measured(
+        run["seconds"], float(processor), int(peak), plan.projected_bytes(2), run["superpixels"]
+    )
 
 
 def check(labels: zarr.Array[Any], step: int, cells: int) -> Faults:
@@ -128,6 +133,7 @@ def row(options: argparse.Namespace, size: int, folder: Path) -> list[str]:
         f"{size} x {size}",
         f"{run.seconds:.0f}",
         f"{size**2 / 1e6 / run.seconds:.2f}",
+        f"{run.processor / (size**2 / 1e6):.2f}",
         f"{run.peak / 1e6:.0f}",
         f"{run.projected / 1e6:.0f}",
         str(run.superpixels),
@@ -163,7 +169,15 @@ def main(given: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(options.folder or scratch)
         rows = [row(options, size, folder) for size in options.sizes]
-    header = ["mosaic", "s", "Mpx/s", "peak MB", "projected MB beside libraries", "superpixels"]
+    header = [
+        "mosaic",
+        "s",
+        "Mpx/s",
+        "CPU s/Mpx",
+        "peak MB",
+        "projected MB beside libraries",
+        "superpixels",
+    ]
     header += ["in several pieces", "pixels outside 3 x 3", "pixels without label"]
     print(f"{hardware.description(('numpy', 'numba', 'torch', 'zarr'))}\n")
     settings = ", ".join(f"{name} {value}" for name, value in settings_of(options).items())

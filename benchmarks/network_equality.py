@@ -202,7 +202,7 @@ def noise_row(named: Named, options: argparse.Namespace, folder: Path) -> Iterat
     method = named.method
     if not method.fixed_windows:
         method = replace(method, iterations=NOISE_ITERATIONS)
-    yield from short_halo(Learned(str(path), method, options.core, options.core // 4))
+    yield from short_halo(Learned(str(path), method, options.core, options.short))
 
 
 def rows(options: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
@@ -211,7 +211,7 @@ def rows(options: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
     for named in methods_of(options, folder):
         start = [named.method.name, named.origin]
         for path in images:
-            case = Learned(str(path), named.method, options.core, options.core // 4)
+            case = Learned(str(path), named.method, options.core, options.short)
             out = folder / f"{named.method.name}-{path.stem}"
             out.mkdir()
             parts = (same_plan(case, out), other_cores(case, options.cores), another_start(case))
@@ -236,6 +236,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--step", type=int, default=16)
     parser.add_argument("--core", type=int, default=1024, help="core that others are compared with")
     parser.add_argument("--cores", nargs="+", type=int, default=[512, 1536])
+    parser.add_argument("--short", type=int, default=256, help="core where the halo lacks cells")
     parser.add_argument("--noise", type=int, default=1024, help="side of the noise, in pixels")
     return parser.parse_args(given)
 

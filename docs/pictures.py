@@ -1,6 +1,6 @@
 """Use the plugin in a real window as a person would, and save the pictures of this documentation.
 
-    python docs/pictures.py FOLDER [--only slide scene channels stack] [--stack SECTIONS]
+    python docs/pictures.py FOLDER [--only slide scene channels train stack] [--stack SECTIONS]
 
 Each story opens an image, previews, zooms, pans, changes the step, runs, cancels and runs again,
 and fails where what should be on screen is not. It has settings of its own, and leaves none.
@@ -21,6 +21,10 @@ import napari
 import numpy as np
 from imageio.v3 import imread, imwrite
 from qtpy.QtWidgets import QApplication
+from skimage.filters import gaussian, threshold_otsu
+from skimage.measure import label
+
+from napari_superpixels.models.weights import FOLDER_VARIABLE
 
 PLUGIN = "napari-superpixels"
 SIZE = (1240, 820)
@@ -210,6 +214,29 @@ def stack(person: Person, sections: Path) -> None:
     person.shot("stack-run")
 
 
+def train(person: Person) -> None:
+    """Nuclei that are labelled by a threshold teach a network; the other panel has it at once."""
+    viewer = person.viewer
+    viewer.open_sample(PLUGIN, "histology")
+    (image,) = viewer.layers
+    pixels = np.asarray(image.data[0] if image.multiscale else image.data)
+    nuclei = label(gaussian(pixels[..., 0], 2) < threshold_otsu(pixels[..., 0]) / 255)
+    labels = viewer.add_labels(nuclei, name="nuclei", opacity=0.4, scale=image.scale[-2:])
+    labels.units = image.units[-2:]
+    _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
+    panel.method.value, panel.steps.value, panel.crop.value = "ssn", 12, 80
+    panel.weights.value = "my nuclei"
+    person.until(lambda: panel.settled, "the labels are looked at")
+    panel.train()
+    person.until(lambda: "step 9" in panel.sentence, "some steps are done")
+    person.shot("train")
+    panel.stop()
+    person.until(lambda: not panel.training, "the weights are kept")
+    person.panel.method.value = "ssn"
+    offered = person.panel.parameter("weights").list
+    person.until(lambda: "my nuclei" in offered.choices, "the weights can be chosen")
+
+
 def tell(name: str, story: Callable[[Person], None], out: Path) -> None:
     """Tell one story in a window of its own."""
     with tempfile.TemporaryDirectory() as results:
@@ -221,7 +248,7 @@ def tell(name: str, story: Callable[[Person], None], out: Path) -> None:
     print(f"{name}: done")
 
 
-STORIES = {"slide": slide, "scene": scene, "channels": channels}
+STORIES = {"slide": slide, "scene": scene, "channels": channels, "train": train}
 
 
 def main() -> None:
@@ -235,6 +262,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as settings:
         # napari reads it when its settings are asked for first, that is by the first window.
         os.environ["NAPARI_CONFIG"] = str(Path(settings) / "settings.yaml")
+        os.environ[FOLDER_VARIABLE] = str(Path(settings) / "weights")
         tell_all(given)
 
 

@@ -78,7 +78,7 @@ FAULTS = {
     "float labels": (float_labels, "type float32"),
     "an empty folder": (emptied, "is empty"),
     "no folder": (shutil.rmtree, "There is no"),
-    "an image smaller than a crop": (small_image, "'b' is 20 x 40 pixels"),
+    "an image smaller than a crop": (small_image, "'b' of 20 x 40 pixels is smaller; ask"),
     "images of several channels": (six_channels, "'b' has 6 channels, but 3"),
 }
 

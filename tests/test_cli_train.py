@@ -11,8 +11,10 @@ from rich.console import Console
 from skimage.io import imsave
 
 from napari_superpixels.cli import train_command as command
+from napari_superpixels.cli.train_progress import Lines
+from napari_superpixels.cli.train_recipe import slow_note
 from napari_superpixels.errors import InputError
-from napari_superpixels.testing.tiny import tiny_recipe
+from napari_superpixels.testing.tiny import tiny_loss, tiny_recipe
 from napari_superpixels.training import recipes
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
 
@@ -47,6 +49,57 @@ def test_a_training_leaves_checkpoints_log_and_curves(shell, images, tmp_path):
         "last.pt", "best.pt", "log.csv", "curves.png", "tiny.safetensors", "tiny.json",
     }  # fmt: skip
     assert "Learning from 9 annotations, 6 steps" in complained
+    card = json.loads((out / "tiny.json").read_text())
+    assert card["data"] == {
+        "folder": "images", "images": 9, "annotations": 9, "validated_on": 1,
+    }  # fmt: skip
+    assert card["licence"].startswith("not stated")
+    assert card["hardware"]
+    assert card["date"].startswith("20")
+
+
+def test_the_licence_goes_on_the_card(shell, images, tmp_path):
+    out = tmp_path / "out"
+    code, _, _ = shell(
+        "train", "tiny", "--images", images, "--out", out, "--licence", "CC0", "--quiet"
+    )
+    assert code == 0
+    assert json.loads((out / "tiny.json").read_text())["licence"] == "CC0"
+
+
+def test_a_training_that_diverges_leaves_its_last_good_weights(
+    shell, images, tmp_path, monkeypatch
+):
+    """They can be begun with, with a smaller rate, in another folder."""
+
+    def poisoned(network, batches, step, rng):
+        terms = tiny_loss(network, batches, step, rng)
+        return {name: term * (float("nan") if step == 3 else 1) for name, term in terms.items()}
+
+    monkeypatch.setitem(recipes.RECIPES, "poisoned", lambda: tiny_recipe(loss=poisoned))
+    out = tmp_path / "out"
+    code, _, complained = shell(
+        "train", "poisoned", "--images", images, "--out", out, "--save-every", 2
+    )
+    weights = out / "tiny.safetensors"
+    assert code == 2
+    assert f"--start-from '{weights}'" in complained
+    code, _, _ = shell(
+        "train", "tiny", "--images", images, "--out", tmp_path / "again", "--rate", 1e-5,
+        "--start-from", weights,
+    )  # fmt: skip
+    assert code == 0
+
+
+def test_nothing_is_claimed_to_be_kept_before_the_first_step(shell, images, tmp_path, monkeypatch):
+    def press(self, event):
+        if isinstance(event, TrainingStarted):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Lines, "__call__", press)
+    code, _, complained = shell("train", "tiny", "--images", images, "--out", tmp_path / "o")
+    assert code == 130
+    assert "nothing is kept" in complained
 
 
 def test_machines_get_one_line(shell, images, tmp_path):
@@ -68,10 +121,12 @@ def test_ctrl_c_ends_after_a_checkpoint_and_resume_goes_on(shell, images, tmp_pa
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     shell("train", "tiny", "--images", images, "--out", whole)
     with monkeypatch.context() as patch:
-        patch.setattr(command.Lines, "__call__", press)
+        patch.setattr(Lines, "__call__", press)
         code, _, complained = shell("train", "tiny", "--images", images, "--out", parts)
     assert code == 130
     assert "step 2 is kept" in complained
+    assert f"the weights so far are '{parts / 'tiny.safetensors'}'" in complained
+    assert (parts / "tiny.safetensors").is_file()
     assert "--resume" in complained
     code, _, complained = shell("train", "tiny", "--images", images, "--out", parts)
     assert code == 2
@@ -88,6 +143,9 @@ def test_ctrl_c_ends_after_a_checkpoint_and_resume_goes_on(shell, images, tmp_pa
         (["--crop", 64], "at most 32"),
         (["--crop", 8], "--crop 16"),
         (["--crop", 29], "--crop 24"),
+        (["--device", "gpu"], "cpu or cuda"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--resume"], "no training to go on with"),
         (["--rate", 0], "above 0"),
         (["--val-labels", "nowhere"], "give --val-images too"),
         (["--labels", "nowhere"], "There is no 'nowhere'"),
@@ -131,7 +189,33 @@ def test_every_tenth_image_is_held_out():
     kept, held = command.hold_out(list(range(25)))
     assert held == [9, 19]
     assert sorted(kept + held) == list(range(25))
-    assert command.hold_out([1, 2]) == ([1, 2], [])
+    assert command.hold_out([1, 2, 3]) == ([1, 2, 3], [])
+
+
+def test_of_few_images_the_last_is_held_out():
+    assert command.hold_out([1, 2, 3, 4]) == ([1, 2, 3], [4])
+    assert command.hold_out(list(range(9))) == (list(range(8)), [8])
+
+
+def test_what_is_probably_not_meant_is_noted(shell, images, tmp_path):
+    out = tmp_path / "o"
+    code, _, complained = shell(
+        "train", "tiny", "--images", images, "--out", out, "--void", 99, "--steps", 1
+    )
+    assert code == 0
+    assert complained.count("Note: ") == 1
+    assert "the label 99" in complained
+
+
+def test_papers_recipes_on_a_processor_are_noted():
+    assert "ssn-cpu is made for that" in slow_note(recipes.recipe("ssn"), "cpu")
+    assert slow_note(recipes.recipe("ssn"), "cuda") == ""
+    assert slow_note(recipes.recipe("ssn-cpu"), "cpu") == ""
+
+
+def test_crops_larger_than_the_frame_are_refused():
+    with pytest.raises(InputError, match="--crop 768"):
+        command.changed("pcnet", crop=1024)
 
 
 def test_validation_images_may_be_given(images):
@@ -142,7 +226,7 @@ def test_validation_images_may_be_given(images):
 
 def test_lines_come_now_and_then():
     lines, now = [], [0.0]
-    listener = command.Lines(lines.append, lambda: now[0])
+    listener = Lines(lines.append, lambda: now[0])
     listener(TrainingStarted(100, 20, 7))
     for step in range(21, 25):
         now[0] += 20
@@ -150,8 +234,8 @@ def test_lines_come_now_and_then():
     listener(Validated(24, {"asa": 0.9, "br": 0.8, "superpixels": 30}))
     assert lines == [
         "Learning from 7 annotations, 100 steps, 20 of them done",
-        "step 22 of 100, loss 0.5000",
-        "step 24 of 100, loss 0.5000",
+        "step 22 of 100, loss 0.5000, about 26 min left",
+        "step 24 of 100, loss 0.5000, about 25 min left",
         "step 24: ASA 0.9000, boundary recall 0.8000 with 30 superpixels",
     ]
 

@@ -33,8 +33,8 @@ def test_the_story_of_the_slide(tmp_path: Path) -> None:
 
 
 def test_every_picture_of_the_plugin_is_saved_by_a_story() -> None:
-    page = (ROOT / "docs" / "how-to" / "plugin.md").read_text("utf-8")
-    shown = set(re.findall(r"\(../images/([\w-]+)\.jpg\)", page))
+    pages = [(ROOT / "docs" / "how-to" / f"{n}.md").read_text("utf-8") for n in ("plugin", "train")]
+    shown = {name for page in pages for name in re.findall(r"\(../images/([\w-]+)\.jpg\)", page)}
     saved = set(re.findall(r"person\.shot\(\"([\w-]+)\"\)", STORY.read_text("utf-8")))
     assert shown
     assert shown <= saved

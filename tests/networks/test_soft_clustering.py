@@ -114,3 +114,14 @@ def test_two_levels_decode_one_after_the_other():
     with torch.no_grad():
         network.cluster2.fine.weight.add_(1)  # has nothing to decode but zeros
     torch.testing.assert_close(network(sample(1, 5, 16, 12)), flat)
+
+
+def test_values_in_half_precision_come_back_too():
+    clustering = SoftClustering(8, 8)
+    fine, coarse = torch.rand(1, 8, 6, 8), torch.rand(1, 8, 3, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        assignment = clustering(fine, coarse)
+        decoded = clustering.decode(coarse.bfloat16(), assignment)
+    assert assignment.dtype == torch.float32
+    expected = clustering.decode(coarse.bfloat16().float(), assignment)
+    assert torch.equal(decoded, expected)

@@ -13,8 +13,15 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models.learned import Samples
 from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.tiling import Box
-from napari_superpixels.training.augment import JITTER_PX, Crop, flipped, jittered
-from napari_superpixels.training.data import Crops, TrainingSet, padded, read_whole
+from napari_superpixels.training.augment import JITTER_PX, Crop, _shift, _shuffle, flipped, jittered
+from napari_superpixels.training.data import (
+    MOST_BORDER_PIXELS,
+    Crops,
+    TrainingSet,
+    _borders,
+    padded,
+    read_whole,
+)
 from napari_superpixels.training.losses import VOID
 from napari_superpixels.training.pairs import find_pairs
 
@@ -117,10 +124,53 @@ def test_other_types_are_stretched_and_one_channel_repeated(tmp_path):
     assert abs(whole[0].ravel()[450] - 127) <= 2
 
 
+def test_pixels_without_data_have_the_colour_that_they_have_in_use(tmp_path):
+    image = np.full((30, 30, 4), 200, np.uint8)
+    image[:10, :, 3] = 0
+    imsave(tmp_path / "a.png", image, check_contrast=False)
+    imsave(tmp_path / "a.labels.png", image[..., 0] // 100, check_contrast=False)
+    data = TrainingSet(find_pairs(tmp_path))
+    for blank, seen in (((0,), (0, 0, 0)), ((1, 2, 3), (1, 2, 3))):
+        crop = data.crop(0, Crops(size=30, flips="", blank=blank))
+        assert tuple(crop.image[:, 5, 5]) == seen
+        assert tuple(crop.image[:, 15, 5]) == (200, 200, 200)
+
+
+def test_borders_are_looked_for_once(folder, monkeypatch):
+    pairs = find_pairs(folder)
+    data, asked = TrainingSet(pairs), []
+    kind = type(pairs[0].annotations[0])
+    read = kind.read
+    monkeypatch.setattr(kind, "read", lambda s, box: asked.append(box) or read(s, box))
+    for number in range(18):
+        data.crop(number, Crops(size=8, at_border=True))
+    assert len([box for box in asked if box.shape == pairs[0].shape]) == len(data)
+
+
+def test_of_many_border_pixels_some_are_remembered(tmp_path):
+    (pair,) = coded(tmp_path, (120, 200)).pairs
+    found = _borders(pair, 0)
+    assert MOST_BORDER_PIXELS / 2 <= len(found) <= MOST_BORDER_PIXELS
+    assert found[0] < 200
+    assert found[-1] > 118 * 200
+
+
+def test_seeds_are_not_negative(folder):
+    with pytest.raises(InputError, match="seed is -1"):
+        TrainingSet(find_pairs(folder), seed=-1)
+
+
+def test_crops_fit_into_the_frame(data):
+    with pytest.raises(InputError, match="at most 768"):
+        data.check_size(Crops(size=1024, frame=768))
+
+
 def test_images_smaller_than_a_crop_are_refused(data):
     data.check_size(Crops(size=40))
-    with pytest.raises(InputError, match=r"40 x 56 pixels.*at most 40"):
+    with pytest.raises(InputError, match=r"'0' of 40 x 56 pixels.*at most 40"):
         data.check_size(Crops(size=41))
+    with pytest.raises(InputError, match=r"'2' of 40 x 56 pixels are.*at most 32"):
+        data.check_size(Crops(size=41), 16)
     data.check_size(Crops(size=512, frame=768))
 
 
@@ -167,7 +217,7 @@ def test_flips_happen_along_the_axes_that_are_named():
 
 def test_jitter_moves_labels_with_pixels_and_gives_noise_its_own():
     original, moved, noisy = whole_crop(), 0, 0
-    for seed in range(40):
+    for seed in range(80):
         crop = jittered(original, np.random.default_rng(seed))
         known = crop.labels <= 47 * 1000 + 63
         place = 1000 * crop.image[0].astype(int) + crop.image[1]
@@ -176,8 +226,8 @@ def test_jitter_moves_labels_with_pixels_and_gives_noise_its_own():
         moved += changed > 0
         noisy += (~known).any()
         assert (~known).sum() <= 4 * JITTER_PX**2
-    assert 30 <= moved < 40
-    assert 15 <= noisy < 40
+    assert 60 <= moved < 80
+    assert 30 <= noisy < 80
     assert_fits(original)
 
 
@@ -213,6 +263,35 @@ def test_scaled_crops_stay_inside_small_images(tmp_path):
         crop = data.crop(number, Crops(size=28, scales=(0.5, 2.0)))
         assert crop.image.shape == (3, 28, 28)
         assert crop.labels.max() <= 29 * 1000 + 33
+
+
+def test_shifts_go_both_ways_and_noise_is_what_came_around():
+    """With strips shifted alone, every pixel that is no noise moved by at most 16, either way."""
+    moves = set()
+    for seed in range(60):
+        crop = whole_crop()
+        image, labels = crop.image.copy(), crop.labels.copy()
+        _shift(image, labels, np.random.default_rng(seed))
+        known = labels <= 47 * 1000 + 63
+        y, x = np.divmod(labels, 1000)
+        ys, xs = np.indices(labels.shape)
+        off = np.stack([ys - y, xs - x])[:, known & (labels != crop.labels)]
+        moves.update(int(m) for m in off.ravel() if 0 < abs(m) <= JITTER_PX)
+        if not known.all():
+            assert abs(off).max(initial=0) <= JITTER_PX, "what came around is noise"
+    assert min(moves) < 0 < max(moves)
+
+
+def test_patches_are_swapped_also_where_one_becomes_noise():
+    for seed in range(30):
+        crop = whole_crop()
+        image, labels = crop.image.copy(), crop.labels.copy()
+        _shuffle(image, labels, np.random.default_rng(seed))
+        noise = labels > 47 * 1000 + 63
+        if noise.any():
+            assert ((labels != crop.labels) & ~noise).any()
+            return
+    raise AssertionError("no noise in 30 draws")
 
 
 def test_jitter_never_repeats_for_other_numbers(data):

@@ -1,5 +1,7 @@
 """The loop: one trajectory however often it is interrupted, and a stop where numbers end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,9 +16,11 @@ from napari_superpixels.testing.tiny import TinyNetwork, tiny_loss, tiny_recipe
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint
 from napari_superpixels.training.data import Crops, TrainingSet
 from napari_superpixels.training.events import Saved, StepDone, TrainingStarted, Validated
-from napari_superpixels.training.loop import Running, read_ahead, train
+from napari_superpixels.training.loop import Run, Running, read_ahead, train
+from napari_superpixels.training.objectives import AinetLoss
 from napari_superpixels.training.pairs import find_pairs
 from napari_superpixels.training.recipe import Cosine, Steps
+from napari_superpixels.training.trajectory import settings_of
 from napari_superpixels.training.validate import Validation
 
 
@@ -55,7 +59,7 @@ def test_an_interrupted_training_goes_on_along_the_same_trajectory(tiny, data, t
             parts,
             validation=Validation.of(pairs),
             running=Running(save_every=4, validate_every=3, readers=2),
-            resume=True,
+            resume=parts.exists(),
             listener=listener,
             stopped=listener.stopped,
         )
@@ -162,6 +166,8 @@ def test_ctrl_c_keeps_the_last_checkpoint(tiny, data, tmp_path):
     with pytest.raises(Cancelled, match=r"after step 3; step 2 is kept.*--resume"):
         train(tiny, data, tmp_path / "a", running=Running(save_every=2), listener=press)
     assert Checkpoint.load(tmp_path / "a" / LAST).step == 2
+    with pytest.raises(Cancelled, match="before the first checkpoint; nothing is kept"):
+        train(tiny, data, tmp_path / "b", listener=press)
 
 
 def test_a_folder_with_a_training_is_not_overwritten(tiny, data, tmp_path):
@@ -174,7 +180,14 @@ def test_a_folder_with_a_training_is_not_overwritten(tiny, data, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "told"),
-    [({"batch": 3}, "batch 2"), ({"crops": (Crops(size=16),)}, "crops"), ({"name": "x"}, "recipe")],
+    [
+        ({"batch": 3}, "batch 2"),
+        ({"crops": (Crops(size=16),)}, "crops"),
+        ({"name": "x"}, "recipe"),
+        ({"weight_decay": 0.5}, "weight_decay 0.0"),
+        ({"loss": AinetLoss(begin=3)}, r"loss 'tiny_loss'.*AinetLoss\(begin=3\)"),
+        ({"rate": Cosine(1e-3, 1e-5)}, "rate"),
+    ],
 )
 def test_going_on_with_something_else_is_refused(tiny, data, tmp_path, changes, told):
     train(tiny, data, tmp_path)
@@ -182,6 +195,70 @@ def test_going_on_with_something_else_is_refused(tiny, data, tmp_path, changes, 
         train(tiny_recipe(**changes), data, tmp_path, resume=True)
     with pytest.raises(InputError, match="precision 'full'"):
         train(tiny, data, tmp_path, resume=True, running=Running(mixed=True))
+
+
+def test_going_on_with_other_images_is_refused(tiny, data, folder, tmp_path):
+    train(tiny, data, tmp_path / "a")
+    pairs = find_pairs(folder)
+    renamed = [replace(pairs[0], name="another"), *pairs[1:]]
+    others = {
+        "images": (TrainingSet(renamed, seed=3), None),
+        "void 'None'": (TrainingSet(pairs, seed=3, void=7), None),
+        "validated ''": (data, Validation.of(pairs)),
+    }
+    for told, (other, validation) in others.items():
+        with pytest.raises(InputError, match=told):
+            train(tiny, other, tmp_path / "a", validation=validation, resume=True)
+
+
+def test_a_rate_that_falls_to_the_last_step_keeps_that(data, tmp_path):
+    falling = tiny_recipe(rate=Cosine(1e-3, 1e-5))
+    train(falling, data, tmp_path)
+    with pytest.raises(InputError, match="steps 6, but now it is 9"):
+        train(replace(falling, steps=9), data, tmp_path, resume=True)
+
+
+def test_another_device_is_another_trajectory(tiny, data):
+    settings = settings_of(tiny, TinyNetwork(), data, None, Running())
+    elsewhere = settings_of(tiny, TinyNetwork(), data, None, Running(device="cuda:1", mixed=False))
+    assert {name for name in settings if settings[name] != elsewhere[name]} == {"device"}
+
+
+def test_what_an_older_checkpoint_does_not_say_is_not_compared(tiny, data, tmp_path):
+    train(tiny, data, tmp_path)
+    checkpoint = Checkpoint.load(tmp_path / LAST)
+    older = {name: checkpoint.settings[name] for name in ("recipe", "seed")}
+    replace(checkpoint, settings=older).save(tmp_path / LAST)
+    assert train(tiny, data, tmp_path, resume=True).finished
+
+
+def test_going_on_with_nothing_is_refused(tiny, data, tmp_path):
+    with pytest.raises(InputError, match="holds no training to go on with"):
+        train(tiny, data, tmp_path / "typo", resume=True)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_the_best_checkpoint_of_another_training_is_never_taken(tiny, data, tmp_path):
+    """A training that validates before its first save, and dies at once."""
+
+    def die(event):
+        if isinstance(event, StepDone) and event.step == 2:
+            raise MemoryError
+
+    running = Running(validate_every=1, save_every=99)
+    validation = Validation.of(data.pairs)
+    with pytest.raises(MemoryError):
+        train(tiny, data, tmp_path, validation=validation, running=running, listener=die)
+    assert (tmp_path / LAST).exists()
+    (tmp_path / LAST).unlink()
+    with pytest.raises(OutputError, match=r"whose 'last\.pt' is gone"):
+        train(tiny, data, tmp_path)
+
+
+def test_other_devices_keep_their_random_numbers(tiny, data, tmp_path, monkeypatch):
+    """The global seed would be that of the caller's GPUs too."""
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: pytest.fail("seeds every device"))
+    Run(tiny, data, tmp_path, None, Running())
 
 
 def test_the_checkpoint_of_another_network_is_refused(tiny, data, tmp_path):

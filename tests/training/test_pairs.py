@@ -8,7 +8,8 @@ from skimage.io import imsave
 
 from napari_superpixels.errors import InputError, SourceError
 from napari_superpixels.tiling import Box
-from napari_superpixels.training.pairs import find_pairs, label_stem
+from napari_superpixels.training.matching import label_stem
+from napari_superpixels.training.pairs import annotations_of, find_pairs
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (20, 30, 3), dtype=np.uint8)
 LABELS = np.arange(600, dtype=np.uint16).reshape(20, 30)
@@ -91,13 +92,16 @@ def test_an_image_without_labels_is_named(apart):
 
 def test_labels_without_image_are_named(apart):
     (apart[0] / "b.png").unlink()
-    with pytest.raises(SourceError, match=r"b\.png' have no image 'b'"):
+    with pytest.raises(SourceError, match=r"b\.png' have no image in .*'b\.png'"):
         find_pairs(*apart)
 
 
 def test_shapes_that_differ_are_named(apart):
     save(apart[1] / "b.png", LABELS[:10])
-    with pytest.raises(InputError, match=r"10 x 30 for .* 20 x 30"):
+    with pytest.raises(InputError, match=r"there are .*10 x 30 for .* 20 x 30"):
+        find_pairs(*apart)
+    save(apart[1] / "a.png", LABELS[:9])
+    with pytest.raises(InputError, match=r"9 x 30.*10 x 30"):
         find_pairs(*apart)
 
 
@@ -130,8 +134,37 @@ def test_folders_without_images_are_refused(tmp_path):
 
 def test_colour_pictures_are_no_labels(apart):
     save(apart[1] / "b.png", IMAGE)
-    with pytest.raises(InputError, match="3 channels"):
+    with pytest.raises(InputError, match=r"picture in colours.*numpy\.unique"):
         find_pairs(*apart)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"photometric": "minisblack", "metadata": {"axes": "ZYX"}},
+        {"photometric": "rgb", "planarconfig": "separate"},  # what many a writer makes of a stack
+    ],
+)
+def test_stacks_of_labels_are_told_by_their_planes(tmp_path, kind):
+    path = tmp_path / "a.labels.tif"
+    tifffile.imwrite(path, np.zeros((4, 20, 30), np.uint8), **kind)
+    with pytest.raises(InputError, match="4 planes or channels of 20 x 30"):
+        annotations_of(path)
+
+
+def test_two_files_of_labels_for_one_image_are_refused(tmp_path):
+    save(tmp_path / "a.png", IMAGE)
+    save(tmp_path / "a_mask.png", LABELS)
+    save(tmp_path / "a.labels.png", LABELS)
+    with pytest.raises(SourceError, match=r"a\.labels\.png' and .*a_mask\.png' are both"):
+        find_pairs(tmp_path)
+
+
+def test_many_without_labels_are_counted(tmp_path):
+    for name in "abcde":
+        save(tmp_path / f"{name}.png", IMAGE)
+    with pytest.raises(SourceError, match=r"c\.png' and 2 more have no labels.*--labels"):
+        find_pairs(tmp_path)
 
 
 @pytest.mark.parametrize(

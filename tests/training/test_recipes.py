@@ -10,12 +10,13 @@ from skimage.io import imsave
 from torch import nn
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.networks.grid import MEAN_RGB
 from napari_superpixels.training.data import Crops, TrainingSet
 from napari_superpixels.training.loop import Running, train
 from napari_superpixels.training.objectives import SsnLoss, grid_logits, ssn_logits
 from napari_superpixels.training.pairs import find_pairs
 from napari_superpixels.training.recipe import Cosine
-from napari_superpixels.training.recipes import RECIPES, recipe
+from napari_superpixels.training.recipes import MEAN_COLOUR, RECIPES, recipe
 from napari_superpixels.training.validate import Validation
 
 SMALL = 128
@@ -94,6 +95,21 @@ def test_short_recipes_differ_in_size_alone():
     assert short.network.make is paper.network
     assert short.loss == paper.loss
     assert short.crops == (replace(paper.crops[0], size=160),)
+
+
+def test_names_may_be_written_as_those_of_methods():
+    assert recipe("SCN_CPU") == recipe("scn-cpu")
+    with pytest.raises(InputError, match="slic needs no training"):
+        recipe("slic")
+    with pytest.raises(InputError, match="ssn_pix needs no training"):
+        recipe("ssn_pix")
+
+
+def test_grid_networks_see_their_mean_where_there_is_no_data():
+    for name in ("scn", "ainet-cpu", "pcnet"):
+        assert {crops.blank for crops in recipe(name).crops} == {MEAN_COLOUR}
+    assert recipe("ssn").crops[0].blank == (0,)
+    assert [value / 255 for value in MEAN_COLOUR] == pytest.approx(MEAN_RGB, abs=1 / 500)
 
 
 def test_an_unknown_recipe_is_refused():

@@ -8,6 +8,7 @@ import torch
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.weights import save
+from napari_superpixels.networks.ainet import Ainet
 from napari_superpixels.networks.hcssn import Hcssn
 from napari_superpixels.networks.scn import Scn
 from napari_superpixels.networks.ssn import Ssn
@@ -79,8 +80,29 @@ def test_shipped_weights_go_by_name():
 def test_weights_that_share_nothing_are_refused(tmp_path):
     path = saved(tmp_path, "ssn", Ssn())
     started = starting_from(recipe("scn"), path)
-    with pytest.raises(InputError, match="share no layer with Scn"):
+    with pytest.raises(InputError, match="share no layer with scn; give weights of the method"):
         started.network()
+
+
+def test_weights_of_another_meaning_are_refused(tmp_path):
+    """The layers agree, but the network's inputs or masks do not."""
+    path = saved(tmp_path, "ssn", Ssn(position="absolute"))
+    with pytest.raises(InputError, match=r"position 'absolute'.*position 'cell'"):
+        starting_from(recipe("ssn-cpu"), path).network()
+    path = saved(tmp_path, "ainet", Ainet(square="pixel"))
+    with pytest.raises(InputError, match="square 'pixel'"):
+        starting_from(recipe("ainet"), path).network()
+
+
+def test_a_head_of_the_same_name_is_not_taken_from_another_network(tmp_path):
+    """SCN's reads the decoder, AINet's what was implanted."""
+    torch.manual_seed(2)
+    network = Scn()
+    state = made(starting_from(recipe("ainet"), saved(tmp_path, "scn", network)))
+    fresh = made(recipe("ainet"))
+    assert torch.equal(state["head.weight"], fresh["head.weight"])
+    own = made(starting_from(recipe("scn"), saved(tmp_path, "scn", network)))
+    assert equal(own, network.state_dict(), ["head.weight"])
 
 
 def test_weights_that_are_not_there_are_refused():

@@ -1,12 +1,14 @@
 """Validation, log and curves."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from skimage.io import imsave
 
-from napari_superpixels.errors import InputError
+from napari_superpixels.errors import InputError, OutputError
 from napari_superpixels.kernels.ids import codes_of
 from napari_superpixels.labels.metrics import achievable_segmentation_accuracy, count_superpixels
 from napari_superpixels.testing.tiny import TinyNetwork, tiny_recipe
@@ -15,7 +17,13 @@ from napari_superpixels.training.data import read_whole
 from napari_superpixels.training.events import Saved, StepDone, Validated, both
 from napari_superpixels.training.log import Log, column, plot, read_log, smooth
 from napari_superpixels.training.pairs import find_pairs
-from napari_superpixels.training.validate import Validation, hard_labels, label_image
+from napari_superpixels.training.validate import (
+    LARGEST_PX,
+    Validation,
+    hard_labels,
+    label_image,
+    middle_of,
+)
 
 
 def test_hard_labels_are_the_likeliest_candidates():
@@ -57,6 +65,30 @@ def test_validation_leaves_the_network_as_it_was(folder, training):
     assert all(torch.equal(before[k], v) for k, v in network.state_dict().items())
 
 
+def test_of_large_images_the_middle_is_measured():
+    box = middle_of(Box.of((100, 5000), (7, 300)))
+    assert box == Box.of((2550 - LARGEST_PX // 2, 2550 + LARGEST_PX // 2), (7, 300))
+
+
+def test_pixels_without_data_count_for_nothing(tmp_path):
+    """Scores do not move when labels or colours change where the image is transparent."""
+    scores = []
+    for number in range(2):
+        image = np.random.default_rng(0).integers(0, 255, (32, 40, 4), dtype=np.uint8)
+        labels = np.ones((32, 40), np.uint8)
+        image[..., 3], labels[16:] = 255, 2
+        image[:, 24:, 3] = 0
+        if number:
+            labels[:, 30:], image[:, 24:, :3] = 7, 99
+        place = tmp_path / str(number)
+        place.mkdir()
+        imsave(place / "a.png", image, check_contrast=False)
+        imsave(place / "a.labels.png", labels, check_contrast=False)
+        torch.manual_seed(0)
+        scores.append(Validation.of(find_pairs(place))(TinyNetwork(), tiny_recipe()))
+    assert scores[0] == scores[1]
+
+
 def test_a_limit_spreads_over_the_images(folder):
     pairs = find_pairs(folder)
     assert [p.name for p in Validation.of(pairs, 2).pairs] == ["0", "1"]
@@ -72,14 +104,48 @@ def write_log(folder):
     log(StepDone(3, 0.1, {"label": 0.25, "position": 0.5}))
 
 
+def test_numbers_of_the_log_can_be_read(tmp_path):
+    Log(tmp_path)(StepDone(1, 1e-3, {"label": 0.4161495300941169}))
+    assert "1,0.001,0.41615,0.41615," in (tmp_path / "log.csv").read_text()
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path):
+    write_log(tmp_path)
+    log = Log(tmp_path, 2)
+    (tmp_path / "log.csv").unlink()
+    (tmp_path / "log.csv").mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        log(StepDone(3, 0.1, {"label": 1.0, "position": 0.5}))
+
+
+def test_a_log_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    write_log(tmp_path)
+    before = (tmp_path / "log.csv").read_text()
+
+    def full(self, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(OutputError, match="No space left"):
+        Log(tmp_path, 1)
+    assert (tmp_path / "log.csv").read_text() == before
+
+
+def test_rows_without_the_number_of_their_step_are_left_out(tmp_path):
+    write_log(tmp_path)
+    path = tmp_path / "log.csv"
+    path.write_text(path.read_text().replace("2,0.1", "x,0.1"))
+    assert column(read_log(path), "loss")[0] == [1, 3]
+
+
 def test_the_log_has_a_row_for_each_step_and_validation(tmp_path):
     write_log(tmp_path)
     lines = (tmp_path / "log.csv").read_text().splitlines()
     assert lines == [
         "step,rate,loss,loss_label,loss_position,asa,br,superpixels",
-        "1,0.1,1.5,1.0,0.5,,,",
-        "2,0.1,1.0,0.5,0.5,,,",
-        "2,,,,,0.9,0.8,30.0",
+        "1,0.1,1.5,1,0.5,,,",
+        "2,0.1,1,0.5,0.5,,,",
+        "2,,,,,0.9,0.8,30",
         "3,0.1,0.75,0.25,0.5,,,",
     ]
     rows = read_log(tmp_path / "log.csv")
@@ -115,6 +181,15 @@ def test_curves_are_drawn(tmp_path):
     path = plot(tmp_path)
     assert imread(path).shape[0] == 360
     assert len(np.unique(imread(path)[..., 0])) > 10
+
+
+def test_what_was_never_measured_has_no_frame(tmp_path):
+    from skimage.io import imread
+
+    write_log(tmp_path)
+    wide = imread(plot(tmp_path)).shape[1]
+    Log(tmp_path)(StepDone(1, 0.1, {"label": 1.0}))
+    assert imread(plot(tmp_path)).shape[1] == wide // 3
 
 
 def test_without_matplotlib_there_is_a_sentence(tmp_path, monkeypatch):

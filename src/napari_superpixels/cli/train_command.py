@@ -3,28 +3,30 @@
 import json
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from napari_superpixels.cli import options as opt
-from napari_superpixels.cli.progress import PLAIN_SECONDS
-from napari_superpixels.errors import Cancelled, InputError
+from napari_superpixels.cli.train_progress import scores_line, shown
+from napari_superpixels.cli.train_recipe import changed, slow_note
+from napari_superpixels.errors import Cancelled, InputError, TrainingError
 
 if TYPE_CHECKING:
     from napari_superpixels.training.data import TrainingSet
-    from napari_superpixels.training.events import Event, Listener
     from napari_superpixels.training.pairs import Pair
     from napari_superpixels.training.recipe import Recipe
     from napari_superpixels.training.validate import Validation
 
 HELD_OUT = 10
 """One image in so many is held out for validation, where none are given."""
+LEAST_HELD = 4
+"""Of fewer images all are needed to learn from."""
+UNKNOWN_LICENCE = "not stated: ask for the terms of the images, and of the start if there is one"
 
 
 def _count(help_: str) -> Any:
@@ -32,7 +34,12 @@ def _count(help_: str) -> Any:
 
 
 Recipes = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="ssn, scn, ...; with -cpu a short one.")
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="For a processor ssn-cpu, hcssn-cpu, scn-cpu, ainet-cpu, pcnet-cpu; for a GPU "
+        "ssn, ssn-linear, hcssn, hcssn-deformable, scn, ainet, pcnet.",
+    ),
 ]
 Images = Annotated[Path, typer.Option(help="An image, or a folder of images.")]
 Labels = Annotated[
@@ -68,7 +75,11 @@ Seed = Annotated[
 ]
 Void = Annotated[
     int | None,
-    typer.Option(parser=opt.whole_number, metavar="LABEL", help="The label that means unknown."),
+    typer.Option(
+        parser=opt.whole_number,
+        metavar="LABEL",
+        help="The label that means unknown; without it, 0 is one segment too.",
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; by default what is there.")]
 Mixed = Annotated[
@@ -77,6 +88,10 @@ Mixed = Annotated[
 ]
 SaveEvery = Annotated[int, _count("Steps between checkpoints.")]
 ValidateEvery = Annotated[int, _count("Steps between validations.")]
+Licence = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="Under which terms the weights may be used, for their card."),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with what lies in --out.")]
 
 
@@ -99,6 +114,7 @@ def train(  # noqa: PLR0913 - one option each
     mixed: Mixed = None,
     save_every: SaveEvery = 500,
     validate_every: ValidateEvery = 1000,
+    licence: Licence = None,
     resume: Resume = False,  # noqa: FBT002 - the framework's way to declare a switch
     quiet: opt.Quiet = False,  # noqa: FBT002
     as_json: opt.Json = False,  # noqa: FBT002
@@ -106,88 +122,92 @@ def train(  # noqa: PLR0913 - one option each
     """Train a network on images and labels; write its weights, log and curves."""
     from napari_superpixels.training import loop
     from napari_superpixels.training.channels import for_channels
+    from napari_superpixels.training.device import chosen_device
+    from napari_superpixels.training.notes import notes_on
 
+    silent = quiet or as_json
+    where = chosen_device(device)
     chosen = changed(recipe, steps=steps, batch=batch, crop=crop, rate=rate, start=start_from)
     data, validation = find_data((images, labels), (val_images, val_labels), seed, void, val_limit)
     chosen = for_channels(chosen, data.channels)
-    running = loop.Running(
-        device=device or best_device(),
-        mixed=mixed,
-        save_every=save_every,
-        validate_every=validate_every,
-    )
-    with stop_politely() as stopped, shown(quiet=quiet or as_json) as listener:
-        outcome = loop.train(
-            chosen,
-            data,
-            out,
-            validation=validation,
-            running=running,
-            resume=resume,
-            listener=listener,
-            stopped=stopped,
+    if not silent:
+        note(
+            [slow_note(chosen, where), *notes_on(data, len(validation.pairs) if validation else 0)]
         )
+    running = loop.Running(
+        device=where, mixed=mixed, save_every=save_every, validate_every=validate_every
+    )
+    card = about(images, data, validation, where, licence)
+    with stop_politely() as stopped, shown(quiet=silent) as listener:
+        try:
+            outcome = loop.train(
+                chosen,
+                data,
+                out,
+                validation=validation,
+                running=running,
+                resume=resume,
+                listener=listener,
+                stopped=stopped,
+            )
+        except TrainingError as error:
+            raise TrainingError(rescued(str(error), chosen, out, card)) from error
+    if not outcome.step:
+        raise Cancelled("Interrupted before the first step was done; nothing is kept.")
+    told = finish(chosen, out, card) | {"step": outcome.step, **outcome.scores}
     if not outcome.finished:
         raise Cancelled(
-            f"Interrupted; step {outcome.step} is kept in '{out}': go on with the same command "
-            f"and --resume."
+            f"Interrupted; step {outcome.step} is kept in '{out}', and the weights so far are "
+            f"'{told['weights']}': use them, or go on with the same command and --resume."
         )
-    told = finish(chosen, out) | {"step": outcome.step, **outcome.scores}
     if as_json:
         typer.echo(json.dumps(told))
     elif not quiet:
         typer.echo(sentence(told))
 
 
-def changed(
-    name: str,
-    *,
-    steps: int | None = None,
-    batch: int | None = None,
-    crop: int | None = None,
-    rate: float | None = None,
-    start: str | None = None,
-) -> "Recipe":
-    """Return a recipe with what the user wants otherwise.
-
-    Raises
-    ------
-    InputError
-        If there is no such recipe or weights, or a number cannot be used.
-    """
-    from napari_superpixels.training.recipes import recipe
-    from napari_superpixels.training.start import starting_from
-
-    made = recipe(name)
-    made = made if start is None else starting_from(made, start)
-    if rate is not None and not rate > 0:
-        raise InputError(f"The rate is {rate:g}, but it must be above 0; give e.g. --rate 1e-4.")
-    if crop is not None:
-        check_crop(crop, made)
-    made = made if rate is None else replace(made, rate=made.rate.beginning_at(rate))
-    crops = tuple(replace(each, size=crop or each.size) for each in made.crops)
-    return replace(made.lasting(steps or made.steps), crops=crops, batch=batch or made.batch)
+def note(sentences: Iterable[str]) -> None:
+    """Tell on standard error what is worth knowing; empty sentences are none."""
+    for one in filter(None, sentences):
+        typer.echo(f"Note: {one}", err=True)
 
 
-def check_crop(crop: int, recipe: "Recipe") -> None:
-    """Refuse crops that a recipe's network cannot learn from.
+def about(
+    images: Path,
+    data: "TrainingSet",
+    validation: "Validation | None",
+    device: str,
+    licence: str | None,
+) -> dict[str, Any]:
+    """Return what the card of the weights says besides what the training knows."""
+    from napari_superpixels.evaluation.hardware import description
 
-    Raises
-    ------
-    InputError
-        With a size that it can.
-    """
-    least = 2 * max(recipe.step, recipe.align)
-    if crop < least:
-        raise InputError(
-            f"Crops of {crop} pixels hold less than 2 x 2 cells of {least // 2}; give at least "
-            f"--crop {least}."
-        )
-    if crop % recipe.align:
-        raise InputError(
-            f"Crops of {crop} pixels are no whole number of the {recipe.align} that "
-            f"{recipe.name} sees together; give e.g. --crop {crop - crop % recipe.align}."
-        )
+    where = "" if device == "cpu" else f"{device} of "
+    return {
+        "data": {
+            "folder": images.resolve().name,
+            "images": len(data.pairs),
+            "annotations": len(data),
+            "validated_on": len(validation.pairs) if validation else 0,
+        },
+        "licence": licence or UNKNOWN_LICENCE,
+        "hardware": f"{where}{description(('torch',))}",
+        "date": date.today().isoformat(),
+    }
+
+
+def rescued(complaint: str, recipe: "Recipe", out: Path, card: dict[str, Any]) -> str:
+    """Return why a training ended and, where a checkpoint is left, which weights it became."""
+    from napari_superpixels.training.checkpoint import LAST
+    from napari_superpixels.training.export import export
+
+    if not (out / LAST).exists():
+        return complaint
+    try:
+        path = export(recipe, out, **card)
+    except TrainingError:
+        return complaint
+    return f"{complaint.removesuffix('.')}, maybe with --start-from '{path}'."
 
 
 def find_data(
@@ -223,16 +243,11 @@ def find_data(
 
 
 def hold_out(pairs: list["Pair"]) -> tuple[list["Pair"], list["Pair"]]:
-    """Split off every tenth image; of fewer images, none."""
+    """Split off every tenth image, of fewer the last one; of fewer than `LEAST_HELD`, none."""
+    if LEAST_HELD <= len(pairs) < HELD_OUT:
+        return pairs[:-1], pairs[-1:]
     kept = [pair for number, pair in enumerate(pairs) if number % HELD_OUT != HELD_OUT - 1]
     return kept, pairs[HELD_OUT - 1 :: HELD_OUT]
-
-
-def best_device() -> str:
-    """Return ``cuda`` where there is a GPU, else ``cpu``."""
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @contextmanager
@@ -257,83 +272,12 @@ def stop_politely() -> Iterator[Callable[[], bool]]:
             signal.signal(each, handler)
 
 
-@contextmanager
-def shown(*, quiet: bool) -> Iterator["Listener"]:
-    """Show how far a training is on standard error: a bar on a terminal, lines elsewhere."""
-    from rich.console import Console
-
-    from napari_superpixels.training.events import ignore
-
-    console = Console(stderr=True)
-    if quiet:
-        yield ignore
-    elif console.is_terminal:
-        from rich.progress import Progress
-
-        with Progress(console=console, transient=True) as progress:
-            task = progress.add_task("training")
-            yield lambda event: _move(event, progress, task)
-    else:
-        yield Lines(lambda line: typer.echo(line, err=True))
-
-
-def _move(event: "Event", progress: Any, task: Any) -> None:
-    from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
-
-    if isinstance(event, TrainingStarted):
-        progress.update(task, total=event.steps, completed=event.done)
-    elif isinstance(event, StepDone):
-        progress.update(task, completed=event.step, description=f"loss {event.loss:.4f}")
-    elif isinstance(event, Validated):
-        progress.console.print(scores_line(event.step, event.scores), highlight=False)
-
-
-class Lines:
-    """Tells how far a training is, about every half minute, and of every validation.
-
-    Parameters
-    ----------
-    tell
-        Is given each line.
-    clock
-        Returns seconds.
-    """
-
-    def __init__(
-        self, tell: Callable[[str], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._tell, self._clock = tell, clock
-        self._told, self._steps = clock(), 0
-
-    def __call__(self, event: "Event") -> None:
-        """Listen to an event."""
-        from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
-
-        if isinstance(event, TrainingStarted):
-            self._steps = event.steps
-            known = f", {event.done} of them done" if event.done else ""
-            self._tell(f"Learning from {event.annotations} annotations, {event.steps} steps{known}")
-        elif isinstance(event, Validated):
-            self._tell(scores_line(event.step, event.scores))
-        elif isinstance(event, StepDone) and self._clock() - self._told >= PLAIN_SECONDS:
-            self._told = self._clock()
-            self._tell(f"step {event.step} of {self._steps}, loss {event.loss:.4f}")
-
-
-def scores_line(step: int, scores: dict[str, float]) -> str:
-    """Return a validation as one line."""
-    return (
-        f"step {step}: ASA {scores['asa']:.4f}, boundary recall {scores['br']:.4f} with "
-        f"{scores['superpixels']:.0f} superpixels"
-    )
-
-
-def finish(recipe: "Recipe", out: Path) -> dict[str, Any]:
+def finish(recipe: "Recipe", out: Path, card: dict[str, Any]) -> dict[str, Any]:
     """Write weights, and curves where matplotlib is installed; return where things lie."""
     from napari_superpixels.training.export import export
     from napari_superpixels.training.log import plot
 
-    told: dict[str, Any] = {"path": str(out), "weights": str(export(recipe, out))}
+    told: dict[str, Any] = {"path": str(out), "weights": str(export(recipe, out, **card))}
     try:
         return told | {"curves": str(plot(out))}
     except InputError:

@@ -116,7 +116,7 @@ class Scorer:
 def _fit(ours: _Drawn, truth: _Drawn) -> dict[str, float]:
     """Return the measures that need both at the tolerance of Stutz et al."""
     counts = metrics.shared(ours.ranked, truth.ranked)
-    hits = np.count_nonzero(truth.thick & ours.near)
+    hits = int(np.count_nonzero(truth.thick & ours.near))
     return {
         "asa": metrics.accuracy_of(counts),
         "ue_np": metrics.leak_of(counts),

@@ -362,7 +362,7 @@ def boundary_precision(
     _same_shape(superpixels, segments)
     truth, found = boundary_map(segments, thin=thin), boundary_map(superpixels, thin=thin)
     reach = tolerance_radius(*truth.shape) if radius is None else radius
-    hits = np.count_nonzero(truth & widen(found, reach))
+    hits = int(np.count_nonzero(truth & widen(found, reach)))
     return precision_of(hits, found, widen(truth, reach))
 
 

@@ -168,7 +168,7 @@ def _path_of(weights: str, network: str) -> Path:
             return named
     raise InputError(
         f"There are no weights {weights!r}, neither in this version nor among your own; train "
-        f"some with 'napari-superpixels train {network}', and give the {SUFFIX} file as its "
+        f"some with 'napari-superpixels train {network}-cpu', and give the {SUFFIX} file as its "
         f"weights."
     )
 
@@ -212,7 +212,7 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **card: Any) -> None:
-    """Write weights and their card; each file is there whole or not at all.
+    """Write weights and their card: both whole, or both as they were before.
 
     Parameters
     ----------
@@ -229,25 +229,32 @@ def save(path: Path, network: str, config: Mapping[str, Any], arrays: Arrays, **
     content = pack(arrays)
     digest = hashlib.sha256(content).hexdigest()
     text = card | {"network": network, "config": dict(config), "sha256": digest}
-    _replace(path, content)
-    write_card(path, text)
+    _replace({path: content, card_of(path): _card(text)})
 
 
 def write_card(path: Path, card: Mapping[str, Any]) -> None:
     """Write the card of a file of weights, in place of an older one."""
-    _replace(card_of(path), (json.dumps(card, indent=2) + "\n").encode())
+    _replace({card_of(path): _card(card)})
 
 
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
+def _card(card: Mapping[str, Any]) -> bytes:
+    return (json.dumps(card, indent=2) + "\n").encode()
+
+
+def _replace(files: Mapping[Path, bytes]) -> None:
+    """Write files beside the old ones, and only when all are there move them to their places."""
+    partials = {path: path.with_name(f"{path.name}.partial") for path in files}
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        for path, content in files.items():
+            with partials[path].open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, partial in partials.items():
+            partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
 
 
 def pack(arrays: Arrays) -> bytes:

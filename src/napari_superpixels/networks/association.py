@@ -83,8 +83,9 @@ def _collect(x_NHWKC: Tensor) -> Tensor:
 
 def _matmul(a: Tensor, b: Tensor) -> Tensor:
     """Multiply in the tensors' own precision: squared distances do not survive half precision."""
+    precision = torch.promote_types(a.dtype, b.dtype)
     with torch.autocast(a.device.type, enabled=False):
-        return a @ b
+        return a.to(precision) @ b.to(precision)
 
 
 def _sums(x_NHWCP: Tensor, weight_NHW1P: Tensor, q_NHWKP: Tensor) -> tuple[Tensor, Tensor]:

@@ -76,14 +76,13 @@ def jittered(crop: Crop, rng: np.random.Generator) -> Crop:
 
 
 def _shuffle(image: Image, labels: Labels, rng: np.random.Generator) -> None:
-    """Exchange two patches in place; every other time one of them becomes noise instead."""
+    """Exchange two patches in place; every other time one of them becomes noise then."""
     first, second = (_patch(labels.shape, rng) for _ in range(2))
+    for array in (image, labels):
+        kept = array[..., *first].copy()
+        array[..., *first] = array[..., *second]
+        array[..., *second] = kept
     if rng.random() < 0.5:
-        for array in (image, labels):
-            kept = array[..., *first].copy()
-            array[..., *first] = array[..., *second]
-            array[..., *second] = kept
-    else:
         _noise(image, labels, first, rng)
 
 
@@ -102,18 +101,19 @@ def _noise(
 
 
 def _shift(image: Image, labels: Labels, rng: np.random.Generator) -> None:
-    """Roll a strip along itself in place; every other time what comes around is noise."""
+    """Roll a strip in place, to either side; every other time what comes around is noise."""
     along_y = bool(rng.random() < 0.5)
     across, along = (1, 0) if along_y else (0, 1)
     length = int(rng.integers(JITTER_PX, labels.shape[along] + 1))
     start = int(rng.integers(0, labels.shape[along] - length + 1))
     edge = int(rng.integers(0, labels.shape[across] - JITTER_PX + 1))
-    by = int(rng.integers(0, JITTER_PX))
+    by = int(rng.integers(-JITTER_PX, JITTER_PX + 1))
     place: list[Any] = [slice(None), slice(None)]
     place[along], place[across] = slice(start, start + length), slice(edge, edge + JITTER_PX)
     for array in (image, labels):
         strip = array[..., *place]
         array[..., *place] = np.roll(strip, by, axis=along - 2)
     if by and rng.random() < 0.5:
-        place[along] = slice(start, start + by)
+        came = (start, start + by) if by > 0 else (start + length + by, start + length)
+        place[along] = slice(*came)
         _noise(image, labels, (place[0], place[1]), rng)

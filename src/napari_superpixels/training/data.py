@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.errors import InputError
+from napari_superpixels.io import Block
 from napari_superpixels.labels.metrics import boundary_map
 from napari_superpixels.models.clustering import needs_statistics
 from napari_superpixels.models.learned import Samples
@@ -25,9 +25,12 @@ from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.tiling import Box
 from napari_superpixels.training.augment import Crop, flipped, jittered
 from napari_superpixels.training.losses import VOID
-from napari_superpixels.training.pairs import Annotation, Pair
+from napari_superpixels.training.matching import several
+from napari_superpixels.training.pairs import Pair
 
 RGB = 3
+MOST_BORDER_PIXELS = 8192
+"""Of an annotation, as middles of crops: each is remembered, so there is a limit."""
 MOST_DRAWS = 50
 """How often another crop is drawn where nothing is known in one."""
 
@@ -50,6 +53,8 @@ class Crops:
     """Side to which the whole image is resized before it is cropped, as for PCNet."""
     at_border: bool = False
     """Whether a crop is centred on a border between segments."""
+    blank: tuple[int, ...] = (0,)
+    """The colour of pixels without data, as in inference; one value is for all channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +87,28 @@ def _samples(pair: Pair, channels: int) -> Samples:
     return Samples.of("the network", facts, statistics, channels)
 
 
-def to_8bit(pair: Pair, pixels: NDArray[Any], channels: int = RGB) -> NDArray[np.uint8]:
-    """Turn samples (C, Y, X) into uint8 as inference does; one channel is repeated."""
-    return np.rint(_samples(pair, channels)(pixels, None) * 255).astype(np.uint8)
+def to_8bit(pair: Pair, block: Block, channels: int = RGB) -> NDArray[np.uint8]:
+    """Turn a block into uint8 (channels, Y, X) as inference does; one channel is repeated.
+
+    Where there is no data it is 0.
+    """
+    found = _samples(pair, channels)(block.pixels, block.valid) * 255
+    return np.rint(found).astype(np.uint8)
 
 
 def read_whole(pair: Pair, channels: int = RGB) -> NDArray[np.uint8]:
     """Read the part of an image that counts, uint8 (channels, Y, X)."""
-    return to_8bit(pair, pair.image.read(pair.plane, pair.box).pixels, channels)
+    return to_8bit(pair, pair.image.read(pair.plane, pair.box), channels)
+
+
+def blanked(
+    image: NDArray[np.uint8], valid: NDArray[np.bool_] | None, blank: Sequence[int]
+) -> NDArray[np.uint8]:
+    """Return an image (C, Y, X) that has a colour where there is no data."""
+    if valid is None:
+        return image
+    colour = np.resize(np.array(blank, np.uint8), len(image))
+    return np.where(valid, image, colour[:, None, None])
 
 
 class TrainingSet:
@@ -110,10 +129,12 @@ class TrainingSet:
     Raises
     ------
     InputError
-        If there is no pair, or images have different numbers of channels.
+        If there is no pair, images have different numbers of channels, or the seed is negative.
     """
 
     def __init__(self, pairs: Sequence[Pair], *, seed: int = 0, void: int | None = None) -> None:
+        if seed < 0:
+            raise InputError(f"The seed is {seed}, but must be 0 or more; give e.g. 0.")
         self.pairs = tuple(pairs)
         self.seed, self.void = seed, void
         self.samples = [(p, i) for p, pair in enumerate(pairs) for i in _indices(pair)]
@@ -128,20 +149,40 @@ class TrainingSet:
         """Return the number of annotations."""
         return len(self.samples)
 
-    def check_size(self, crops: Crops) -> None:
-        """Refuse crops that do not fit into every image.
+    def check_size(self, crops: Crops, multiple: int = 1) -> None:
+        """Refuse crops that do not fit into every image, or into the frame.
+
+        Parameters
+        ----------
+        crops
+            What they are like.
+        multiple
+            The network's: sizes that are named as a repair are a multiple of it.
 
         Raises
         ------
         InputError
-            With the smallest image.
+            With the first images that are too small, and how many there are.
         """
-        smallest = min(self.pairs, key=lambda pair: min(pair.shape))
-        if crops.frame is None and min(smallest.shape) < crops.size:
+        if crops.frame is not None:
+            self._check_frame(crops.size, crops.frame)
+            return
+        small = [pair for pair in self.pairs if min(pair.shape) < crops.size]
+        if small:
+            told = [f"'{p.name}' of {p.shape[0]} x {p.shape[1]} pixels" for p in small]
+            most = min(min(pair.shape) for pair in small) // multiple * multiple
             raise InputError(
-                f"The image '{smallest.name}' is {smallest.shape[0]} x {smallest.shape[1]} "
-                f"pixels, but crops of {crops.size} are to be cut out of it; ask for crops of at "
-                f"most {min(smallest.shape)} or leave it out."
+                f"Crops of {crops.size} pixels are to be cut out, but {several(told)} "
+                f"{'is' if len(small) == 1 else 'are'} smaller; "
+                + (f"ask for crops of at most {most} or " if most else "")
+                + f"leave {'it' if len(small) == 1 else 'them'} out."
+            )
+
+    def _check_frame(self, size: int, frame: int) -> None:
+        if size > frame:
+            raise InputError(
+                f"Crops of {size} pixels are to be cut out of images resized to {frame}; ask for "
+                f"crops of at most {frame}."
             )
 
     def batch(self, step: int, size: int, crops: Crops) -> Batch:
@@ -176,7 +217,7 @@ class TrainingSet:
         pair = self.pairs[position]
         rng = np.random.default_rng((self.seed, 1, number))
         region = self._known_region(pair, index, crops, rng)
-        crop = self._read(pair, index, region, crops.size)
+        crop = self._read(pair, index, region, crops)
         crop = flipped(crop, crops.flips, rng)
         return jittered(crop, rng) if crops.jitter else crop
 
@@ -187,19 +228,21 @@ class TrainingSet:
     def _known_region(self, pair: Pair, index: int, crops: Crops, rng: np.random.Generator) -> Box:
         """Choose the part of an image that becomes a crop; one where something is known."""
         for _ in range(MOST_DRAWS):
-            region = pair.placed(_region(pair, pair.annotations[index], crops, rng))
+            region = pair.placed(_region(pair, index, crops, rng))
             if self.void is None or (pair.annotations[index].read(region) != self.void).any():
                 break
         return region
 
-    def _read(self, pair: Pair, index: int, region: Box, size: int) -> Crop:
+    def _read(self, pair: Pair, index: int, region: Box, crops: Crops) -> Crop:
+        size = crops.size
         block = pair.image.read(pair.plane, region)
         labels = pair.annotations[index].read(region)
         if self.void is not None:
             labels = np.where(labels == self.void, VOID, labels)
         if block.valid is not None:
             labels = np.where(block.valid, labels, VOID)
-        image = resized(to_8bit(pair, block.pixels, self.channels), (size, size))
+        image = blanked(to_8bit(pair, block, self.channels), block.valid, crops.blank)
+        image = resized(image, (size, size))
         return Crop(image, _nearest(labels, size), f"{pair.name}, annotation {index}")
 
 
@@ -249,7 +292,7 @@ def check_channels(pairs: Sequence[Pair], channels: int = RGB) -> None:
             )
 
 
-def _region(pair: Pair, annotation: Annotation, crops: Crops, rng: np.random.Generator) -> Box:
+def _region(pair: Pair, index: int, crops: Crops, rng: np.random.Generator) -> Box:
     """Draw a part of what counts of an image."""
     if crops.frame is None:
         edge = crops.size / _scale(pair.shape, crops, rng)
@@ -257,7 +300,7 @@ def _region(pair: Pair, annotation: Annotation, crops: Crops, rng: np.random.Gen
     else:
         edges = [max(1, round(crops.size * size / crops.frame)) for size in pair.shape]
     room = [size - edge + 1 for size, edge in zip(pair.shape, edges, strict=True)]
-    middle = _on_border(pair, annotation, rng) if crops.at_border else None
+    middle = _on_border(pair, index, rng) if crops.at_border else None
     if middle is None:
         starts = [int(rng.integers(0, r)) for r in room]
     else:
@@ -274,14 +317,19 @@ def _scale(shape: tuple[int, int], crops: Crops, rng: np.random.Generator) -> fl
     return max(drawn, crops.size / min(shape))
 
 
-def _on_border(
-    pair: Pair, annotation: Annotation, rng: np.random.Generator
-) -> tuple[int, int] | None:
-    border = np.flatnonzero(boundary_map(annotation.read(pair.box)))
+def _on_border(pair: Pair, index: int, rng: np.random.Generator) -> tuple[int, int] | None:
+    border = _borders(pair, index)
     if not len(border):
         return None
     y, x = divmod(int(border[rng.integers(len(border))]), pair.shape[1])
     return y, x
+
+
+@lru_cache(maxsize=2048)
+def _borders(pair: Pair, index: int) -> NDArray[np.intp]:
+    """Find, once an annotation, pixels at borders; of many, some that are evenly spread."""
+    found = np.flatnonzero(boundary_map(pair.annotations[index].read(pair.box)))
+    return found[:: ceil(len(found) / MOST_BORDER_PIXELS) or 1].copy()
 
 
 def resized(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint8]:

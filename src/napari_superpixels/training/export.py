@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from napari_superpixels.errors import OutputError
+from napari_superpixels.errors import InputError, OutputError, TrainingError
 from napari_superpixels.models import weights
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, load_network
 from napari_superpixels.training.recipe import Recipe
+from napari_superpixels.training.start import start_of
 
 
 def half(state: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
@@ -21,12 +22,26 @@ def half(state: Mapping[str, Tensor]) -> dict[str, NDArray[Any]]:
     ----------
     state
         Of the network.
+
+    Raises
+    ------
+    TrainingError
+        If a number is not finite there.
     """
-    return {
-        name: tensor.cpu().numpy().astype(np.float16) if tensor.is_floating_point()
-        else tensor.cpu().numpy()
-        for name, tensor in state.items()
-    }  # fmt: skip
+    return {name: _half(name, tensor.detach().cpu().numpy()) for name, tensor in state.items()}
+
+
+def _half(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):  # looked at right here
+        small = array.astype(np.float16)
+    if not np.isfinite(small).all():
+        raise TrainingError(
+            f"The layer '{name}' has numbers beyond the {np.finfo(np.float16).max:g} of half "
+            f"precision, so no weights are written; train again with a smaller learning rate."
+        )
+    return small
 
 
 def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) -> Path:
@@ -53,7 +68,9 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
     SourceError
         If there is no checkpoint, or it is broken.
     InputError
-        If the checkpoint is of another network.
+        If the checkpoint is of another network or recipe.
+    TrainingError
+        If the weights are no finite numbers in half precision.
     OutputError
         If the file cannot be written.
     """
@@ -61,6 +78,7 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
     checkpoint = Checkpoint.load(source)
     network = recipe.network()
     load_network(network, checkpoint.network, str(source))
+    _check_recipe(checkpoint, recipe, source)
     config = cast("dict[str, Any]", network.config)  # what its class was made with
     target = path or folder / f"{recipe.method}{weights.SUFFIX}"
     known = {
@@ -69,6 +87,8 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
         "steps": checkpoint.step,
         "settings": checkpoint.settings,
         "validation": checkpoint.scores,
+        "seed": checkpoint.settings.get("seed"),
+        "start": start_of(recipe),
     }
     try:
         weights.save(target, recipe.method, config, half(network.state_dict()), **known | card)
@@ -78,3 +98,12 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
             f"disk has room."
         ) from error
     return target
+
+
+def _check_recipe(checkpoint: Checkpoint, recipe: Recipe, source: Path) -> None:
+    trained = checkpoint.settings.get("recipe", recipe.name)
+    if trained != recipe.name:
+        raise InputError(
+            f"'{source}' is a checkpoint of the recipe {trained!r}, not of {recipe.name!r}; give "
+            f"the recipe that it was trained with."
+        )

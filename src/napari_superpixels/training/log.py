@@ -1,17 +1,24 @@
 """The record of a training as CSV, a row for each step, and its curves as a picture."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from napari_superpixels.errors import InputError
+from napari_superpixels.errors import InputError, OutputError
 from napari_superpixels.training.events import Event, StepDone, Validated
 
 NAME = "log.csv"
 CURVES = "curves.png"
 FIRST = ("step", "rate", "loss")
 SCORES = ("asa", "br", "superpixels")
+
+TITLES = {
+    "loss": "Loss, running mean (lower is better)",
+    "asa": "ASA (higher is better)",
+    "br": "Boundary recall (higher is better)",
+}
 
 Row = dict[str, str]
 
@@ -47,8 +54,9 @@ class Log:
         missing = [name for name in values if name not in self._names]
         if missing:
             self._extend([*self._names, *missing])
-        with self._path.open("a", newline="") as file:
-            csv.DictWriter(file, self._names, restval="").writerow(values)
+        row = {name: _text(value) for name, value in values.items()}
+        with _written(self._path), self._path.open("a", newline="") as file:
+            csv.DictWriter(file, self._names, restval="").writerow(row)
 
     def _extend(self, names: list[str]) -> None:
         """Give the table more columns, which happens once or twice at its beginning."""
@@ -61,12 +69,35 @@ def _prefixed(losses: Mapping[str, float]) -> dict[str, float]:
     return {f"loss_{name}": value for name, value in losses.items()}
 
 
+def _text(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Turn what a disk refuses into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"The log '{path}' cannot be written ({error.strerror}); make room there and go on "
+            f"with --resume, which has the last checkpoint."
+        ) from error
+
+
 def _write(path: Path, names: list[str], rows: list[Row]) -> None:
-    with path.open("w", newline="") as file:
-        table = csv.DictWriter(file, names, restval="")
-        if names:
-            table.writeheader()
-        table.writerows(rows)
+    """Write a table beside the old one and move it there."""
+    unfinished = path.with_name(path.name + ".unfinished")
+    try:
+        with _written(path):
+            with unfinished.open("w", newline="") as file:
+                table = csv.DictWriter(file, names, restval="")
+                if names:
+                    table.writeheader()
+                table.writerows(rows)
+            unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def read_log(path: Path) -> list[Row]:
@@ -80,7 +111,12 @@ def read_log(path: Path) -> list[Row]:
     if not path.is_file():
         return []
     with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values()]
+        return [row for row in csv.DictReader(file) if _is_whole(row)]
+
+
+def _is_whole(row: Row) -> bool:
+    """Whether a row has all its columns, and the number of its step."""
+    return None not in row.values() and row.get("step", "").isdecimal()
 
 
 def column(rows: list[Row], name: str) -> tuple[list[int], list[float]]:
@@ -133,13 +169,23 @@ def plot(folder: Path) -> Path:
             "'pip install napari-superpixels[train]'."
         ) from cause
     rows = read_log(folder / NAME)
-    figure = Figure(figsize=(10, 3), layout="constrained")
+    names = [name for name in TITLES if column(rows, name)[0]]
+    figure = Figure(figsize=(3.5 * max(1, len(names)), 3), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, name in zip(figure.subplots(1, 3), ("loss", "asa", "br"), strict=True):
-        steps, values = column(rows, name)
-        window = max(1, len(values) // 50) if name == "loss" else 1
-        axes.plot(steps, smooth(values, window), marker="" if name == "loss" else ".")
-        axes.set(xlabel="step", title=name)
+    for number, name in enumerate(names, start=1):
+        _draw(figure.add_subplot(1, len(names), number), rows, name)
     path = folder / CURVES
     figure.savefig(path, dpi=120)
     return path
+
+
+def _draw(axes: Any, rows: list[Row], name: str) -> None:
+    """Draw one column; of the loss a running mean, of ASA also where it is best."""
+    steps, values = column(rows, name)
+    window = max(1, len(values) // 50) if name == "loss" else 1
+    axes.plot(steps, smooth(values, window), marker="" if name == "loss" else ".")
+    axes.set(xlabel="step", title=TITLES[name])
+    if name == "asa":
+        best = max(range(len(values)), key=values.__getitem__)
+        axes.plot(steps[best], values[best], "o", label=f"best, step {steps[best]}")
+        axes.legend()

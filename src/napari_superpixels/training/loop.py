@@ -10,13 +10,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_superpixels.errors import Cancelled, InputError, OutputError, TrainingError
-from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, as_settings, load_network
+from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, load_network
 from napari_superpixels.training.data import Batch, TrainingSet, check_channels
 from napari_superpixels.training.events import (
     Listener,
@@ -29,6 +30,7 @@ from napari_superpixels.training.events import (
 )
 from napari_superpixels.training.log import Log
 from napari_superpixels.training.recipe import Recipe
+from napari_superpixels.training.trajectory import check_same, settings_of
 from napari_superpixels.training.validate import Validation
 
 AHEAD = 2
@@ -126,11 +128,11 @@ def train(
         After Ctrl-C, with the step of the last checkpoint.
     """
     for crops in recipe.crops:
-        data.check_size(crops)
+        data.check_size(crops, recipe.align)
     _check_channels(recipe, data, validation)
     place = _opened(Path(folder), resume=resume)
     run = Run(recipe, data, place, validation, running or Running())
-    if resume and (place / LAST).exists():
+    if resume:
         run.restore(Checkpoint.load(place / LAST))
     run.listener = both(Log(place, run.done), listener)
     run.listener(TrainingStarted(recipe.steps, run.done, len(data)))
@@ -149,10 +151,21 @@ def _check_channels(recipe: Recipe, data: TrainingSet, validation: Validation | 
 
 
 def _opened(folder: Path, *, resume: bool) -> Path:
-    if (folder / LAST).exists() and not resume:
+    """Return the folder, made where it is missing, if it holds what it must or must not."""
+    begun = (folder / LAST).exists()
+    if begun and not resume:
         raise OutputError(
             f"'{folder}' holds a training already; go on with it by --resume, or give another "
             f"folder."
+        )
+    if resume and not begun:
+        raise InputError(
+            f"'{folder}' holds no training to go on with; look at the name, or leave --resume out."
+        )
+    if (folder / BEST).exists() and not begun:  # it would be taken for the best of this one
+        raise OutputError(
+            f"'{folder}' holds '{BEST}' of a training whose '{LAST}' is gone; remove it, or give "
+            f"another folder."
         )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -173,7 +186,7 @@ class Run:
         self.validation, self.running = validation, running
         self.device = torch.device(running.device)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(data.seed)
+            torch.default_generator.manual_seed(data.seed)  # networks are made on the CPU
             self.network = recipe.network().to(self.device).train()
         self.optimizer = torch.optim.Adam(_groups(self.network, recipe.weight_decay))
         self.done = self.saved = 0
@@ -190,10 +203,7 @@ class Run:
                 self._advance(batches)
                 self._now_and_then()
         except KeyboardInterrupt:  # in the middle of a step: its state is no state of a trajectory
-            raise Cancelled(
-                f"Interrupted after step {self.done}; step {self.saved} is kept in "
-                f"'{self.folder}': go on with the same command and --resume."
-            ) from None
+            raise Cancelled(interruption(self.done, self.saved, self.folder)) from None
         if self.done > self.saved:
             self._save()
 
@@ -205,32 +215,14 @@ class Run:
         InputError
             If it is of another recipe, seed or network.
         """
-        wanted = self._settings()
-        for name, value in wanted.items():
-            if checkpoint.settings.get(name, "") != value:
-                raise InputError(
-                    f"The training in '{self.folder}' has {name} "
-                    f"{checkpoint.settings.get(name)!r}, but now it is {value!r}; go on with the "
-                    f"same, or give another folder."
-                )
+        check_same(checkpoint, self._settings(), str(self.folder))
         load_network(self.network, checkpoint.network, str(self.folder / LAST))
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.done = self.saved = checkpoint.step
         self.scores, self.best = checkpoint.scores, checkpoint.best
 
-    def _settings(self) -> dict[str, object]:
-        """Return what changes the trajectory; the last step may be moved where rates allow it."""
-        crops = [as_settings(crops) for crops in self.recipe.crops]
-        return {
-            "recipe": self.recipe.name,
-            "seed": self.data.seed,
-            "precision": self.running.precision,
-            "batch": self.recipe.batch,
-            "crops": crops,
-            "rate": repr(self.recipe.rate),
-            "annotations": len(self.data),
-            "start": self.recipe.start,
-        }
+    def _settings(self) -> dict[str, Any]:
+        return settings_of(self.recipe, self.network, self.data, self.validation, self.running)
 
     def _batches(self) -> Iterator[Batches]:
         numbers = range(self.done, self.recipe.steps)
@@ -278,7 +270,7 @@ class Run:
         return TrainingError(
             f"The loss is no finite number at step {self.done + 1}, on "
             f"{'; '.join(guilty or names)}; the last good checkpoint is {last}: look at that "
-            f"image, or go on from there with a smaller learning rate."
+            f"image, or begin again in another folder with a smaller learning rate."
         )
 
     def _finite_alone(self, batches: Batches) -> bool:
@@ -291,7 +283,8 @@ class Run:
         last = self.done == self.recipe.steps
         if self.validation and (last or self.done % self.running.validate_every == 0):
             self._validate(self.validation)
-        if last or self.done % self.running.save_every == 0:
+        due = last or self.done % self.running.save_every == 0
+        if due and self.saved < self.done:
             self._save()
 
     def _validate(self, validation: Validation) -> None:
@@ -299,6 +292,8 @@ class Run:
         self.listener(Validated(self.done, self.scores))
         if self.scores["asa"] > self.best:
             self.best = self.scores["asa"]
+            if not self.saved:  # a best checkpoint is never alone
+                self._save()
             self._checkpoint().save(self.folder / BEST)
 
     def _checkpoint(self) -> Checkpoint:
@@ -316,6 +311,24 @@ class Run:
         self._checkpoint().save(path)
         self.saved = self.done
         self.listener(Saved(self.done, path))
+
+
+def interruption(done: int, kept: int, folder: Path) -> str:
+    """Return the sentence that a training was interrupted, and how to go on.
+
+    Parameters
+    ----------
+    done, kept
+        Steps that were done, and those that the newest checkpoint has.
+    folder
+        Where it lies.
+    """
+    if not kept:
+        return f"Interrupted after step {done}, before the first checkpoint; nothing is kept."
+    return (
+        f"Interrupted after step {done}; step {kept} is kept in '{folder}': go on with the same "
+        f"command and --resume."
+    )
 
 
 def _groups(network: nn.Module, decay: float) -> list[dict[str, object]]:

@@ -23,6 +23,9 @@ MOST_SEGMENTS = 50
 Code of SSN drops the surplus as well, that of SCN merges it into the first segment.
 """
 
+SUM_WEIGHT = 0.005
+"""What the published code of the grid networks takes of losses that are sums over pixels."""
+
 FLOOR = 1e-8
 """The smallest share that a logarithm sees, as in the code of SCN."""
 

@@ -17,6 +17,7 @@ from napari_superpixels.training.boundary import (
 )
 from napari_superpixels.training.data import Batch
 from napari_superpixels.training.losses import (
+    SUM_WEIGHT,
     compactness_loss,
     label_loss,
     segments,
@@ -74,6 +75,11 @@ def _superpixels(association: Tensor, labels: Tensor) -> Terms:
     return superpixel_loss(association, segments(labels, association), CELL, POSITION_WEIGHT)
 
 
+def beside_means(batch: Batch) -> float:
+    """Return what a term weighs beside means that weighs 1 beside 0.005 of sums over a crop."""
+    return 1 / (SUM_WEIGHT * batch.image.shape[-2] * batch.image.shape[-1])
+
+
 @dataclass(frozen=True, slots=True)
 class ScnLoss:
     """Reconstructed labels and positions (SCN, Eq. 3 and 4)."""
@@ -91,8 +97,8 @@ class ScnLoss:
 class AinetLoss:
     """SCN's terms, and from some step on the boundary-perceiving loss (AINet, Eq. 10).
 
-    Eq. 10 adds a mean over patches to sums over pixels, which would make it one part in ten
-    thousand. Here all terms are means over what they count, and alpha weighs those.
+    Eq. 10 adds a mean over patches to sums over pixels, of which the published code takes 0.005.
+    Beside our means the mean over patches is divided by that and by the number of pixels.
     """
 
     begin: int
@@ -112,12 +118,14 @@ class AinetLoss:
         if step < self.begin:
             return terms | {"boundary": 0 * terms["label"]}
         patches = sample_patches(embedding, batch.labels, rng)
-        return terms | {"boundary": BOUNDARY_WEIGHT * boundary_perceiving_loss(patches)}
+        return terms | {
+            "boundary": BOUNDARY_WEIGHT * beside_means(batch) * boundary_perceiving_loss(patches)
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class PcnetLoss:
-    """PCNet's sum over its global and its local branch (Eq. 8), of means as for AINet."""
+    """PCNet's sum over its global and its local branch (Eq. 8), weighed as for AINet."""
 
     def __call__(
         self, network: nn.Module, batches: tuple[Batch, ...], step: int, rng: np.random.Generator
@@ -128,7 +136,8 @@ class PcnetLoss:
         local, _ = self._branch(network, patch, guiding_mask(patch.labels))
         apart = local_discrimination_loss(sample_patches(embedding, whole.labels, rng))
         weighted = {f"local_{name}": LOCAL_WEIGHT * term for name, term in local.items()}
-        return found | weighted | {"discrimination": DISCRIMINATION_WEIGHT * apart}
+        apart = DISCRIMINATION_WEIGHT * beside_means(whole) * apart
+        return found | weighted | {"discrimination": apart}
 
     def _branch(self, network: nn.Module, batch: Batch, labels: Tensor) -> tuple[Terms, Tensor]:
         """Return the terms of one branch, and its embedding."""

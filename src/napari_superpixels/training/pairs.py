@@ -3,10 +3,6 @@
 An image may have several annotations: an npz file with an array ``segmentations`` (annotators, Y,
 X), or one label image. Labels lie in a folder of their own, beside the images, or in the OME-Zarr
 of the image as ``labels/NAME``.
-
->>> from napari_superpixels.training.pairs import label_stem
->>> label_stem("cells_01.labels.png"), label_stem("cells_01.npz")
-('cells_01', 'cells_01')
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,18 +18,17 @@ from numpy.typing import NDArray
 from napari_superpixels.errors import InputError, SourceError
 from napari_superpixels.io import Source, open_source
 from napari_superpixels.tiling import Box
+from napari_superpixels.training.matching import (
+    ARCHIVE,
+    is_image,
+    label_stem,
+    labels_of_one,
+    matched,
+    several,
+)
 
-ARCHIVE = ".npz"
 SEGMENTATIONS = "segmentations"
 """The array of an npz file that holds the annotations."""
-
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-"""Endings of images and label images in a folder, apart from OME-Zarr."""
-
-STORES = (".zarr",)
-
-LABEL_MARKS = (".labels", "_labels", ".label", "_label", "_masks", "_mask")
-"""What the name of a label image may end with, before its ending."""
 
 
 class Annotation(Protocol):
@@ -194,101 +189,9 @@ def find_pairs(images: str | Path, labels: str | Path | None = None) -> list[Pai
     for path in (place, *([given] if given else [])):
         if not path.exists():
             raise SourceError(f"There is no '{path}'; look at the name.")
-    if _is_image(place):
-        return [_pair(place, _labels_of_one(place, given))]
-    return [_pair(image, found) for image, found in _matched(place, given)]
-
-
-def _is_image(path: Path) -> bool:
-    return path.is_file() or path.suffix in STORES or (path / ".zattrs").exists()
-
-
-def _labels_of_one(image: Path, labels: Path | None) -> Path:
-    if labels is not None:
-        if not labels.is_dir() or _is_image(labels) or (labels / "zarr.json").exists():
-            return labels
-        return _chosen(image, _by_stem([labels], images=None))
-    if image.is_dir():
-        return _inside(image)
-    return _chosen(image, _by_stem([image.parent], images=set()))
-
-
-def _inside(store: Path) -> Path:
-    """Return the labels inside an OME-Zarr, where there are some of one name."""
-    folder = store / "labels"
-    found = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-    if len(found) != 1:
-        names = ", ".join(p.name for p in found) or "none"
-        raise SourceError(
-            f"'{store}' needs labels/NAME inside it, of one name, but has {names}; give the labels "
-            f"themselves, e.g. '{folder / 'NAME'}'."
-        )
-    return found[0]
-
-
-def _chosen(image: Path, labels: dict[str, Path]) -> Path:
-    if image.stem in labels:
-        return labels[image.stem]
-    if image.suffix in STORES:
-        return _inside(image)
-    raise SourceError(
-        f"'{image}' has no labels, but every image needs some; add '{image.stem}{ARCHIVE}' or "
-        f"'{image.stem}.labels.png', or take the image out of the folder."
-    )
-
-
-def _matched(images: Path, labels: Path | None) -> list[tuple[Path, Path]]:
-    apart = labels is not None and labels.resolve() != images.resolve()
-    files = _files(images)
-    if not apart:
-        files = [f for f in files if f.suffix != ARCHIVE and not _is_marked(f.name)]
-    found = [f for f in files if f.suffix.lower() in PICTURES + STORES]
-    stems = {f.stem for f in found}
-    known = _by_stem([labels or images], images=None if apart else stems)
-    _check_orphans(known, stems, images)
-    if not found:
-        raise SourceError(
-            f"'{images}' holds no image with one of the endings {', '.join(PICTURES + STORES)}; "
-            f"give a folder of images."
-        )
-    return [(image, _chosen(image, known)) for image in found]
-
-
-def _check_orphans(labels: dict[str, Path], stems: set[str], images: Path) -> None:
-    for stem, path in labels.items():
-        if stem not in stems:
-            raise SourceError(
-                f"The labels '{path}' have no image '{stem}' in '{images}', but all labels need "
-                f"one; add it, e.g. '{stem}.png', or take the labels out of the folder."
-            )
-
-
-def _files(folder: Path) -> list[Path]:
-    found = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    if not found:
-        raise SourceError(f"'{folder}' is empty; give a folder of images with labels.")
-    return found
-
-
-def _by_stem(folders: Iterable[Path], *, images: set[str] | None) -> dict[str, Path]:
-    """Return the labels of folders by the name of their image; of images beside them, marked."""
-    paths = [path for folder in folders for path in _files(folder)]
-    wanted = [p for p in paths if p.suffix.lower() in (ARCHIVE, *PICTURES, *STORES)]
-    if images is not None:
-        wanted = [p for p in wanted if p.suffix == ARCHIVE or _is_marked(p.name)]
-    return {label_stem(path.name): path for path in wanted}
-
-
-def _is_marked(name: str) -> bool:
-    return Path(name).stem.endswith(LABEL_MARKS)
-
-
-def label_stem(name: str) -> str:
-    """Return the name of the image, without ending, that labels of a file name belong to."""
-    stem = Path(name).stem
-    for mark in LABEL_MARKS:
-        stem = stem.removesuffix(mark)
-    return stem
+    if is_image(place):
+        return _fitting([(place, labels_of_one(place, given))])
+    return _fitting(matched(place, given))
 
 
 def _pair(image: Path, labels: Path) -> Pair:
@@ -298,14 +201,26 @@ def _pair(image: Path, labels: Path) -> Pair:
             f"'{image}' has {source.axes.planes} planes, but training takes images of one; save "
             f"the planes as images of their own."
         )
-    pair = Pair(label_stem(image.name), source, annotations_of(labels))
-    for annotation in pair.annotations:
-        if annotation.shape != pair.shape:
-            raise InputError(
-                f"'{labels}' has labels of {_size(annotation.shape)} for '{image}' of "
-                f"{_size(pair.shape)} pixels, but they must be of one size; save them again."
-            )
-    return pair
+    return Pair(label_stem(image.name), source, annotations_of(labels))
+
+
+def _fitting(files: Iterable[tuple[Path, Path]]) -> list[Pair]:
+    """Open images and labels, and refuse those of other sizes."""
+    pairs: list[Pair] = []
+    unequal: list[str] = []
+    for image, labels in files:
+        pair = _pair(image, labels)
+        pairs.append(pair)
+        shapes = {annotation.shape for annotation in pair.annotations} - {pair.shape}
+        if shapes:
+            sizes = f"{_size(min(shapes))} for '{image}' of {_size(pair.shape)}"
+            unequal.append(f"'{labels}' of {sizes} pixels")
+    if unequal:
+        raise InputError(
+            f"Labels and image must be of one size, but there are {several(unequal)}; save them "
+            f"again."
+        )
+    return pairs
 
 
 def _size(shape: Sequence[int]) -> str:
@@ -338,9 +253,21 @@ def annotations_of(path: Path) -> tuple[Annotation, ...]:
         return tuple(ArchivedLabels(path, i, shape) for i in range(len(found)))
     source = open_source(path)
     _check_integers(source.dtype, path)
-    if source.channels != 1 or source.axes.planes != 1:
-        raise InputError(
-            f"'{path}' has {source.channels} channels and {source.axes.planes} planes, but labels "
-            f"are one number a pixel; save one plane of one channel."
-        )
+    if source.axes.planes != 1 or source.channels != 1:
+        raise _not_one_plane(path, source)
     return (StoredLabels(source),)
+
+
+def _not_one_plane(path: Path, source: Source) -> InputError:
+    if source.axes.planes == 1 and source.layout.letters.endswith("s"):
+        return InputError(
+            f"'{path}' is a picture in colours, but labels are one number a pixel; number the "
+            f"colours, e.g. by numpy.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True), and "
+            f"save those numbers."
+        )
+    # An axis that nothing names may be channels or planes, so both are told.
+    layers = max(source.axes.planes * source.channels, *source.reader.shape[:-2], 1)
+    return InputError(
+        f"'{path}' has {layers} planes or channels of {_size(source.axes.plane_shape)} pixels, but "
+        f"labels are one number a pixel; save each plane as a file of its own, with its image."
+    )

@@ -17,12 +17,13 @@ from torch import nn
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.networks.ainet import Ainet
-from napari_superpixels.networks.grid import CELL
+from napari_superpixels.networks.grid import CELL, MEAN_RGB
 from napari_superpixels.networks.hcssn import Hcssn
 from napari_superpixels.networks.pcnet import Pcnet
 from napari_superpixels.networks.scn import Scn
 from napari_superpixels.networks.ssn import Ssn
 from napari_superpixels.training.data import Crops
+from napari_superpixels.training.losses import SUM_WEIGHT
 from napari_superpixels.training.objectives import (
     AinetLoss,
     PcnetLoss,
@@ -83,10 +84,13 @@ def hcssn_deformable() -> Recipe:
     return replace(hcssn(), name="hcssn-deformable", network=partial(Hcssn, deformable=True))
 
 
+MEAN_COLOUR = tuple(round(255 * value) for value in MEAN_RGB)
+"""What the grid networks subtract, in 8 bits, and so what they see where there is no data."""
 WEIGHT_DECAY = 4e-4
-"""Of SCN and those after it, beside a loss that is summed over the pixels of a crop."""
-SUM_WEIGHT = 0.005
-"""Their factor of that sum. Our losses are means, so the decay is divided by factor and pixels."""
+"""Of SCN and those after it, beside `SUM_WEIGHT` of a sum over the pixels of a crop.
+
+Our losses are means, so the decay is divided by both.
+"""
 
 
 def _grid(
@@ -99,7 +103,7 @@ def _grid(
         network=network,
         logits=grid_logits,
         loss=loss,
-        crops=(Crops(size=size),),
+        crops=(Crops(size=size, blank=MEAN_COLOUR),),
         batch=4,
         steps=300_000,
         rate=Steps(5e-5, (200_000,)),
@@ -133,7 +137,7 @@ def ainet() -> Recipe:
     made = _grid("ainet", "AINet, Fig. 4", Ainet, AinetLoss(begin=AINET_BORDERS))
     return replace(
         made,
-        crops=(Crops(size=208, jitter=True),),
+        crops=(Crops(size=208, jitter=True, blank=MEAN_COLOUR),),
         batch=16,
         steps=AINET_STEPS,
         rate=Steps(4e-5, (AINET_STEPS // 2,)),
@@ -146,7 +150,10 @@ def pcnet() -> Recipe:
     The paper's numbers; its code has a rate of 8e-5 and weighs the local branch by 0.5.
     """
     made = _grid("pcnet", "PCNet, Fig. 8", Pcnet, PcnetLoss(), size=512)
-    crops = (Crops(size=512, frame=768), Crops(size=512, at_border=True))
+    crops = (
+        Crops(size=512, frame=768, blank=MEAN_COLOUR),
+        Crops(size=512, at_border=True, blank=MEAN_COLOUR),
+    )
     rate = Steps(5e-5, (2000,), 0.1)
     return replace(made, crops=crops, batch=8, steps=4000, rate=rate, align=64)
 
@@ -253,19 +260,29 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 """Recipes by the name that the shell takes."""
 
 
+UNTRAINED = ("slic", "ssn-pix")
+"""Methods that learn nothing, called as recipes are."""
+
+
 def recipe(name: str) -> Recipe:
     """Return a recipe.
 
     Parameters
     ----------
     name
-        One of `RECIPES`.
+        One of `RECIPES`; capitals and _ for - do not matter.
 
     Raises
     ------
     InputError
         If there is none of that name.
     """
-    if name not in RECIPES:
+    known = name.lower().replace("_", "-")
+    if known in UNTRAINED:
+        raise InputError(
+            f"There is no recipe {name!r}, for {name.lower()} needs no training; choose one of "
+            f"{', '.join(RECIPES)}."
+        )
+    if known not in RECIPES:
         raise InputError(f"There is no recipe {name!r}; choose one of {', '.join(RECIPES)}.")
-    return RECIPES[name]()
+    return RECIPES[known]()

@@ -36,24 +36,54 @@ class Started:
             If the weights are broken, or have no layer of this network.
         """
         network = self.make()
+        _check_config(network, self.weights)
         found = common(network, self.weights)
         if not found:
             raise InputError(
-                f"The weights {self.weights.path} of {self.weights.network!r} share no layer with "
-                f"{type(network).__name__}; start from weights of the same family."
+                f"The weights '{self.weights.path}' of {self.weights.network} share no layer with "
+                f"{type(network).__name__.lower()}; give weights of the method itself, of ssn for "
+                f"hcssn, or of scn for ainet and pcnet."
             )
         network.load_state_dict(found, strict=False)
         return network
 
 
+OWN_LAYERS = ("head.",)
+"""Layers that have a name in common, but read the features of their own network."""
+FREE = ("channels", "deformable")
+"""Parameters that decide about some layers alone: those that differ in shape begin anew."""
+
+
 def common(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
     """Return the layers of some weights that a network has too, by name and shape, in float32."""
     wanted = network.state_dict()
+    other = weights.network != type(network).__name__.lower()
     return {
         name: torch.tensor(array).to(wanted[name].dtype)
         for name, array in weights.read().items()
         if name in wanted and wanted[name].shape == array.shape
+        if not (other and name.startswith(OWN_LAYERS))
     }
+
+
+def _check_config(network: nn.Module, weights: Weights) -> None:
+    """Refuse weights that mean something else in a network of the same layers."""
+    wanted = getattr(network, "config", {})
+    for name, value in weights.config:
+        if name in wanted and name not in FREE and wanted[name] != value:
+            raise InputError(
+                f"The weights '{weights.path}' have {name} {value!r}, but this recipe's network "
+                f"has {name} {wanted[name]!r}; start from weights that agree in that."
+            )
+
+
+def start_of(recipe: Recipe) -> dict[str, str]:
+    """Return what a card says of the weights that a training began with; nothing of new ones."""
+    if not isinstance(recipe.network, Started):
+        return {}
+    weights = recipe.network.weights
+    licence = read_card(Path(weights.path)).get("licence", "unknown")
+    return {"name": Path(weights.path).stem, "sha256": weights.digest, "licence": str(licence)}
 
 
 def starting_from(recipe: Recipe, weights: str) -> Recipe:

@@ -23,10 +23,13 @@ from napari_superpixels.labels.metrics import (
     widen,
 )
 from napari_superpixels.networks.association import Step
-from napari_superpixels.tiling import Lattice
-from napari_superpixels.training.data import channels_of, padded, read_whole
+from napari_superpixels.tiling import Box, Lattice
+from napari_superpixels.training.data import blanked, channels_of, padded, to_8bit
 from napari_superpixels.training.pairs import Pair
 from napari_superpixels.training.recipe import Recipe
+
+LARGEST_PX = 1024
+"""Networks see an image in one piece here: of a larger one, the middle is measured."""
 
 Logits = Callable[[nn.Module, Tensor], Tensor]
 """Network and image (N, C, Y, X), 0 to 255 -> association logits (N, 9, Y, X)."""
@@ -137,29 +140,56 @@ class Validation:
     def _rows(
         self, network: nn.Module, pair: Pair, recipe: Recipe
     ) -> list[tuple[float, float, float]]:
-        labels = label_image(network, read_whole(pair, recipe.channels), recipe)
+        box = middle_of(pair.box)
+        block = pair.image.read(pair.plane, box)
+        image = to_8bit(pair, block, recipe.channels)
+        image = blanked(image, block.valid, recipe.crops[0].blank)
+        labels = label_image(network, image, recipe)
         count = count_superpixels(labels)
-        truths = [annotation.read(pair.box) for annotation in pair.annotations]
-        return [(*scores_of(labels, truth, self.void), count) for truth in truths]
+        truths = [annotation.read(box) for annotation in pair.annotations]
+        return [
+            (*scores_of(labels, truth, known_of(truth, block.valid, self.void)), count)
+            for truth in truths
+        ]
 
 
-def scores_of(labels: Labels, truth: Labels, void: int | None = None) -> tuple[float, float]:
+def middle_of(box: Box) -> Box:
+    """Return the middle of a box, at most `LARGEST_PX` along both axes."""
+    sides = []
+    for side in box:
+        size = min(len(side), LARGEST_PX)
+        start = side.start + (len(side) - size) // 2
+        sides.append((start, start + size))
+    return Box.of(*sides)
+
+
+def known_of(
+    truth: Labels, valid: NDArray[np.bool_] | None, void: int | None
+) -> NDArray[np.bool_] | None:
+    """Return which pixels count: those with a label, and with data; None where all do."""
+    known = np.ones(truth.shape, np.bool_) if void is None else truth != void
+    known = known if valid is None else known & valid
+    return None if known.all() else known
+
+
+def scores_of(
+    labels: Labels, truth: Labels, known: NDArray[np.bool_] | None = None
+) -> tuple[float, float]:
     """Return ASA and boundary recall over what is known.
 
     Parameters
     ----------
     labels, truth
         Superpixels and an annotation, one shape (Y, X).
-    void
-        The label of the annotation that stands for unknown. A border with it is no boundary.
+    known
+        Which pixels count; all by default. A border with the others is no boundary.
     """
-    if void is None or not (truth == void).any():
+    if known is None:
         return achievable_segmentation_accuracy(labels, truth), boundary_recall(labels, truth)
-    known = truth != void
     if not known.any():
         return 1.0, 1.0
     asa = achievable_segmentation_accuracy(labels[known][None], truth[known][None])
-    wanted = boundary_map(truth) & known & ~boundary_map(known)
+    wanted = boundary_map(truth) & known & ~boundary_map(known.view(np.uint8))
     found = wanted & widen(boundary_map(labels), tolerance_radius(*truth.shape))
     total = np.count_nonzero(wanted)
     return asa, np.count_nonzero(found) / total if total else 1.0

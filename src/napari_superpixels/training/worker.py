@@ -17,11 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import torch
-
 from napari_superpixels.errors import TrainingError
 from napari_superpixels.models.weights import free_path, read_card
 from napari_superpixels.training.data import TrainingSet
+from napari_superpixels.training.device import chosen_device
 from napari_superpixels.training.events import Listener, Validated
 from napari_superpixels.training.export import export
 from napari_superpixels.training.loop import Running, train
@@ -36,7 +35,7 @@ from napari_superpixels.training.validate import Validation
 LONGEST_GOODBYE = 30.0
 """Seconds after which a process that is to stop ends, whatever it does."""
 NICE = 5
-"""How much it gives way to the window."""
+"""How much it gives way to the window, at least."""
 CHECKPOINTS = 20
 """How many a training writes and measures."""
 
@@ -46,7 +45,7 @@ def main() -> None:
     lines = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed
     with suppress(AttributeError, OSError):  # not every system has it
-        os.nice(NICE)
+        os.nice(max(0, NICE - os.nice(0)))
     given = sys.stdin.buffer
     task = pickle.load(given)  # of the parent alone, which made the pipe
     stop = threading.Event()
@@ -106,7 +105,7 @@ def perform(task: Task, listener: Listener, stopped: Callable[[], bool]) -> Done
             data,
             folder,
             validation=validation,
-            running=Running(device=_device(), save_every=every, validate_every=every),
+            running=Running(device=chosen_device(), save_every=every, validate_every=every),
             listener=listener,
             stopped=stopped,
         )
@@ -147,10 +146,6 @@ def chosen_recipe(task: Task) -> Recipe:
     crops = tuple(replace(each, size=task.crop) for each in made.crops)
     made = replace(made, loss=loss, crops=crops, steps=task.steps)
     return starting_from(made, task.start) if task.start else made
-
-
-def _device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 if __name__ == "__main__":
