@@ -276,13 +276,15 @@ def widen(boundary: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
 def recall_of(truth: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:
     """Return BR by the annotation's boundary, and the widened one of the superpixels."""
     total = np.count_nonzero(truth)
-    return np.count_nonzero(truth & near) / total if total else 1.0
+    return float(np.count_nonzero(truth & near) / total) if total else 1.0
 
 
-def precision_of(hits: int, found: NDArray[np.bool_], near: NDArray[np.bool_]) -> float:
+def precision_of(
+    hits: int | np.signedinteger[Any], found: NDArray[np.bool_], near: NDArray[np.bool_]
+) -> float:
     """Return BP by the hits, the superpixels' boundary, and the widened one of the annotation."""
     misses = np.count_nonzero(found & ~near)
-    return hits / (hits + misses) if hits + misses else 1.0
+    return float(hits / (hits + misses)) if hits + misses else 1.0
 
 
 def boundary_recall(
