@@ -2,9 +2,9 @@
 
 Annotated photographs are laid side by side into one large image. SCN labels it through the engine,
 whose windows never show; then tile by tile, each on its own, the results put side by side (what the
-PCNet paper's section IV-D does with SCN); and PCNet labels it through the engine. Each is compared
-with the annotations, over the whole image and near the naive tiles' borders only, and its own
-boundaries are counted on those borders and elsewhere.
+PCNet paper's section IV-D does with SCN); and PCNet, where there are weights of it, labels it
+through the engine. Each is compared with the annotations, over the whole image and near the naive
+tiles' borders only, and its own boundaries are counted on those borders and elsewhere.
 
 The seams of the mosaic, where photographs meet, are boundaries in the annotation; the photographs
 are cut to squares that do not divide the tiles, so seams and tile borders rarely meet.
@@ -34,6 +34,7 @@ from napari_superpixels.labels.metrics import (
     count_superpixels,
     widen,
 )
+from napari_superpixels.models.registry import needs_weights
 
 LATTICE_PX = 64
 """What the lattices of both networks repeat after; naive tiles are multiples of it."""
@@ -192,7 +193,8 @@ def results_of(scene: Annotated, options: argparse.Namespace) -> Iterator[tuple[
     scn = nsp.Scn(step=16, weights=options.scn)
     yield "scn, exact tiles", exact(scene.image, scn)
     yield f"scn, naive tiles of {options.tile}", naive(scene.image, scn, options.tile)
-    yield "pcnet, exact tiles", exact(scene.image, nsp.Pcnet(step=16, weights=options.pcnet))
+    if options.pcnet or not needs_weights("pcnet"):
+        yield "pcnet, exact tiles", exact(scene.image, nsp.Pcnet(step=16, weights=options.pcnet))
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -204,7 +206,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tile", type=int, default=512, help="side of a naive tile, in pixels")
     parser.add_argument("--near", type=int, default=8, help="what is near a border, in pixels")
     parser.add_argument("--scn", default="", help="weights of SCN; by default the shipped ones")
-    parser.add_argument("--pcnet", default="", help="weights of PCNet")
+    parser.add_argument(
+        "--pcnet", default="", help="weights of PCNet; by default the shipped ones, if any"
+    )
     parser.add_argument("--picture", help="PNG to write")
     parser.add_argument("--view", type=int, default=192, help="pixels of the picture, a side")
     parser.add_argument("--zoom", type=int, default=2, help="pixels of the PNG for one")
