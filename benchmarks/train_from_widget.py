@@ -23,9 +23,9 @@ from typing import Any
 
 import napari
 import numpy as np
-from imageio.v3 import imread, imwrite
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
+from skimage.io import imread, imsave
 
 from napari_superpixels.evaluation import benchmark, hardware
 from napari_superpixels.evaluation.bsds import Sample, read_sample
@@ -93,7 +93,7 @@ class Window:
     def shot(self, path: Path) -> None:
         """Save what is on screen; that it stalls is no fault of the panel."""
         longest = self.longest
-        imwrite(path, self.viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+        imsave(path, self.viewer.screenshot(canvas_only=False, flash=False)[..., :3])
         self._last, self.longest = time.perf_counter(), longest
 
     def _beat(self) -> None:

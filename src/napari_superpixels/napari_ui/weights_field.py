@@ -41,6 +41,7 @@ class WeightsField(Container):  # type: ignore[type-arg]
 
     @value.setter
     def value(self, value: Any) -> None:
+        """Show a name or a path."""
         text = "" if value is None else str(value)
         is_file = text.endswith(SUFFIX) or Path(text).name != text
         if text and is_file:
