@@ -6,7 +6,7 @@ import pytest
 import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import weights
-from napari_superpixels.models.weights import find, free_path, own_folder, own_path, own_weights
+from napari_superpixels.models.weights import find, free_path, named_weights, own_folder, own_path
 from napari_superpixels.testing.weights import write_random_weights
 
 ARRAYS = {"a": np.zeros(1, np.float32)}
@@ -29,7 +29,7 @@ def test_without_a_variable_the_folder_is_the_systems(monkeypatch):
 
 def test_a_name_is_found_as_the_file_is(nuclei):
     assert find("nuclei", "scn") == find(str(nuclei), "scn")
-    assert own_weights() == {"scn": ["nuclei"]}
+    assert named_weights() == {"scn": ["nuclei"]}
 
 
 def test_a_name_is_taken_in_python_and_in_the_shell(nuclei, shell, tmp_path):
@@ -65,11 +65,11 @@ def test_a_name_leads_out_of_no_folder(nuclei):
 def test_broken_ones_are_not_listed(nuclei):
     weights.save(nuclei.with_name("fine.safetensors"), "ssn", {}, ARRAYS)
     nuclei.with_suffix(".json").write_text("{")
-    assert own_weights() == {"ssn": ["fine"]}
+    assert named_weights() == {"ssn": ["fine"]}
 
 
 def test_no_folder_is_no_weights(own):
-    assert own_weights() == {}
+    assert named_weights() == {}
     assert not own.exists()
 
 

@@ -126,16 +126,22 @@ def own_folder() -> Path:
     return Path(named) if named else user_data_path(PROGRAM, appauthor=False) / "weights"
 
 
-def own_weights() -> dict[str, list[str]]:
-    """Return the names of the user's own weights, sorted, by network; what is broken is left out.
+def named_weights() -> dict[str, list[str]]:
+    """Return the names of weights besides those of each method, by network: shipped, then own.
 
-    Reads the cards, so that is nothing for a thread that must not wait.
+    Reads the cards, so that is nothing for a thread that must not wait. What is broken is left out.
     """
     found: dict[str, list[str]] = {}
-    for path in sorted(own_folder().glob(f"*{SUFFIX}")):
+    for path in (path for folder in (SHIPPED, own_folder()) for path in _files(folder)):
         with suppress(InputError):
-            found.setdefault(read_card(path)["network"], []).append(path.stem)
+            network = read_card(path)["network"]
+            if path.stem != network:
+                found.setdefault(network, []).append(path.stem)
     return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{SUFFIX}"))
 
 
 def own_path(name: str) -> Path:

@@ -53,7 +53,7 @@ class Form:
         self._viewer, self.measured = viewer, Measured()
         self._meant: list[Image] = []  # images that were chosen for the user, not by them
         self._folder_is_set = bool(remembered.folder or settings.folder)
-        self._own: Mapping[str, Sequence[str]] = {}
+        self._named: Mapping[str, Sequence[str]] = {}
         self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}
         self.images = Select(name="images", choices=self._images)
         self.level = ComboBox(name="level", choices=self._levels)
@@ -95,10 +95,10 @@ class Form:
         self._by_method[self.parameters.method] = self.parameters.values()
         self.parameters = self._parameters()
 
-    def offer_weights(self, own: Mapping[str, Sequence[str]]) -> None:
-        """Offer weights of the user's own: names by method."""
-        self._own = own
-        self.parameters.offer(own.get(self.method.value, ()))
+    def offer_weights(self, named: Mapping[str, Sequence[str]]) -> None:
+        """Offer weights by name: names by method."""
+        self._named = named
+        self.parameters.offer(named.get(self.method.value, ()))
 
     def propose(self) -> None:
         """Propose a name and a folder for the output, unless the user chose them."""
@@ -243,7 +243,7 @@ class Form:
     def _parameters(self) -> Parameters:
         kept: Mapping[str, Any] = self._by_method.get(self.method.value, {})
         made = Parameters(self.method.value, kept)
-        made.offer(self._own.get(self.method.value, ()))
+        made.offer(self._named.get(self.method.value, ()))
         return made
 
     def _what_is_meant(self) -> list[Image]:

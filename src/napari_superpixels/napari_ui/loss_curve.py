@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 from napari_superpixels.napari_ui.diary import Learnt
 from napari_superpixels.training.log import smooth
 
-HEIGHT_PX = 110
+HEIGHT_PX, LEAST_HEIGHT_PX = 110, 56
 MARGIN_PX = 4
 LOSS, SCORE = QColor("#4f9dde"), QColor("#e0a43a")
 """Colours of the loss and of ASA; both can be told from napari's light and dark themes."""
@@ -46,8 +46,9 @@ class LossCurve(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setFixedHeight(HEIGHT_PX)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setMinimumHeight(LEAST_HEIGHT_PX)
+        self.setMaximumHeight(HEIGHT_PX)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setToolTip(
             "The loss of each step (blue; the bold line is its mean over some steps) and, where a "
             "part of what is annotated is held out, ASA there (orange, of 0 to 1)."

@@ -84,11 +84,11 @@ class Parameters:
         values = {field.name: field.value for field in self.fields}
         return {name: value for name, value in values.items() if value != self._defaults[name]}
 
-    def offer(self, own: Sequence[str]) -> None:
-        """Offer weights of the user's own, by name, where the method takes weights."""
+    def offer(self, names: Sequence[str]) -> None:
+        """Offer weights by name, where the method takes weights."""
         for field in self.fields:
             if isinstance(field, WeightsField):
-                field.offer(own)
+                field.offer(names)
 
 
 def step_field(method: str = "slic") -> SpinBox:

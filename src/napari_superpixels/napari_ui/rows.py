@@ -121,12 +121,12 @@ def make_bar() -> QProgressBar:
     return bar
 
 
-def make_status() -> QLabel:
+def make_status(lines: int = STATUS_LINES) -> QLabel:
     """Return a text of a few lines, to be selected and copied."""
     status = QLabel()
     status.setWordWrap(True)
     status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     status.setAlignment(Qt.AlignmentFlag.AlignTop)
-    status.setMinimumHeight(STATUS_LINES * status.fontMetrics().lineSpacing())
+    status.setMinimumHeight(lines * status.fontMetrics().lineSpacing())
     status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
     return status

@@ -28,7 +28,7 @@ TOOLTIPS = {
 
 TRAINING_TOOLTIPS = {
     "image": "The image layer to learn from; its finest level is taken.",
-    "annotation": "The Labels layer that says where segments are, on the pixels of the image. The "
+    "segments": "The Labels layer that says where segments are, on the pixels of the image. The "
     "numbers mean nothing: borders between labels are learned.",
     "zero": "What 0 in the labels means: a segment of its own, as between nuclei that are all "
     "painted, or that nothing is known there, as where only a part is painted.",

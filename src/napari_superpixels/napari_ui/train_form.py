@@ -39,10 +39,10 @@ class TrainForm:
 
     def __init__(self, viewer: "napari.viewer.Viewer", remembered: RememberedTraining) -> None:
         self._viewer = viewer
-        self._own: Mapping[str, Sequence[str]] = {}
+        self._named: Mapping[str, Sequence[str]] = {}
         self._proposed, self._proposed_crop = "", 0
         self.image = ComboBox(name="image", choices=self._images)
-        self.annotation = ComboBox(name="annotation", choices=self._labels)
+        self.segments = ComboBox(name="segments", choices=self._labels)
         self.zero = ComboBox(name="zero", choices=(SEGMENT, NOT_PAINTED))
         self.method = ComboBox(name="method", choices=tuple(SHORT))
         self.start = ComboBox(name="start", choices=self._starts)
@@ -59,7 +59,7 @@ class TrainForm:
     def fields(self) -> tuple[Any, ...]:
         """All fields, in the order of the form."""
         return (
-            self.image, self.annotation, self.zero, self.method, self.start, self.steps, self.crop,
+            self.image, self.segments, self.zero, self.method, self.start, self.steps, self.crop,
             self.seed, self.weights,
         )  # fmt: skip
 
@@ -71,7 +71,7 @@ class TrainForm:
         InputError
             If no image or no labels are chosen.
         """
-        for field, kind in ((self.image, "image"), (self.annotation, "Labels")):
+        for field, kind in ((self.image, "image"), (self.segments, "Labels")):
             if field.value is None:
                 raise InputError(
                     f"No {kind} layer is chosen, but an image and its labels are learned from; "
@@ -80,7 +80,7 @@ class TrainForm:
         start = self.start.value
         return Lesson(
             image=LayerSnapshot.of(self.image.value),
-            labels=LayerSnapshot.of(self.annotation.value),
+            labels=LayerSnapshot.of(self.segments.value),
             void=UNKNOWN if self.zero.value == NOT_PAINTED else None,
             method=self.method.value,
             start="" if start == NEW else start,
@@ -104,7 +104,7 @@ class TrainForm:
     @property
     def chosen_layers(self) -> list[Any]:
         """The layers that are chosen."""
-        return [one.value for one in (self.image, self.annotation) if one.value is not None]
+        return [one.value for one in (self.image, self.segments) if one.value is not None]
 
     def propose(self) -> None:
         """Propose a name, and a size of crops that fits the image, unless the user chose them."""
@@ -119,19 +119,19 @@ class TrainForm:
         if not typed:
             self.weights.value = self._proposed
 
-    def offer_weights(self, own: Mapping[str, Sequence[str]]) -> None:
-        """Offer weights of the user's own to begin with: names by method."""
-        self._own = own
+    def offer_weights(self, named: Mapping[str, Sequence[str]]) -> None:
+        """Offer weights to begin with: names by method."""
+        self._named = named
         self.start.reset_choices()
 
     def change_method(self) -> None:
         """Offer what the method that is chosen now may begin with."""
-        self.start.reset_choices()
+        self._choose_start()
         self.propose()
 
     def reset_choices(self) -> None:
         """Offer the layers that are there now."""
-        for field in (self.image, self.annotation):
+        for field in (self.image, self.segments):
             field.reset_choices()
         self.propose()
 
@@ -152,7 +152,7 @@ class TrainForm:
             if field.min <= value <= field.max:
                 field.value = value
         self.zero.value = NOT_PAINTED if kept.zero_is_unknown else SEGMENT
-        self.start.reset_choices()
+        self._choose_start()
 
     def _images(self, *_: Any) -> list[Image]:
         return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
@@ -162,7 +162,13 @@ class TrainForm:
         return [layer for layer in layers if not is_preview(layer)]
 
     def _starts(self, *_: Any) -> list[tuple[str, str]]:
-        method = self.method.value if hasattr(self, "method") else ""
+        # New ones come first: lists of magicgui add what is new at their end.
+        method = self.method.value
         shipped = [(f"shipped {method}", method)] if is_shipped(method) else []
-        own = [(name, name) for name in self._own.get(method, ())]
-        return [*shipped, *own, (NEW, NEW)]
+        return [(NEW, NEW), *shipped, *((name, name) for name in self._named.get(method, ()))]
+
+    def _choose_start(self) -> None:
+        """Choose the weights of the method where there are some."""
+        self.start.reset_choices()
+        method = self.method.value
+        self.start.value = method if is_shipped(method) else NEW

@@ -18,6 +18,9 @@ from napari_superpixels.napari_ui.tooltips import TRAINING_TOOLTIPS
 from napari_superpixels.napari_ui.train_form import TrainForm
 from napari_superpixels.napari_ui.train_wording import learning_sentence
 
+STATUS_LINES = 4
+"""Lines of the longest sentence, of a training with scores."""
+
 _TEXTS = {"train": "Train", "stop": "Stop"}
 
 
@@ -36,7 +39,7 @@ class TrainPanel:
         self.buttons = {
             name: make_button(text, TRAINING_TOOLTIPS[name]) for name, text in _TEXTS.items()
         }
-        self.bar, self.curve, self.status = make_bar(), LossCurve(), make_status()
+        self.bar, self.curve, self.status = make_bar(), LossCurve(), make_status(STATUS_LINES)
         self.curve.hide()
         body = native.layout()
         assert isinstance(body, QVBoxLayout), "a container that is laid out vertically"
@@ -67,7 +70,7 @@ class TrainPanel:
         self.tell(learning_sentence(learnt))
 
     def _parts(self, form: TrainForm) -> list[QWidget]:
-        layers: list[tuple[str, Any]] = [("Image", form.image), ("Labels", form.annotation)]
+        layers: list[tuple[str, Any]] = [("Image", form.image), ("Labels", form.segments)]
         return [
             rows_of([*layers, ("0 means", form.zero)]),
             rows_of([("Method", form.method), ("Start from", form.start), ("Steps", form.steps)]),

@@ -19,7 +19,7 @@ from napari_superpixels.napari_ui.inputs import Inputs
 from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.learning import Learning, Listeners
 from napari_superpixels.napari_ui.lesson import Outlook, outlook
-from napari_superpixels.napari_ui.own_weights import OwnWeights
+from napari_superpixels.napari_ui.named_weights import NamedWeights
 from napari_superpixels.napari_ui.train_form import TrainForm
 from napari_superpixels.napari_ui.train_layout import TrainPanel
 from napari_superpixels.napari_ui.train_wording import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
     from napari_superpixels.napari_ui.diary import Learnt
-    from napari_superpixels.napari_ui.own_weights import Found
+    from napari_superpixels.napari_ui.named_weights import Found
     from napari_superpixels.training.task import Done
 
 SETTLE_MS = 300
@@ -45,7 +45,7 @@ SETTLE_MS = 300
 class TrainWidget(Container):  # type: ignore[type-arg]
     """Weights of one's own, learned from an image and its labels.
 
-    The fields are attributes with a ``value``: ``image`` and ``annotation`` (layers), ``zero``,
+    The fields are attributes with a ``value``: ``image`` and ``segments`` (layers), ``zero``,
     ``method``, ``start``, ``steps``, ``crop`` (pixels), ``seed`` and ``weights`` (their name).
 
     Parameters
@@ -75,7 +75,7 @@ class TrainWidget(Container):  # type: ignore[type-arg]
         self._settled = QTimer()
         self._inputs = Inputs(self._settled.start, self._settled.start)
         self._connect()
-        self._own_weights = OwnWeights(self._offer)
+        self._named_weights = NamedWeights(self._offer)
         self._closing = Closing(self.native, self._stop_work, self._stop_work)
         self._settle()
 
@@ -92,7 +92,7 @@ class TrainWidget(Container):  # type: ignore[type-arg]
     @property
     def settled(self) -> bool:
         """Whether the last change was acted on."""
-        waits = self._settled.isActive() or self._looking.busy or self._own_weights.looking
+        waits = self._settled.isActive() or self._looking.busy or self._named_weights.looking
         return not waits and self._keeper.done
 
     def train(self) -> None:
@@ -178,7 +178,7 @@ class TrainWidget(Container):  # type: ignore[type-arg]
     def _done(self, done: "Done") -> None:
         assert self._learning is not None, "the one that is done"
         self._ended(done_sentence(done, self._learning.diary.learnt, self._method))
-        self._own_weights.look()
+        self._named_weights.look()
         show_info(self.sentence)
 
     def _ended(self, sentence: str) -> None:
@@ -192,7 +192,7 @@ class TrainWidget(Container):  # type: ignore[type-arg]
             self._settled.stop()
         self._inputs.drop()
         self._looking.drop()
-        self._own_weights.drop()
+        self._named_weights.drop()
         self._keeper.keep(self.form.remembered())
         if self._learning is not None:
             self._learning.abandon()

@@ -1,4 +1,4 @@
-"""The field of weights: those that come with a method, the user's own by name, or a file."""
+"""The field of weights: those of the method, others by name, or a file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ class WeightsField(Container):  # type: ignore[type-arg]
     """
 
     def __init__(self) -> None:
-        self._own: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
         self._other = ""  # what was chosen and is not listed, maybe not yet
         self.list = ComboBox(choices=self._choices)
         self.file = FileEdit(filter=f"*{SUFFIX}", nullable=True)
@@ -42,25 +42,26 @@ class WeightsField(Container):  # type: ignore[type-arg]
     @value.setter
     def value(self, value: Any) -> None:
         """Show a name or a path."""
+        """Choose a name or a path; a path becomes absolute."""
         text = "" if value is None else str(value)
         is_file = text.endswith(SUFFIX) or Path(text).name != text
         if text and is_file:
             self.file.value = Path(text)
-        elif text and text not in self._own:
+        elif text and text not in self._names:
             self._other = text
             self.list.reset_choices()
         self.list.value = FILE if text and is_file else text
 
-    def offer(self, own: Sequence[str]) -> None:
-        """Offer other weights of the user's own; what is chosen stays."""
-        self._own = tuple(own)
+    def offer(self, names: Sequence[str]) -> None:
+        """Offer other weights by name; what is chosen stays."""
+        self._names = tuple(names)
         kept = self.list.value
-        if kept not in ("", FILE, *self._own):
+        if kept not in ("", FILE, *self._names):
             self._other = kept
         self.list.reset_choices()
 
     def _choices(self, _: Any = None) -> list[tuple[str, str]]:
-        names = dict.fromkeys((*self._own, *filter(None, [self._other])))
+        names = dict.fromkeys((*self._names, *filter(None, [self._other])))
         # The file comes second: lists of magicgui add what is new at their end.
         return [(STANDARD, ""), (A_FILE, FILE), *((name, name) for name in names)]
 

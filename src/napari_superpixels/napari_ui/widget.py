@@ -23,8 +23,8 @@ from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.inputs import Inputs
 from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.layout import Panel
+from napari_superpixels.napari_ui.named_weights import NamedWeights
 from napari_superpixels.napari_ui.outputs import unused_path
-from napari_superpixels.napari_ui.own_weights import OwnWeights
 from napari_superpixels.napari_ui.parameters import Parameters
 from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
@@ -83,7 +83,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._run_of: list[Any] = []  # image layers of the run
         self._copying: Latest[str] = Latest()
         self._keeper = Keeper(self._settings_folder)
-        self._own_weights = OwnWeights(self.form.offer_weights)
+        self._named_weights = NamedWeights(self.form.offer_weights)
         self._warm, self._of_preview = False, ""
         self._settled, self._orphaned = QTimer(), QTimer()
         self._inputs = Inputs(self._input_moved, self._settled.start)
@@ -376,7 +376,7 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
         self._inputs.drop()
         self._warming.drop()
         self._copying.drop()
-        self._own_weights.drop()
+        self._named_weights.drop()
         self._remember()
         if self._run is not None:
             self._run.abandon()

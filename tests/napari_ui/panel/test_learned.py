@@ -13,7 +13,7 @@ from napari_superpixels.models import weights as weights_module
 from napari_superpixels.models.registry import METHODS
 from napari_superpixels.testing.weights import write_random_weights
 
-SENTENCE = "scn comes without weights; choose a file under Weights"
+SENTENCE = "scn comes without weights; choose some under Weights"
 
 
 @pytest.fixture(autouse=True)
@@ -72,7 +72,7 @@ def test_pressing_the_button_all_the_same_is_told_once(
     panel.step.value = 20
     until(lambda: panel.settled)
     assert len(told) == 1
-    assert told[0].startswith("There are no weights 'scn' in this version; train some")
+    assert told[0].startswith("There are no weights 'scn', neither in this version")
 
 
 def test_with_a_file_it_is_like_any_method_and_the_network_is_loaded_elsewhere(

@@ -9,9 +9,9 @@ import pytest
 
 from napari_superpixels.engine.child import wait_for
 from napari_superpixels.errors import Cancelled, TrainingError
-from napari_superpixels.models.weights import own_weights
+from napari_superpixels.models.weights import named_weights
 from napari_superpixels.napari_ui import learning, lesson
-from napari_superpixels.napari_ui import own_weights as own_weights_module
+from napari_superpixels.napari_ui import named_weights as named_weights_module
 from napari_superpixels.napari_ui.remembered import TRAINING_FILE, settings_folder
 from napari_superpixels.napari_ui.train_widget import TrainWidget
 from napari_superpixels.testing.weights import write_random_weights
@@ -188,7 +188,7 @@ def test_stop_keeps_the_weights_so_far(cells: Any, teacher: Teacher, until: Any,
     assert "the weights so far are kept" in cells.sentence
     until(lambda: not cells.training)
     assert "stopped after 1 step; the weights 'cells scn'" in cells.sentence
-    assert own_weights() == {"scn": ["cells scn"]}
+    assert named_weights() == {"scn": ["cells scn"]}
 
 
 def test_stopped_at_once_there_are_no_weights(cells: Any, until: Any, own: Path) -> None:
@@ -196,7 +196,7 @@ def test_stopped_at_once_there_are_no_weights(cells: Any, until: Any, own: Path)
     cells.stop()
     until(lambda: not cells.training)
     assert "there are no weights" in cells.sentence
-    assert own_weights() == {}
+    assert named_weights() == {}
 
 
 def test_one_training_at_a_time(cells: Any, teacher: Teacher, until: Any, told: list[str]) -> None:
@@ -234,7 +234,7 @@ def test_a_name_that_is_taken_is_not_overwritten(
 def test_labels_on_another_grid(
     cells: Any, viewer: Any, teacher: Teacher, until: Any, told: list[str]
 ) -> None:
-    cells.annotation.value = viewer.add_labels(np.ones((20, 20), np.uint8), name="small")
+    cells.segments.value = viewer.add_labels(np.ones((20, 20), np.uint8), name="small")
     until(lambda: cells.settled)
     assert "different grids" in cells.sentence
     assert told == []
@@ -302,14 +302,14 @@ def test_nothing_is_read_on_the_main_thread(
 
     for name in ("open_layer", "look_at", "own_path"):
         record(lesson, name)
-    record(own_weights_module, "own_weights")
+    record(named_weights_module, "named_weights")
     cells.zero.value = "unknown"
     until(lambda: cells.settled)
     teacher.pass_steps(3)
     cells.train()
     until(lambda: not cells.training)
     until(lambda: cells.settled)
-    assert set(threads) == {"open_layer", "look_at", "own_path", "own_weights"}
+    assert set(threads) == {"open_layer", "look_at", "own_path", "named_weights"}
     here = threading.get_ident()
     assert here not in set.union(*threads.values(), teacher.threads)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from napari_superpixels.models import weights
-from napari_superpixels.napari_ui.own_weights import OwnWeights
+from napari_superpixels.napari_ui.named_weights import NamedWeights
 from napari_superpixels.napari_ui.weights_field import FILE, WeightsField
 from napari_superpixels.testing.weights import write_random_weights
 
@@ -26,11 +26,19 @@ def test_at_first_it_means_those_of_the_method(field: WeightsField) -> None:
     assert not field.file.visible
 
 
-@pytest.mark.parametrize("text", ["a/b.safetensors", "c.safetensors", "nuclei", "scn", ""])
-def test_it_holds_names_and_files(field: WeightsField, text: str) -> None:
+@pytest.mark.parametrize("text", ["nuclei", "scn", ""])
+def test_it_holds_names(field: WeightsField, text: str) -> None:
     field.value = text
-    assert field.value == text
-    assert (field.list.value == FILE) == text.endswith(".safetensors")
+    assert field.value == field.list.value == text
+
+
+@pytest.mark.parametrize("text", ["a/b.safetensors", "c.safetensors"])
+def test_it_holds_files(field: WeightsField, text: str) -> None:
+    field.value = text
+    assert field.value == str(Path(text).absolute())
+    assert field.list.value == FILE
+    field.value = ""
+    assert field.value == ""
 
 
 def test_a_home_is_spelled_out(field: WeightsField) -> None:
@@ -54,16 +62,16 @@ def test_a_change_is_told(field: WeightsField) -> None:
     field.value = "nuclei"
     field.value = "b.safetensors"
     assert "nuclei" in told
-    assert told[-1] == "b.safetensors"
+    assert told[-1] == str(Path("b.safetensors").absolute())
 
 
-def test_own_weights_are_told_at_first_and_when_they_come_and_go(
+def test_named_weights_are_told_at_first_and_when_they_come_and_go(
     qapp: Any, own: Path, until: Any, no_threads: Any
 ) -> None:
     own.mkdir()
     first = write_random_weights(own, "scn", 1)
     told: list[dict[str, list[str]]] = []
-    watched = OwnWeights(told.append)
+    watched = NamedWeights(told.append)
     until(lambda: told and told[-1] == {"scn": ["scn-1"]})
     write_random_weights(own, "scn", 2)
     until(lambda: told[-1] == {"scn": ["scn-1", "scn-2"]})
@@ -77,7 +85,7 @@ def test_after_it_was_dropped_nobody_is_told(
     qapp: Any, own: Path, until: Any, no_threads: Any
 ) -> None:
     told: list[dict[str, list[str]]] = []
-    watched = OwnWeights(told.append)
+    watched = NamedWeights(told.append)
     until(lambda: told and not watched.looking)
     watched.drop()
     told.clear()
@@ -91,6 +99,6 @@ def test_a_folder_that_cannot_be_made_offers_none(
 ) -> None:
     own.write_text("in the way")
     told: list[Any] = []
-    watched = OwnWeights(told.append)
+    watched = NamedWeights(told.append)
     until(lambda: not watched.looking)
     assert told == []

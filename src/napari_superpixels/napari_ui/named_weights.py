@@ -1,18 +1,18 @@
-"""The user's own weights as they come and go: listed off the main thread, told on it."""
+"""Weights that have names, as they come and go: listed off the main thread, told on it."""
 
 import threading
 from collections.abc import Callable
 
 from qtpy.QtCore import QFileSystemWatcher
 
-from napari_superpixels.models.weights import own_folder, own_weights
+from napari_superpixels.models.weights import named_weights, own_folder
 from napari_superpixels.napari_ui.background import Latest
 
 Found = dict[str, list[str]]
 """Names by network."""
 
 
-class OwnWeights:
+class NamedWeights:
     """Watches the folder of the user's own weights, wherever they come from.
 
     Parameters
@@ -51,7 +51,7 @@ class OwnWeights:
 
 def _listed(_: threading.Event) -> Found:
     own_folder().mkdir(parents=True, exist_ok=True)
-    return own_weights()
+    return named_weights()
 
 
 def _unseen(_: BaseException) -> None:
