@@ -6,6 +6,7 @@ import pytest
 import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import weights
+from napari_superpixels.models.registry import METHODS
 from napari_superpixels.models.weights import find, free_path, named_weights, own_folder, own_path
 from napari_superpixels.testing.weights import write_random_weights
 
@@ -29,7 +30,7 @@ def test_without_a_variable_the_folder_is_the_systems(monkeypatch):
 
 def test_a_name_is_found_as_the_file_is(nuclei):
     assert find("nuclei", "scn") == find(str(nuclei), "scn")
-    assert named_weights() == {"scn": ["nuclei"]}
+    assert named_weights()["scn"] == ["nuclei"]
 
 
 def test_a_name_is_taken_in_python_and_in_the_shell(nuclei, shell, tmp_path):
@@ -65,11 +66,15 @@ def test_a_name_leads_out_of_no_folder(nuclei):
 def test_broken_ones_are_not_listed(nuclei):
     weights.save(nuclei.with_name("fine.safetensors"), "ssn", {}, ARRAYS)
     nuclei.with_suffix(".json").write_text("{")
-    assert named_weights() == {"ssn": ["fine"]}
+    found = named_weights()
+    assert "fine" in found["ssn"]
+    assert "scn" not in found
 
 
-def test_no_folder_is_no_weights(own):
-    assert named_weights() == {}
+def test_without_a_folder_there_are_the_shipped_ones_but_those_of_each_method(own):
+    named = [name for names in named_weights().values() for name in names]
+    shipped = {path.stem for path in weights.SHIPPED.glob("*.safetensors")}
+    assert set(named) == shipped - set(METHODS)
     assert not own.exists()
 
 

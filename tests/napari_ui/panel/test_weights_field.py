@@ -72,12 +72,12 @@ def test_named_weights_are_told_at_first_and_when_they_come_and_go(
     first = write_random_weights(own, "scn", 1)
     told: list[dict[str, list[str]]] = []
     watched = NamedWeights(told.append)
-    until(lambda: told and told[-1] == {"scn": ["scn-1"]})
+    until(lambda: told and told[-1]["scn"] == ["scn-1"])
     write_random_weights(own, "scn", 2)
-    until(lambda: told[-1] == {"scn": ["scn-1", "scn-2"]})
+    until(lambda: told[-1]["scn"] == ["scn-1", "scn-2"])
     first.unlink()
     weights.card_of(first).unlink()
-    until(lambda: told[-1] == {"scn": ["scn-2"]})
+    until(lambda: told[-1]["scn"] == ["scn-2"])
     watched.drop()
 
 
