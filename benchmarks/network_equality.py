@@ -150,9 +150,9 @@ def short_halo(case: Learned) -> Iterator[Row]:
         plan = case.lacking(method.halo_cells - halo, window)
         yield counted_labels(what, compute(plan), case.expected)
         return
-    whole, short = (
-        raw_logits(case.lacking(HALO_CELLS + n, case.short_window)) for n in (0, missing)
-    )
+    # One cell off the alignment, for the same reason.
+    window = case.short_window + method.step * (method.align_cells > 1)
+    whole, short = (raw_logits(case.lacking(HALO_CELLS + n, window)) for n in (0, missing))
     yield counted(f"{what}, raw", difference(short, whole))
     with np.errstate(invalid="ignore"):  # what is no candidate has a logit of -inf in both
         changed = (np.abs(short - whole) > LARGEST_MARGIN).any(axis=0)
@@ -242,7 +242,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--core", type=int, default=1024, help="core that others are compared with")
     parser.add_argument("--cores", nargs="+", type=int, default=[512, 1536])
     parser.add_argument("--short", type=int, default=256, help="core where the halo lacks cells")
-    parser.add_argument("--noise", type=int, default=1024, help="side of the noise, in pixels")
+    parser.add_argument("--noise", type=int, default=1600, help="side of the noise, in pixels")
     return parser.parse_args(given)
 
 
