@@ -28,7 +28,8 @@ from qtpy.QtWidgets import QApplication
 from skimage.io import imread, imsave
 
 from napari_superpixels.evaluation import benchmark, hardware
-from napari_superpixels.evaluation.bsds import Sample, read_sample
+from napari_superpixels.evaluation.bsds import read_sample
+from napari_superpixels.evaluation.comparison import Comparison, summary
 from napari_superpixels.evaluation.methods import named
 from napari_superpixels.evaluation.tables import markdown
 from napari_superpixels.models.weights import FOLDER_VARIABLE, own_path
@@ -38,6 +39,8 @@ PLUGIN = "napari-superpixels"
 NAME = "from the widget"
 BEAT_MS = 10
 """How often the main thread is asked whether it is there, and how fine its stalls are known."""
+IDLE_SECONDS = 20.0
+"""How long the stalls of a window that does nothing are measured, to compare with."""
 PATIENCE = 6 * 3600.0
 """Seconds after which something that must happen counts as failed."""
 
@@ -77,15 +80,19 @@ class Window:
         panel.weights.value = NAME
         self.until(lambda: panel.settled)
         print(panel.sentence, flush=True)
-        begin, self._last = time.perf_counter(), time.perf_counter()
+        begin = self._last = time.perf_counter()
         self.timer.start()
+        self.until(lambda: time.perf_counter() > begin + IDLE_SECONDS)
+        idle, self.longest = self.longest, 0.0
+        begin = self._last = time.perf_counter()
         panel.train()
         self.until(lambda: f"step {steps // 2 + 1} of" in panel.sentence or not panel.training)
         self.shot(given.picture)
         self.until(lambda: not panel.training)
         self.timer.stop()
         print(panel.sentence)
-        print(f"{time.perf_counter() - begin:.0f} s; longest stall {1000 * self.longest:.0f} ms")
+        seconds, stall = time.perf_counter() - begin, 1000 * self.longest
+        print(f"{seconds:.0f} s; longest stall {stall:.0f} ms, idle before {1000 * idle:.0f} ms")
         weights = self.superpixels.parameter("weights")
         self.until(lambda: NAME in weights.list.choices)
         weights.value = NAME
@@ -115,18 +122,6 @@ def others(pairs: Sequence[Pair], name: str, count: int) -> list[Pair]:
     return [same[i * len(same) // count] for i in range(count)]
 
 
-def measured(
-    method: str, pairs: Sequence[Pair], counts: Sequence[int], weights: dict[str, str]
-) -> list[benchmark.Row]:
-    """Measure weights, by what they are called, on images."""
-    samples: list[Sample] = [read_sample(pair) for pair in pairs]
-    methods = {
-        name: named(method, "ours", {"weights": path} if path else {})
-        for name, path in weights.items()
-    }
-    return benchmark.run(methods, samples, counts)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Take the arguments, train, measure and print both."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -154,16 +149,15 @@ def compare(given: argparse.Namespace) -> None:
     window = Window(image, image.with_suffix(".labels.png"))
     window.train(given)
     window.viewer.close()
-    # Beyond the counts that are compared, so that the reference reaches around them.
-    counts = sorted({given.counts[0] * 2 // 3, *given.counts, given.counts[-1] * 3 // 2})
-    weights = {"shipped": "", "new": NAME}
     assert own_path(NAME).is_file(), "the panel said so"
-    rows = measured(given.method, chosen, counts, weights)
-    shown = [row for row in rows if row.method == "shipped" or row.target in given.counts]
-    header, lines = benchmark.summary(shown, "shipped")
-    lines = [line for line in lines if line[1] in given.counts]
+    methods = {
+        "shipped": named(given.method, "ours"),
+        "new": named(given.method, "ours", {"weights": NAME}),
+    }
+    samples = [read_sample(pair) for pair in chosen]
+    rows = benchmark.run(methods, samples, given.counts, reference="shipped")
     print(f"{len(chosen)} other images of {chosen[0].shape[0]} x {chosen[0].shape[1]} pixels:")
-    print(markdown(header, lines))
+    print(markdown(*summary(Comparison(rows), "shipped")))
     print(hardware.description(("numpy", "torch")))
 
 
