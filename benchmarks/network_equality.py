@@ -92,10 +92,10 @@ class Learned(Case):
         cell = self.method.step * (self.method.align_cells if self.grid else 1)
         return SHIFT[0] * cell, SHIFT[1] * cell
 
-    def lacking(self, missing: int) -> Plan:
+    def lacking(self, missing: int, window: int) -> Plan:
         """Plan small windows with a halo that lacks cells."""
         method = cast("Any", ShortHalo(self.method, missing))
-        plan = make_plan(self.plan.source, method, window=self.short_window)
+        plan = make_plan(self.plan.source, method, window=window)
         return replace(plan, statistics=self.plan.statistics)
 
 
@@ -143,11 +143,16 @@ def short_halo(case: Learned) -> Iterator[Row]:
     missing = max(SHORT_BY, method.align_cells) if case.grid else SHORT_BY
     what = f"halo short by {missing} cells"
     if not case.grid:
-        # Blocks are read whole; what is cut are the cells that the clustering looks at.
-        plan = case.lacking(method.halo_cells - method.cone_cells + missing)
+        # Blocks are read whole; what is cut are the cells that the clustering looks at. Of the
+        # first window they end where a block does, or alignment would give back what is taken.
+        align, halo = method.align_cells, method.cone_cells - missing
+        window = (align - halo % align) * method.step
+        plan = case.lacking(method.halo_cells - halo, window)
         yield counted_labels(what, compute(plan), case.expected)
         return
-    whole, short = (raw_logits(case.lacking(HALO_CELLS + n)) for n in (0, missing))
+    # One cell off the alignment, for the same reason.
+    window = case.short_window + method.step * (method.align_cells > 1)
+    whole, short = (raw_logits(case.lacking(HALO_CELLS + n, window)) for n in (0, missing))
     yield counted(f"{what}, raw", difference(short, whole))
     with np.errstate(invalid="ignore"):  # what is no candidate has a logit of -inf in both
         changed = (np.abs(short - whole) > LARGEST_MARGIN).any(axis=0)
@@ -237,7 +242,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--core", type=int, default=1024, help="core that others are compared with")
     parser.add_argument("--cores", nargs="+", type=int, default=[512, 1536])
     parser.add_argument("--short", type=int, default=256, help="core where the halo lacks cells")
-    parser.add_argument("--noise", type=int, default=1024, help="side of the noise, in pixels")
+    parser.add_argument("--noise", type=int, default=1600, help="side of the noise, in pixels")
     return parser.parse_args(given)
 
 

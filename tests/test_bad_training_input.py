@@ -208,7 +208,7 @@ def test_weights_of_another_network_and_of_other_layers(images, tmp_path, shell)
     code, _, told = shell("run", *given, "--quiet")
     assert code == 2
     assert_one_sentence(told)
-    assert "do not fit ainet" in told
+    assert "the card was altered" in told
 
 
 FULL = """

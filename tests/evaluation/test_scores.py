@@ -6,7 +6,7 @@ import pytest
 from napari_superpixels.errors import InputError
 from napari_superpixels.evaluation.bsds import Sample, Samples
 from napari_superpixels.evaluation.scores import Scorer
-from napari_superpixels.labels import metrics
+from napari_superpixels.labels import metrics, shapes
 
 
 def stripes(image, count):
@@ -36,8 +36,8 @@ def test_together_they_are_what_each_measure_is_alone():
         assert row.bp == metrics.boundary_precision(labels, truth)
         assert row.br_thin == metrics.boundary_recall(labels, truth, radius=1, thin=True)
         assert row.br_wide == metrics.boundary_recall(labels, truth, radius=2)
-        assert row.co == metrics.compactness(labels)
-        assert row.ev == metrics.explained_variation(labels, image)
+        assert row.co == shapes.compactness(labels)
+        assert row.ev == shapes.explained_variation(labels, image)
     assert rows[0] != rows[1]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.labels import metrics as m
+from napari_superpixels.labels import shapes
 
 HALVES = np.repeat([[1, 1, 2, 2]], 4, axis=0)
 """Two segments, left and right, 4 x 4."""
@@ -105,8 +106,8 @@ def test_the_measures_agree_with_their_definitions(case):
     assert m.achievable_segmentation_accuracy(s, g) == pytest.approx(slow_asa(s, g))
     assert m.undersegmentation_error(s, g) == pytest.approx(slow_ue(s, g))
     assert m.undersegmentation_error_np(s, g) == pytest.approx(slow_ue_np(s, g))
-    assert m.compactness(s) == pytest.approx(slow_compactness(s))
-    assert m.explained_variation(s, image) == pytest.approx(slow_variation(s, image))
+    assert shapes.compactness(s) == pytest.approx(slow_compactness(s))
+    assert shapes.explained_variation(s, image) == pytest.approx(slow_variation(s, image))
     assert m.count_superpixels(s) == len(regions(s))
 
 
@@ -152,15 +153,15 @@ def test_the_tolerance_of_the_papers_images():
 
 def test_squares_have_compactness_pi_over_4():
     squares = np.kron(np.arange(4).reshape(2, 2), np.ones((5, 5), int))
-    assert m.compactness(squares) == pytest.approx(math.pi / 4)
+    assert shapes.compactness(squares) == pytest.approx(math.pi / 4)
 
 
 def test_variation_is_kept_by_exact_regions_and_lost_by_one():
     image = np.stack([HALVES * 100] * 3, axis=-1).astype(np.uint8)
-    assert m.explained_variation(HALVES, image) == pytest.approx(1.0)
-    assert m.explained_variation(np.ones_like(HALVES), image) == pytest.approx(0.0)
-    assert m.explained_variation(HALVES, np.zeros_like(image)) == 1.0
-    assert m.explained_variation(HALVES, image[..., 0]) == pytest.approx(1.0)
+    assert shapes.explained_variation(HALVES, image) == pytest.approx(1.0)
+    assert shapes.explained_variation(np.ones_like(HALVES), image) == pytest.approx(0.0)
+    assert shapes.explained_variation(HALVES, np.zeros_like(image)) == 1.0
+    assert shapes.explained_variation(HALVES, image[..., 0]) == pytest.approx(1.0)
 
 
 def test_an_annotation_without_boundary_is_found():
@@ -178,8 +179,8 @@ def test_names_of_labels_do_not_matter(dtype, offset, factor):
     other = np.array([offset + factor * int(v) for v in s.ravel()], dtype).reshape(s.shape)
     for measure in (m.achievable_segmentation_accuracy, m.boundary_recall, m.boundary_precision):
         assert measure(other, g) == measure(s, g)
-    assert m.compactness(other) == m.compactness(s)
-    assert m.explained_variation(other, image) == m.explained_variation(s, image)
+    assert shapes.compactness(other) == shapes.compactness(s)
+    assert shapes.explained_variation(other, image) == shapes.explained_variation(s, image)
     assert m.count_superpixels(other) == 5
 
 

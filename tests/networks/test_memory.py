@@ -9,15 +9,14 @@ import pytest
 
 from napari_superpixels.testing.weights import write_random_weights
 
-pytest.importorskip("resource")
-
 EDGE_PX = 400
 MOST_UNUSED = 5
 """Of what is declared, at least such a part is needed."""
 CHILD = """
-    import json, os, resource, sys
+    import json, os, sys
     import numpy as np
     from napari_superpixels import api
+    from napari_superpixels.evaluation.hardware import peak_memory
     from napari_superpixels.engine.tile import assign, no_pulse, read_box
     from napari_superpixels.models import ssn
 
@@ -39,8 +38,7 @@ CHILD = """
 
     work(64)  # kernels, torch and the network are there
     before, declared = work(edge)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps([peak - before, declared]))
+    print(json.dumps([peak_memory() - before, declared]))
 """
 
 

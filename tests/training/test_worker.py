@@ -122,7 +122,7 @@ def test_weights_that_came_meanwhile_stay(task, own):
 def test_what_cannot_be_begun_with_is_refused_and_leaves_nothing(task, own):
     with pytest.raises(InputError, match="no weights 'nowhere'"):
         worker.perform(replace(task, start="nowhere"), lambda _: None, never)
-    with pytest.raises(InputError, match="crops of 96"):
+    with pytest.raises(InputError, match="Crops of 96 pixels"):
         worker.perform(replace(task, crop=96), lambda _: None, never)
     assert not own.exists() or list(own.iterdir()) == []
 

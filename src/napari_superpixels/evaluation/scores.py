@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.evaluation.bsds import Sample
-from napari_superpixels.labels import metrics
+from napari_superpixels.labels import metrics, shapes
 from napari_superpixels.labels.metrics import Labels
 
 THIN_PX = 1
@@ -96,8 +96,8 @@ class Scorer:
             One an annotation.
         """
         ours = _Drawn.of(labels)
-        co = metrics.compactness(labels)
-        ev = metrics.explained_variation(labels, self._image)
+        co = shapes.compactness(labels)
+        ev = shapes.explained_variation(labels, self._image)
         thin = metrics.widen(ours.thin, THIN_PX)
         wide = metrics.widen(ours.thick, WIDE_PX)
         return [

@@ -41,6 +41,7 @@ class WeightsField(Container):  # type: ignore[type-arg]
 
     @value.setter
     def value(self, value: Any) -> None:
+        """Show a name or a path."""
         """Choose a name or a path; a path becomes absolute."""
         text = "" if value is None else str(value)
         is_file = text.endswith(SUFFIX) or Path(text).name != text

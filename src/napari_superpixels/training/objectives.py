@@ -145,7 +145,8 @@ class PcnetLoss:
         image = grid.normalise(batch.image / WHITE)
         association, embedding = _outputs(network, image)
         restored = network.reconstruction(embedding).float()
-        picture = masked_image_loss(restored, image, near_borders(batch.labels))
+        near = near_borders(batch.labels)
+        picture = beside_means(batch) * masked_image_loss(restored, image, near)
         return _superpixels(association, labels) | {"image": picture}, embedding
 
 
