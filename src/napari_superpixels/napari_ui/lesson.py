@@ -115,7 +115,6 @@ def _card(lesson: Lesson) -> dict[str, Any]:
     return {
         "data": f"the layer {lesson.image.name!r} with the labels {lesson.labels.name!r}{unknown}",
         "licence": "that of the data",
-        "began_with": lesson.start or "new weights",
     }
 
 

@@ -111,7 +111,7 @@ def perform(task: Task, listener: Listener, stopped: Callable[[], bool]) -> Done
         )
         if not outcome.step:
             return Done(0, outcome.finished, {}, "")
-        path = export(chosen, folder, free_path(task.target), seed=task.seed, **task.card)
+        path = export(chosen, folder, free_path(task.target), **task.card)
     # Of the best checkpoint, which may be an earlier one than the last.
     return Done(outcome.step, outcome.finished, read_card(path)["validation"], str(path))
 
