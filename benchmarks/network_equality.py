@@ -53,20 +53,28 @@ SHORT_BY = 2
 NOISE_ITERATIONS = 2
 """Associations in noise: with more of them a cell's influence fades before it has gone so far."""
 
-Row = tuple[str, str, str, str]
-"""What was compared, pixels that differ, their share, and the largest margin."""
+Found = tuple[str, Difference | str]
+"""What was compared, and what was found; in words where `equality` has counted."""
 
 
-def counted(what: str, found: Difference) -> Row:
-    """Return a row of raw choices."""
-    margin = f"{found.margin:.1e}" if found.count else "-"
-    return what, f"{found.count} of {found.pixels}", f"{found.share:.1e}", margin
+def counted(one: NDArray[Any], other: NDArray[Any]) -> Difference:
+    """Compare labels, which have no margin."""
+    return Difference(int((one != other).sum()), one.size, 0.0)
 
 
-def counted_labels(what: str, one: NDArray[Any], other: NDArray[Any]) -> Row:
-    """Return a row of labels."""
-    count = int((one != other).sum())
-    return what, f"{count} of {one.size}", f"{count / one.size:.1e}", "-"
+def total(parts: Sequence[Found]) -> Difference:
+    """Add up what was found."""
+    found = [part for _, part in parts if isinstance(part, Difference)]
+    count, pixels = sum(each.count for each in found), sum(each.pixels for each in found)
+    return Difference(count, pixels, max(each.margin for each in found))
+
+
+def cells_of(found: Difference | str) -> list[str]:
+    """Return pixels that differ, their share, and the largest margin, as text."""
+    if isinstance(found, str):
+        return [found, "-", "-"]
+    margin = f"{found.margin:.1e}" if found.margin else "-"
+    return [f"{found.count} of {found.pixels}", f"{found.share:.1e}", margin]
 
 
 @dataclass(frozen=True)
@@ -99,25 +107,25 @@ class Learned(Case):
         return replace(plan, statistics=self.plan.statistics)
 
 
-def same_plan(case: Learned, folder: Path) -> Iterator[Row]:
+def same_plan(case: Learned, folder: Path) -> Iterator[Found]:
     """Compare ways to compute one plan, label by label."""
-    yield counted_labels("again", compute(case.plan), case.expected)
+    yield "again", counted(compute(case.plan), case.expected)
     assert case.window is not None
     for part in (chunkings(case, CHUNKS), runs(case, case.window, folder)):
-        yield from ((what, text, "-", "-") for what, text in part)
+        yield from part
 
 
-def other_cores(case: Learned, cores: Sequence[int]) -> Iterator[Row]:
+def other_cores(case: Learned, cores: Sequence[int]) -> Iterator[Found]:
     """Compare windows with other cores."""
     for core in cores:
         plan = case.with_window(core)
         if case.grid:
-            yield counted(f"core {core}, raw", difference(raw_logits(plan), case.logits))
+            yield f"core {core}, raw", difference(raw_logits(plan), case.logits)
         else:
-            yield counted_labels(f"core {core}", compute(plan), case.expected)
+            yield f"core {core}", counted(compute(plan), case.expected)
 
 
-def another_start(case: Learned) -> Iterator[Row]:
+def another_start(case: Learned) -> Iterator[Found]:
     """Compare the image without its first cells, away from the cut."""
     pixels, valid = case.pixels
     method: Any = case.method
@@ -128,16 +136,16 @@ def another_start(case: Learned) -> Iterator[Row]:
     away = np.s_[reach:, reach:]
     what = f"start at {case.cut[0]}, {case.cut[1]}"
     if min(part.shape[1:]) <= reach:
-        yield what, "too small", "-", "-"
+        yield what, "too small"
     elif case.grid:
         whole = case.logits[:, *at][:, *away]
-        yield counted(f"{what}, raw", difference(raw_logits(plan)[:, *away], whole))
+        yield f"{what}, raw", difference(raw_logits(plan)[:, *away], whole)
     else:
         labels = shifted(compute(plan), case.plan.lattice, plan.lattice, case.cut)
-        yield counted_labels(what, labels[away], case.expected[at][away])
+        yield what, counted(labels[away], case.expected[at][away])
 
 
-def short_halo(case: Learned) -> Iterator[Row]:
+def short_halo(case: Learned) -> Iterator[Found]:
     """Compare windows whose halo lacks cells with the same windows whose halo is whole."""
     method: Any = case.method
     missing = max(SHORT_BY, method.align_cells) if case.grid else SHORT_BY
@@ -148,16 +156,15 @@ def short_halo(case: Learned) -> Iterator[Row]:
         align, halo = method.align_cells, method.cone_cells - missing
         window = (align - halo % align) * method.step
         plan = case.lacking(method.halo_cells - halo, window)
-        yield counted_labels(what, compute(plan), case.expected)
+        yield what, counted(compute(plan), case.expected)
         return
     # One cell off the alignment, for the same reason.
     window = case.short_window + method.step * (method.align_cells > 1)
     whole, short = (raw_logits(case.lacking(HALO_CELLS + n, window)) for n in (0, missing))
-    yield counted(f"{what}, raw", difference(short, whole))
+    yield f"{what}, raw", difference(short, whole)
     with np.errstate(invalid="ignore"):  # what is no candidate has a logit of -inf in both
         changed = (np.abs(short - whole) > LARGEST_MARGIN).any(axis=0)
-    count = int(changed.sum())
-    yield f"{what}, logits", f"{count} of {changed.size}", f"{count / changed.size:.1e}", "-"
+    yield f"{what}, logits", Difference(int(changed.sum()), changed.size, 0.0)
 
 
 def seen(method: Any) -> str:
@@ -200,7 +207,7 @@ def _written(path: Path, pixels: NDArray[Any]) -> Path:
     return path
 
 
-def noise_row(named: Named, options: argparse.Namespace, folder: Path) -> Iterator[Row]:
+def in_noise(named: Named, options: argparse.Namespace, folder: Path) -> Iterator[Found]:
     """Compare short halos in noise, where influence goes far."""
     rng = np.random.default_rng(0)
     path = _written(folder / "noise.png", rng.integers(0, 255, (options.noise,) * 2 + (3,), "u1"))
@@ -210,23 +217,34 @@ def noise_row(named: Named, options: argparse.Namespace, folder: Path) -> Iterat
     yield from short_halo(Learned(str(path), method, options.core, options.short))
 
 
+def image_rows(named: Named, path: Path, options: argparse.Namespace, folder: Path) -> list[Found]:
+    """Compare everything on one image; short halos last."""
+    case = Learned(str(path), named.method, options.core, options.short)
+    out = folder / f"{named.method.name}-{path.stem}"
+    out.mkdir()
+    return [
+        *same_plan(case, out),
+        *other_cores(case, options.cores),
+        *another_start(case),
+        *short_halo(case),
+    ]
+
+
 def rows(options: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
     """Compare everything, for every method and image."""
     images = list(images_of(options, folder))
     for named in methods_of(options, folder):
-        start = [named.method.name, named.origin]
+        start, across = [named.method.name, named.origin], list[Found]()
         for path in images:
-            case = Learned(str(path), named.method, options.core, options.short)
-            out = folder / f"{named.method.name}-{path.stem}"
-            out.mkdir()
-            parts = (same_plan(case, out), other_cores(case, options.cores), another_start(case))
-            for found in (row for part in (*parts, short_halo(case)) for row in part):
-                yield [*start, path.stem, *found]
-        for found in noise_row(named, options, folder):
-            yield [*start, f"noise {options.noise}", *found]
+            for what, found in image_rows(named, path, options, folder):
+                yield [*start, path.stem, what, *cells_of(found)]
+                across += [(what, found)] if what.startswith(("core", "start")) else []
+        yield [*start, "all images", "other cores and starts", *cells_of(total(across))]
+        for what, found in in_noise(named, options, folder):
+            yield [*start, f"noise {options.noise}", what, *cells_of(found)]
         if named.method.fixed_windows:
             what = "cells that a NaN spoils, of those declared"
-            yield [*start, "any", what, seen(named.method), "-", "-"]
+            yield [*start, "any", what, *cells_of(seen(named.method))]
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
