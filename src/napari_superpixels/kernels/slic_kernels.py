@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_superpixels.kernels.bits import trailing_zeros
 from napari_superpixels.kernels.cells import feature
 from napari_superpixels.kernels.cone import NONE
 from napari_superpixels.kernels.jit import kernel
@@ -16,7 +17,7 @@ from napari_superpixels.kernels.nearest import (
     VALUE_SCALE,
     WEIGHT_SCALE,
     nearest,
-    trailing_zeros,
+    prefetch,
 )
 
 Int32 = NDArray[np.int32]
@@ -33,42 +34,45 @@ class Centres(NamedTuple):
     """Squared length of the features; negative where a cell is no candidate."""
     weights: Int32
     """Weights of the features, shape (GH + 2, GW + 2, pairs), two of 16 bits a word."""
-    moved: Bytes
-    """Whether the centre is another one than before."""
+    moved: Int32
+    """The update that moved the centre last, counted from 1."""
 
 
 @kernel()
-def update(sums: Int64, centres: Centres, left: int, right: int, top: int, bottom: int) -> None:
-    """Move the centres of a box of cells to the means of their pixels, rounded half up."""
-    values = centres.values
+def update(
+    sums: Int64, centres: Centres, number: int, columns: tuple[int, int], top: int, bottom: int
+) -> None:
+    """Move the centres of a box of cells to the means of their pixels, rounded half up.
+
+    This is update `number`; `columns` are the first column of cells and the one behind the last.
+    """
+    values, norms, weights, last_moves = centres
     last = values.shape[2]
     for r in range(top, bottom):
-        for c in range(left, right):
+        for c in range(columns[0], columns[1]):
             n = sums[r, c, last]
-            centre = values[r + 1, c + 1]
-            moved = False
             if n > 0:
-                moved = centres.norms[r + 1, c + 1] < 0
+                moved = norms[r + 1, c + 1] < 0
                 for i in range(last):
                     mean = (2 * sums[r, c, i] + n) // (2 * n)
-                    moved |= mean != centre[i]
-                    centre[i] = mean
-            centres.moved[r + 1, c + 1] = moved
-            if moved:
-                _prepare(centres, r + 1, c + 1)
+                    moved |= mean != values[r + 1, c + 1, i]
+                    values[r + 1, c + 1, i] = mean
+                if moved:
+                    last_moves[r + 1, c + 1] = number
+                    _prepare(values, norms, weights, r + 1, c + 1)
 
 
-@kernel()
-def _prepare(centres: Centres, r: int, c: int) -> None:
+@kernel(forceinline=True)
+def _prepare(values: Int32, norms: Int32, weights: Int32, r: int, c: int) -> None:
     """Bring what follows from a centre's features up to date."""
-    channels = centres.values.shape[2] - 2
+    channels = values.shape[2] - 2
     norm = 0
-    for pair in range(centres.weights.shape[2]):
-        first = centres.values[r, c, 2 * pair]
-        second = centres.values[r, c, 2 * pair + 1] if 2 * pair + 1 < channels else 0
+    for pair in range(weights.shape[2]):
+        first = values[r, c, 2 * pair]
+        second = values[r, c, 2 * pair + 1] if 2 * pair + 1 < channels else 0
         norm += first * first + second * second
-        centres.weights[r, c, pair] = _two_weights(first, second)
-    centres.norms[r, c] = norm
+        weights[r, c, pair] = _two_weights(first, second)
+    norms[r, c] = norm
 
 
 @kernel(forceinline=True)
@@ -78,38 +82,37 @@ def _two_weights(first: int, second: int) -> int:
 
 
 @kernel(forceinline=True)
-def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int32, base: Int32) -> None:
+def _weigh(
+    centres: tuple[Int32, Int32, Int32], position: int, r: int, c: int, weights: Int32, base: Int32
+) -> None:
     """Fill in weights and bases of the nine candidates of cell (r, c), rim counted."""
-    channels = centres.values.shape[2] - 2
-    pairs = centres.weights.shape[2]
-    code = 0
-    for dr in range(-1, 2):
-        for dc in range(-1, 2):
-            norm = np.int64(centres.norms[r + dr, c + dc])
-            if norm < 0:
-                base[code] = NONE
-                weights[code] = 0
-            else:
-                y = centres.values[r + dr, c + dc, channels] + dr * position
-                x = centres.values[r + dr, c + dc, channels + 1] + dc * position
-                base[code] = VALUE_SCALE * (norm + y * y + x * x) + code
-                for pair in range(pairs):
-                    weights[code, pair] = centres.weights[r + dr, c + dc, pair]
-                if channels % 2:
-                    weights[code, pairs - 1] |= _two_weights(0, y)
-                    weights[code, pairs] = _two_weights(x, 0)
-                else:
-                    weights[code, pairs] = _two_weights(y, x)
-            code += 1
+    values, norms, words = centres
+    channels, pairs = values.shape[2] - 2, words.shape[2]
+    for code in range(CANDIDATES):
+        dr, dc = code // 3 - 1, code % 3 - 1
+        norm = np.int64(norms[r + dr, c + dc])
+        y = values[r + dr, c + dc, channels] + dr * position
+        x = values[r + dr, c + dc, channels + 1] + dc * position
+        base[code] = NONE if norm < 0 else VALUE_SCALE * (norm + y * y + x * x) + code
+        for pair in range(pairs):
+            weights[code, pair] = words[r + dr, c + dc, pair]
+        if channels % 2:
+            weights[code, pairs - 1] |= _two_weights(0, y)
+            weights[code, pairs] = _two_weights(x, 0)
+        else:
+            weights[code, pairs] = _two_weights(y, x)
+        if norm < 0:
+            weights[code] = 0
 
 
 @kernel(forceinline=True)
-def _none_moved(moved: Bytes, r: int, c: int) -> bool:
-    total = 0
+def _last_move(moved: Int32, r: int, c: int) -> int:
+    """Return the last update that moved any of the nine candidates of a cell."""
+    last = np.int32(0)
     for dr in range(-1, 2):
         for dc in range(-1, 2):
-            total |= moved[r + dr, c + dc]
-    return total == 0
+            last = max(last, moved[r + dr, c + dc])
+    return last
 
 
 @kernel()
@@ -117,12 +120,13 @@ def associate(
     data: tuple[Int32, Bytes, Int32],
     centres: Centres,
     position: int,
+    visit: tuple[int, int, Int32, Int32],
     box: tuple[int, int, int, int],
     changes: Int64,
 ) -> None:
-    """Give the pixels of a box of cells to their nearest candidates.
+    """Give some rows of a box of cells to their nearest candidates.
 
-    A cell is left out when none of its candidates moved: its pixels would stay where they are.
+    Rows are left out when no candidate moved since they were visited: they would stay as they are.
 
     Parameters
     ----------
@@ -130,49 +134,66 @@ def associate(
         Features and codes of `Cells`, and the pair of features that cells share.
     centres, position
         The candidates; quanta a cell.
+    visit
+        First and last class of rows, half open; where the classes start in a cell, and which update
+        came before the last visit of each, 0 for none.
     box
         First and last row, first and last column of cells, half open.
     changes
         What the sums of the box's rows and those next to them change by, as `merge` reads it,
         shape (rows + 2, GW + 2, pairs + 2); starts with 0.
     """
-    features, codes, shared = data
+    codes = data[1]
+    values, norms, words, last_moves = centres
+    first, last, bounds, since = visit
     top, bottom, left, right = box
-    pairs, pixels = features.shape[2], codes.shape[2]
-    corrections = _corrections(centres.values.shape[2] - 2, pairs, position)
+    pairs = words.shape[2]
+    corrections = _corrections(values.shape[2] - 2, pairs, position)
     net = np.zeros((CANDIDATES, pairs + 2), np.int64)
     weights = np.zeros((CANDIDATES, pairs + 1), np.int32)
     base = np.zeros(CANDIDATES, np.int32)
-    new = np.zeros(pixels, np.uint8)
-    moved = np.zeros(pixels, np.uint32)
+    new = np.zeros(codes.shape[2], np.uint8)
+    moved = np.zeros(codes.shape[2], np.uint32)
     for r in range(top, bottom):
         for c in range(left, right):
-            if _none_moved(centres.moved, r + 1, c + 1):
-                continue
-            _weigh(centres, position, r + 1, c + 1, weights, base)
-            count = _assign((features[r, c], shared), (weights, base), (codes[r, c], new), moved)
+            last_move = _last_move(last_moves, r + 1, c + 1)
+            is_ready, count = False, 0
+            for kind in range(first, last):
+                if last_move > since[kind]:
+                    if not is_ready:
+                        _weigh((values, norms, words), position, r + 1, c + 1, weights, base)
+                        is_ready = True
+                    places = (np.intp(bounds[kind]), np.intp(bounds[kind + 1]))
+                    cell = r * codes.shape[1] + c
+                    for start in range(places[0], places[1], LANES):
+                        prefetch(data, cell + 2, start)
+                    count = _assign(data, (weights, base), new, cell, places, (moved, count))
             if count > 0:
-                _move((features[r, c], shared, codes[r, c]), new, moved[:count], net)
+                _move(data, r, c, new, moved, count, net)
                 _book(net, corrections, r - top, c, changes)
 
 
 @kernel(forceinline=True)
 def _assign(
-    cell: tuple[Int32, Int32],
+    data: tuple[Int32, Bytes, Int32],
     candidates: tuple[Int32, Int32],
-    codes: tuple[Bytes, Bytes],
-    moved: NDArray[np.uint32],
+    new: Bytes,
+    cell: int,
+    places: tuple[int, int],
+    noted: tuple[NDArray[np.uint32], int],
 ) -> int:
-    """Find the codes of a cell's pixels; return how many changed, and which ones in `moved`."""
-    pixels = len(codes[0])
-    count = 0
-    for first in range(0, pixels, 64):
+    """Find the codes of some pixels of a cell, and note which ones change.
+
+    `noted` are such pixels and how many there are already; returns how many there are then.
+    """
+    moved, count = noted
+    for first in range(places[0], places[1], 64):
         changed = np.uint64(0)
-        for start in range(first, min(first + 64, pixels), LANES):
-            bits = nearest(cell, candidates, codes, start)
+        for start in range(first, min(first + 64, places[1]), LANES):
+            bits = nearest(data, candidates, new, cell, start)
             changed |= np.uint64(bits) << np.uint64(start - first)
         while changed:
-            moved[count] = first + trailing_zeros(changed)
+            moved[np.uintp(count)] = first + trailing_zeros(changed)
             changed &= changed - np.uint64(1)
             count += 1
     return count
@@ -180,18 +201,24 @@ def _assign(
 
 @kernel(forceinline=True)
 def _move(
-    cell: tuple[Int32, Int32, Bytes], new: Bytes, moved: NDArray[np.uint32], net: Int64
+    data: tuple[Int32, Bytes, Int32],
+    r: int,
+    c: int,
+    new: Bytes,
+    moved: NDArray[np.uint32],
+    count: int,
+    net: Int64,
 ) -> None:
     """Give pixels their new codes; `net` becomes what the nine candidates' sums change by."""
-    features, shared, old = cell
-    pairs = features.shape[0]
+    features, codes, shared = data
+    pairs = features.shape[2]
     net[:] = 0
-    for pixel in moved:
-        p = np.uintp(pixel)
-        before, after = np.uintp(old[p]), np.uintp(new[p])
-        old[p] = new[p]
+    for i in range(count):
+        p = np.uintp(moved[i])
+        before, after = np.uintp(codes[r, c, p]), np.uintp(new[p])
+        codes[r, c, p] = new[p]
         for pair in range(pairs):
-            value = _two_sums(features[pair, p])
+            value = _two_sums(features[r, c, pair, p])
             net[before, pair] -= value
             net[after, pair] += value
         value = _two_sums(shared[p])
@@ -207,9 +234,8 @@ def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> Non
     last = net.shape[1] - 1
     for code in range(CANDIDATES):
         n = net[code, last]
-        label = changes[r + code // 3, c + code % 3]
         for i in range(last + 1):
-            label[i] += net[code, i] + n * corrections[code, i]
+            changes[r + code // 3, c + code % 3, i] += net[code, i] + n * corrections[code, i]
 
 
 @kernel(forceinline=True)
@@ -253,7 +279,7 @@ def merge(changes: Int64, sums: Int64) -> None:
 
 @kernel()
 def cost(
-    pixels: tuple[Int32, Bytes, Int32],
+    pixels: tuple[Int32, Bytes, Int32, Int32],
     centres: Centres,
     position: int,
     place: tuple[int, int, int, int, int],
@@ -266,7 +292,7 @@ def cost(
     Parameters
     ----------
     pixels
-        Features and codes of `Cells`, offsets of its frame.
+        Features and codes of `Cells`, offsets of its frame, and where rows start in a cell.
     centres, position
         The candidates; quanta a cell.
     place
@@ -277,23 +303,26 @@ def cost(
     out
         Where the distances go.
     """
-    features, codes, offsets = pixels
+    features, codes, offsets, starts = pixels
     # Unsigned numbers of 32 bits divide several times faster than int64.
     sy, sx, width = np.uint32(place[0]), np.uint32(place[1]), np.uint32(place[4])
-    channels = centres.values.shape[2] - 2
+    values, norms = centres.values, centres.norms
+    channels = values.shape[2] - 2
     for n in range(index.shape[0]):
         flat, dr = np.uint32(index[n]), np.int64(code[n] // 3)
         y, dc = np.uint32(flat // width), np.int64(code[n] % 3)
         x = np.uint32(flat - y * width)
         v, u = np.uint32(y // sy), np.uint32(x // sx)
         r, c = place[2] + np.int64(v), place[3] + np.int64(u)
-        p = np.uintp((y - v * sy) * sx + (x - u * sx))
+        p = np.uintp(np.uint32(starts[y - v * sy]) + (x - u * sx))
+        near_r, near_c = r + dr, c + dc
         out[n] = NONE
-        if centres.norms[r + dr, c + dc] >= 0:
-            centre = centres.values[r + dr, c + dc]
-            total = (offsets[0, p] + (1 - dr) * position - centre[channels]) ** 2
-            total += (offsets[1, p] + (1 - dc) * position - centre[channels + 1]) ** 2
+        if norms[near_r, near_c] >= 0:
+            down = offsets[0, p] + (1 - dr) * position - values[near_r, near_c, channels]
+            right = offsets[1, p] + (1 - dc) * position - values[near_r, near_c, channels + 1]
+            total = down**2 + right**2
             if codes[r, c, p] != ABSENT:
                 for i in range(channels):
-                    total += (feature(features[r, c, i // 2, p], i) - centre[i]) ** 2
+                    own = feature(features[r, c, i // 2, p], i)
+                    total += (own - values[near_r, near_c, i]) ** 2
             out[n] = total
