@@ -1,8 +1,8 @@
 """Pixels stored cell by cell: the layout in which SLIC runs.
 
 The pixels of a cell lie side by side, so that the inner loop is one straight run over contiguous
-numbers for any step, and features lie in pairs, as `nearest` wants them. Rows that the schedule
-visits together are neighbours too (see `schedule.arrange_rows`). Cells that the image's end cuts short are filled up with pixels of code `ABSENT`, which is also the code of pixels without
+numbers for any step, and features lie in pairs, as `nearest` wants them. Cells that the image's
+end cuts short are filled up with pixels of code `ABSENT`, which is also the code of pixels without
 data: one byte a pixel says both where a pixel belongs and whether it counts at all.
 """
 
@@ -18,7 +18,6 @@ from napari_superpixels.kernels.bands import Bands
 from napari_superpixels.kernels.cone import OWN, position_table
 from napari_superpixels.kernels.jit import kernel
 from napari_superpixels.kernels.nearest import ABSENT, FEATURE_SCALE, LANES
-from napari_superpixels.kernels.schedule import arrange_rows
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
 
@@ -60,23 +59,17 @@ class Frame:
         return -(-self.channels // 2)
 
     @property
-    def rows(self) -> tuple[Int32, Int32]:
-        """Where each row of a cell starts, and each class of rows, the end added."""
-        return arrange_rows(self.step, LANES)
-
-    @property
     def pixels(self) -> int:
         """Pixels stored a cell."""
-        return int(self.rows[1][-1])
+        sy, sx = self.step
+        return -(-sy * sx // LANES) * LANES
 
     def offsets(self) -> Int32:
         """Return the position along y and x of every pixel of a cell, shape (2, P)."""
         sy, sx = self.step
-        starts = self.rows[0]
-        places = starts[:, None] + np.arange(sx, dtype=np.int32)
         out = np.zeros((2, self.pixels), np.int32)
-        out[0, places] = position_table(sy, self.position)[:, None]
-        out[1, places] = position_table(sx, self.position)
+        out[0, : sy * sx] = np.repeat(position_table(sy, self.position), sx)
+        out[1, : sy * sx] = np.tile(position_table(sx, self.position), sy)
         return out
 
     def shared_pair(self) -> Int32:
@@ -116,22 +109,20 @@ class Cells:
             np.empty((*grid, frame.pixels), np.uint8),
             np.empty((*grid, frame.channels + 3), np.int64),
         )
-        layout = (frame.offsets(), frame.rows[0])
+        offsets = frame.offsets()
 
         def fill(start: int, stop: int) -> None:
             for row in range(start, stop):
                 part = frame.lattice.to_pixels(Box.of((row, row + 1), (0, grid[1])))[0]
-                cells._put(row, *rows(part.slice), layout)
+                cells._put(row, *rows(part.slice), offsets)
 
         bands.run(fill, 0, grid[0])
         return cells
 
-    def _put(
-        self, row: int, image: Int16, valid: Bools | None, layout: tuple[Int32, Int32]
-    ) -> None:
+    def _put(self, row: int, image: Int16, valid: Bools | None, offsets: Int32) -> None:
         mask = np.ones((0, 0), np.bool_) if valid is None else valid
         target = (self.features[row], self.codes[row], self.sums[row])
-        _store(image, mask, self.frame.step, layout, *target)
+        _store(image, mask, self.frame.step, offsets, *target)
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -148,10 +139,10 @@ class Cells:
         """Return the codes of a box of cells as an image, `ABSENT` where there is no data."""
         lattice = self.frame.lattice
         out = np.empty(lattice.to_pixels(box).shape, np.uint8)
-        codes, step, starts = self.codes[box.slices], self.frame.step, self.frame.rows[0]
+        codes, step = self.codes[box.slices], self.frame.step
 
         def write(start: int, stop: int) -> None:
-            _unpack(codes[start:stop], step, starts, out[start * step[0] : stop * step[0]])
+            _unpack(codes[start:stop], step, out[start * step[0] : stop * step[0]])
 
         bands.run(write, 0, len(codes))
         return out
@@ -169,7 +160,7 @@ def _store(
     image: Int16,
     valid: Bools,
     step: tuple[int, int],
-    layout: tuple[Int32, Int32],
+    offsets: Int32,
     features: Int32,
     codes: Bytes,
     sums: Int64,
@@ -177,19 +168,16 @@ def _store(
     """Store a row of cells; `valid` is empty where all pixels hold data."""
     sy, sx = step
     channels, height, width = image.shape
-    whole_y, whole_x = layout[0][0].sum(), layout[0][1].sum()
+    whole_y, whole_x = offsets[0].sum(), offsets[1].sum()
     for c in range(codes.shape[0]):
         mask = valid[:, c * sx : c * sx + sx]
-        is_whole = height == sy and width >= (c + 1) * sx and mask.all()
-        if not is_whole or codes.shape[1] > sy * sx:
-            codes[c] = ABSENT
-            features[c] = 0
-        if not is_whole:
+        if height < sy or width < (c + 1) * sx or not mask.all():
             part = image[:, :, c * sx : c * sx + sx]
-            sums[c] = 0
-            _store_part(part, mask, layout, features[c], codes[c], sums[c])
+            _store_part(part, mask, sx, offsets, features[c], codes[c], sums[c])
         else:
-            _store_whole(image, (c * sx, sx), layout, features[c], codes[c], sums[c])
+            codes[c, : sy * sx] = OWN
+            codes[c, sy * sx :] = ABSENT
+            _store_whole(image, (c * sx, sx), offsets, features[c], sums[c])
             sums[c, channels] = whole_y
             sums[c, channels + 1] = whole_x
             sums[c, channels + 2] = sy * sx
@@ -197,12 +185,7 @@ def _store(
 
 @kernel(forceinline=True)
 def _store_whole(
-    image: Int16,
-    columns: tuple[int, int],
-    layout: tuple[Int32, Int32],
-    features: Int32,
-    codes: Bytes,
-    sums: Int64,
+    image: Int16, columns: tuple[int, int], offsets: Int32, features: Int32, sums: Int64
 ) -> None:
     """Store a cell without a gap; `columns` are its first one and how many it has.
 
@@ -210,15 +193,13 @@ def _store_whole(
     """
     channels, height = image.shape[:2]
     left, width = columns
-    offsets, starts = layout
     scale, high = np.int32(FEATURE_SCALE), np.int32(FEATURE_SCALE << 16)
     low_half = np.int32(0xFFFF)
     for pair in range(features.shape[0]):
         first_sum, second_sum = np.int32(0), np.int32(0)
         for u in range(height):
             first = image[2 * pair, u, left : left + width]
-            start = np.uintp(starts[u])
-            run = features[pair, start : start + np.uintp(width)]
+            run = features[pair, u * width : (u + 1) * width]
             if 2 * pair + 1 < channels:
                 second = image[2 * pair + 1, u, left : left + width]
                 for v in range(width):
@@ -227,34 +208,36 @@ def _store_whole(
                     second_sum += upper
                     run[v] = ((low * scale) & low_half) | (upper * high)
             else:
-                upper = offsets[0, start] * high
+                upper = offsets[0, u * width] * high
                 for v in range(width):
                     low = np.int32(first[v])
                     first_sum += low
                     run[v] = ((low * scale) & low_half) | upper
+        features[pair, height * width :] = 0
         sums[2 * pair] = first_sum
         if 2 * pair + 1 < channels:
             sums[2 * pair + 1] = second_sum
-    for u in range(height):
-        codes[starts[u] : starts[u] + width] = OWN
 
 
 @kernel()
 def _store_part(
     image: Int16,
     valid: Bools,
-    layout: tuple[Int32, Int32],
+    width: int,
+    offsets: Int32,
     features: Int32,
     codes: Bytes,
     sums: Int64,
 ) -> None:
     """Store a cell that is cut short or has gaps, pixel by pixel."""
     channels = len(image)
-    offsets, starts = layout
+    codes[:] = ABSENT
+    features[:] = 0
+    sums[:] = 0
     for u in range(image.shape[1]):
         for v in range(image.shape[2]):
             if valid.size == 0 or valid[u, v]:
-                p = starts[u] + v
+                p = u * width + v
                 codes[p] = OWN
                 for i in range(channels):
                     shift = 16 * (i % 2)
@@ -268,10 +251,10 @@ def _store_part(
 
 
 @kernel()
-def _unpack(codes: Bytes, step: tuple[int, int], starts: Int32, out: Bytes) -> None:
+def _unpack(codes: Bytes, step: tuple[int, int], out: Bytes) -> None:
     sy, sx = step
     for y in range(out.shape[0]):
-        r, place = y // sy, np.intp(starts[y % sy])
+        r, u = y // sy, y % sy
         for c in range(codes.shape[1]):
             start, stop = c * sx, min(c * sx + sx, out.shape[1])
-            out[y, start:stop] = codes[r, c, place : place + stop - start]
+            out[y, start:stop] = codes[r, c, u * sx : u * sx + stop - start]

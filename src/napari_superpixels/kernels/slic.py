@@ -7,7 +7,6 @@ throughout, so that neither threads nor windows nor machines can change a label.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,6 @@ from napari_superpixels.kernels import slic_kernels as kernel
 from napari_superpixels.kernels.bands import Bands
 from napari_superpixels.kernels.cells import Cells, Frame
 from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells
-from napari_superpixels.kernels.schedule import last_visits, visited
 from napari_superpixels.kernels.slic_kernels import Centres
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
@@ -57,7 +55,7 @@ class SlicResult:
         has a position only.
         """
         frame = self.cells.frame
-        pixels = (self.cells.features, self.cells.codes, frame.offsets(), frame.rows[0])
+        pixels = (self.cells.features, self.cells.codes, frame.offsets())
         width = frame.lattice.to_pixels(box).shape[1]
         place = (*frame.step, box[0].start, box[1].start, width)
 
@@ -67,30 +65,6 @@ class SlicResult:
             return out
 
         return distances
-
-
-class Visit(NamedTuple):
-    """Which rows of the cells an association visits."""
-
-    first: int
-    """The first class of rows."""
-    stop: int
-    """The class behind the last one."""
-    bounds: NDArray[np.int32]
-    """Where classes start in a cell."""
-    since: NDArray[np.int32]
-    """The association that visited each class before, 0 for none."""
-
-    @classmethod
-    def of(cls, frame: Frame, association: int, iterations: int) -> Self:
-        """Return what association 1, 2, ... of so many visits."""
-        kinds = visited(association, iterations)
-        return cls(kinds.start, kinds.stop, frame.rows[1], last_visits(association))
-
-    @classmethod
-    def all_rows(cls, frame: Frame) -> Self:
-        """Return a visit of all rows, before which there was none."""
-        return cls.of(frame, 1, 1)
 
 
 def data_of(cells: Cells) -> Data:
@@ -105,7 +79,7 @@ def no_centres(frame: Frame) -> Centres:
         np.zeros((rows, columns, frame.channels + 2), np.int32),
         np.full((rows, columns), -1, np.int32),
         np.zeros((rows, columns, frame.pairs), np.int32),
-        np.zeros((rows, columns), np.int32),
+        np.zeros((rows, columns), np.uint8),
     )
 
 
@@ -127,18 +101,14 @@ def cluster(cells: Cells, iterations: int, *, cut: Cut = WHOLE, bands: Bands) ->
     exact = Box.whole(cells.grid)
     for association in range(1, iterations + 1):
         rows, columns = exact_cells(cells.grid, cut, 2 * association - 2)
-        sides = (columns.start, columns.stop)
-        bands.run(
-            partial(kernel.update, cells.sums, centres, association, sides), rows.start, rows.stop
-        )
+        update = partial(kernel.update, cells.sums, centres, columns.start, columns.stop)
+        bands.run(update, rows.start, rows.stop)
         exact = exact_cells(cells.grid, cut, 2 * association - 1)
-        associate(data, centres, cells, exact, Visit.of(cells.frame, association, iterations), bands)
+        associate(data, centres, cells, exact, bands)
     return SlicResult(cells, exact, centres)
 
 
-def associate(
-    data: Data, centres: Centres, cells: Cells, box: Box, visit: Visit, bands: Bands
-) -> None:
+def associate(data: Data, centres: Centres, cells: Cells, box: Box, bands: Bands) -> None:
     """Associate the pixels of a box of cells, and bring the sums up to date."""
     sums, position = cells.sums, cells.frame.position
     changes: list[tuple[int, NDArray[np.int64]]] = []
@@ -147,7 +117,7 @@ def associate(
         # A row of cells more on either side: pixels may choose a cell of the next band.
         change = np.zeros((stop - start + 2, sums.shape[1] + 2, cells.frame.pairs + 2), np.int64)
         cells_of_band = (start, stop, box[1].start, box[1].stop)
-        kernel.associate(data, centres, position, visit, cells_of_band, change)
+        kernel.associate(data, centres, position, cells_of_band, change)
         changes.append((start - 1, change))
 
     bands.run(one_band, box[0].start, box[0].stop)

@@ -20,6 +20,9 @@ from napari_superpixels.kernels.nearest import (
     prefetch,
 )
 
+AHEAD = 2
+"""Cells between the one worked on and the one that is fetched from memory meanwhile."""
+
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -34,32 +37,28 @@ class Centres(NamedTuple):
     """Squared length of the features; negative where a cell is no candidate."""
     weights: Int32
     """Weights of the features, shape (GH + 2, GW + 2, pairs), two of 16 bits a word."""
-    moved: Int32
-    """The update that moved the centre last, counted from 1."""
+    moved: Bytes
+    """Whether the centre is another one than before."""
 
 
 @kernel()
-def update(
-    sums: Int64, centres: Centres, number: int, columns: tuple[int, int], top: int, bottom: int
-) -> None:
-    """Move the centres of a box of cells to the means of their pixels, rounded half up.
-
-    This is update `number`; `columns` are the first column of cells and the one behind the last.
-    """
-    values, norms, weights, last_moves = centres
+def update(sums: Int64, centres: Centres, left: int, right: int, top: int, bottom: int) -> None:
+    """Move the centres of a box of cells to the means of their pixels, rounded half up."""
+    values, norms, weights, moves = centres
     last = values.shape[2]
     for r in range(top, bottom):
-        for c in range(columns[0], columns[1]):
+        for c in range(left, right):
             n = sums[r, c, last]
+            moved = False
             if n > 0:
                 moved = norms[r + 1, c + 1] < 0
                 for i in range(last):
                     mean = (2 * sums[r, c, i] + n) // (2 * n)
                     moved |= mean != values[r + 1, c + 1, i]
                     values[r + 1, c + 1, i] = mean
-                if moved:
-                    last_moves[r + 1, c + 1] = number
-                    _prepare(values, norms, weights, r + 1, c + 1)
+            moves[r + 1, c + 1] = moved
+            if moved:
+                _prepare(values, norms, weights, r + 1, c + 1)
 
 
 @kernel(forceinline=True)
@@ -85,34 +84,46 @@ def _two_weights(first: int, second: int) -> int:
 def _weigh(
     centres: tuple[Int32, Int32, Int32], position: int, r: int, c: int, weights: Int32, base: Int32
 ) -> None:
-    """Fill in weights and bases of the nine candidates of cell (r, c), rim counted."""
+    """Fill in weights and bases of the nine candidates of cell (r, c)."""
     values, norms, words = centres
-    channels, pairs = values.shape[2] - 2, words.shape[2]
+    channels, pairs = np.uintp(values.shape[2] - 2), np.uintp(words.shape[2])
+    odd, one = channels & np.uintp(1), np.uintp(1)
+    # The longer loop is the inner one: of few turns and a fixed number, it is unrolled.
+    for i in range(pairs):
+        for code in range(CANDIDATES):
+            y, x = _candidate(r, c, code)
+            weights[np.uintp(code), np.uintp(i)] = words[y, x, np.uintp(i)]
     for code in range(CANDIDATES):
-        dr, dc = code // 3 - 1, code % 3 - 1
-        norm = np.int64(norms[r + dr, c + dc])
-        y = values[r + dr, c + dc, channels] + dr * position
-        x = values[r + dr, c + dc, channels + 1] + dc * position
-        base[code] = NONE if norm < 0 else VALUE_SCALE * (norm + y * y + x * x) + code
-        for pair in range(pairs):
-            weights[code, pair] = words[r + dr, c + dc, pair]
-        if channels % 2:
-            weights[code, pairs - 1] |= _two_weights(0, y)
-            weights[code, pairs] = _two_weights(x, 0)
+        y, x = _candidate(r, c, code)
+        norm, k = norms[y, x], np.uintp(code)
+        is_there = np.int32(-1 if norm >= 0 else 0)
+        py = (values[y, x, channels] + np.int32((code // 3 - 1) * position)) & is_there
+        px = (values[y, x, channels + one] + np.int32((code % 3 - 1) * position)) & is_there
+        length = np.int32(VALUE_SCALE * np.int32(norm + py * py + px * px) + code)
+        base[k] = length if is_there else np.int32(NONE)
+        if odd:
+            weights[k, pairs - one] |= _two_weights(0, py)
+            weights[k, pairs] = _two_weights(px, 0)
         else:
-            weights[code, pairs] = _two_weights(y, x)
-        if norm < 0:
-            weights[code] = 0
+            weights[k, pairs] = _two_weights(py, px)
 
 
 @kernel(forceinline=True)
-def _last_move(moved: Int32, r: int, c: int) -> int:
-    """Return the last update that moved any of the nine candidates of a cell."""
-    last = np.int32(0)
-    for dr in range(-1, 2):
-        for dc in range(-1, 2):
-            last = max(last, moved[r + dr, c + dc])
-    return last
+def _candidate(r: int, c: int, code: int) -> tuple[np.uintp, np.uintp]:
+    """Return where a candidate of cell (r, c) is on the lattice with a rim.
+
+    The rim makes up for the -1; unsigned indices spare tests for negatives.
+    """
+    return np.uintp(r + code // 3), np.uintp(c + code % 3)
+
+
+@kernel(forceinline=True)
+def _none_moved(moved: Bytes, r: int, c: int) -> bool:
+    total = 0
+    for dr in range(3):
+        for dc in range(3):
+            total |= moved[np.uintp(r + dr), np.uintp(c + dc)]
+    return total == 0
 
 
 @kernel()
@@ -120,13 +131,12 @@ def associate(
     data: tuple[Int32, Bytes, Int32],
     centres: Centres,
     position: int,
-    visit: tuple[int, int, Int32, Int32],
     box: tuple[int, int, int, int],
     changes: Int64,
 ) -> None:
-    """Give some rows of a box of cells to their nearest candidates.
+    """Give the pixels of a box of cells to their nearest candidates.
 
-    Rows are left out when no candidate moved since they were visited: they would stay as they are.
+    A cell is left out when none of its candidates moved: its pixels would stay where they are.
 
     Parameters
     ----------
@@ -134,9 +144,6 @@ def associate(
         Features and codes of `Cells`, and the pair of features that cells share.
     centres, position
         The candidates; quanta a cell.
-    visit
-        First and last class of rows, half open; where the classes start in a cell, and which update
-        came before the last visit of each, 0 for none.
     box
         First and last row, first and last column of cells, half open.
     changes
@@ -144,98 +151,83 @@ def associate(
         shape (rows + 2, GW + 2, pairs + 2); starts with 0.
     """
     codes = data[1]
-    values, norms, words, last_moves = centres
-    first, last, bounds, since = visit
+    values, norms, words, moves = centres
     top, bottom, left, right = box
-    pairs = words.shape[2]
-    corrections = _corrections(values.shape[2] - 2, pairs, position)
-    net = np.zeros((CANDIDATES, pairs + 2), np.int64)
+    pairs, columns = words.shape[2], codes.shape[1]
+    tables = _corrections(values.shape[2] - 2, pairs, position), _steps(changes.shape)
+    flat = changes.reshape(-1)
     weights = np.zeros((CANDIDATES, pairs + 1), np.int32)
     base = np.zeros(CANDIDATES, np.int32)
     new = np.zeros(codes.shape[2], np.uint8)
-    moved = np.zeros(codes.shape[2], np.uint32)
     for r in range(top, bottom):
         for c in range(left, right):
-            last_move = _last_move(last_moves, r + 1, c + 1)
-            is_ready, count = False, 0
-            for kind in range(first, last):
-                if last_move > since[kind]:
-                    if not is_ready:
-                        _weigh((values, norms, words), position, r + 1, c + 1, weights, base)
-                        is_ready = True
-                    places = (np.intp(bounds[kind]), np.intp(bounds[kind + 1]))
-                    cell = r * codes.shape[1] + c
-                    for start in range(places[0], places[1], LANES):
-                        prefetch(data, cell + 2, start)
-                    count = _assign(data, (weights, base), new, cell, places, (moved, count))
-            if count > 0:
-                _move(data, r, c, new, moved, count, net)
-                _book(net, corrections, r - top, c, changes)
+            if not _none_moved(moves, r, c):
+                _weigh((values, norms, words), position, r, c, weights, base)
+                first = ((r - top) * (columns + 2) + c) * (pairs + 2)
+                _assign(data, (weights, base), r * columns + c, new, tables, (flat, first))
 
 
 @kernel(forceinline=True)
 def _assign(
     data: tuple[Int32, Bytes, Int32],
     candidates: tuple[Int32, Int32],
-    new: Bytes,
     cell: int,
-    places: tuple[int, int],
-    noted: tuple[NDArray[np.uint32], int],
-) -> int:
-    """Find the codes of some pixels of a cell, and note which ones change.
+    new: Bytes,
+    tables: tuple[Int64, Int64],
+    booked: tuple[Int64, int],
+) -> None:
+    """Give the pixels of a cell to their nearest candidates, and book what sums change by.
 
-    `noted` are such pixels and how many there are already; returns how many there are then.
+    `booked` are the changes, flat, and where those of the first candidate are; `new` is room for
+    the cell's codes.
     """
-    moved, count = noted
-    for first in range(places[0], places[1], 64):
+    features, codes, shared = data
+    pairs, pixels = np.uintp(features.shape[2]), np.uintp(codes.shape[2])
+    flat_codes = codes.reshape(-1)
+    flat_features = features.reshape(-1)
+    origin = np.uintp(cell) * pixels
+    for first in range(0, codes.shape[2], 64):
         changed = np.uint64(0)
-        for start in range(first, min(first + 64, places[1]), LANES):
+        for start in range(first, min(first + 64, codes.shape[2]), LANES):
+            prefetch(data, cell + AHEAD, start)
             bits = nearest(data, candidates, new, cell, start)
             changed |= np.uint64(bits) << np.uint64(start - first)
         while changed:
-            moved[np.uintp(count)] = first + trailing_zeros(changed)
+            p = np.uintp(first) + np.uintp(trailing_zeros(changed))
             changed &= changed - np.uint64(1)
-            count += 1
-    return count
+            before, after = np.uintp(flat_codes[origin + p]), np.uintp(new[p])
+            flat_codes[origin + p] = new[p]
+            pixel = origin * pairs + p
+            _move((flat_features, shared), (pixel, pixels, p), (before, after), tables, booked)
 
 
 @kernel(forceinline=True)
 def _move(
-    data: tuple[Int32, Bytes, Int32],
-    r: int,
-    c: int,
-    new: Bytes,
-    moved: NDArray[np.uint32],
-    count: int,
-    net: Int64,
+    data: tuple[Int32, Int32],
+    place: tuple[np.uintp, np.uintp, np.uintp],
+    codes: tuple[np.uintp, np.uintp],
+    tables: tuple[Int64, Int64],
+    booked: tuple[Int64, int],
 ) -> None:
-    """Give pixels their new codes; `net` becomes what the nine candidates' sums change by."""
-    features, codes, shared = data
-    pairs = features.shape[2]
-    net[:] = 0
-    for i in range(count):
-        p = np.uintp(moved[i])
-        before, after = np.uintp(codes[r, c, p]), np.uintp(new[p])
-        codes[r, c, p] = new[p]
-        for pair in range(pairs):
-            value = _two_sums(features[r, c, pair, p])
-            net[before, pair] -= value
-            net[after, pair] += value
-        value = _two_sums(shared[p])
-        net[before, pairs] -= value
-        net[after, pairs] += value
-        net[before, pairs + 1] -= 1
-        net[after, pairs + 1] += 1
+    """Take a pixel from the sums of one label and add it to those of another.
 
-
-@kernel(forceinline=True)
-def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> None:
-    """Add what a cell's pixels change to the labels around it, the first of which is (r, c)."""
-    last = net.shape[1] - 1
-    for code in range(CANDIDATES):
-        n = net[code, last]
-        for i in range(last + 1):
-            changes[r + code // 3, c + code % 3, i] += net[code, i] + n * corrections[code, i]
+    `place` says where its first pair is, how far it is to the next one, and where its shared pair.
+    """
+    features, shared = data
+    corrections, steps = tables
+    changes, first = booked
+    before, after = codes
+    pixel, stride, p = place
+    pairs = np.uintp(corrections.shape[1] - 2)
+    old, new = np.uintp(first + steps[before]), np.uintp(first + steps[after])
+    for i in range(pairs + np.uintp(1)):
+        k = np.uintp(i)
+        word = shared[p] if k == pairs else features[pixel + k * stride]
+        value = _two_sums(word)
+        changes[old + k] -= value + corrections[before, k]
+        changes[new + k] += value + corrections[after, k]
+    changes[old + pairs + np.uintp(1)] -= 1
+    changes[new + pairs + np.uintp(1)] += 1
 
 
 @kernel(forceinline=True)
@@ -264,6 +256,15 @@ def _corrections(channels: int, pairs: int, position: int) -> Int64:
 
 
 @kernel()
+def _steps(shape: tuple[int, int, int]) -> Int64:
+    """Return how far the changes of each candidate are from those of the first one."""
+    out = np.empty(CANDIDATES, np.int64)
+    for code in range(CANDIDATES):
+        out[code] = ((code // 3) * shape[1] + code % 3) * shape[2]
+    return out
+
+
+@kernel()
 def merge(changes: Int64, sums: Int64) -> None:
     """Add the changes of `associate`, (rows, GW + 2, pairs + 2), to sums (rows, GW, C + 3)."""
     last = sums.shape[2] - 1
@@ -279,7 +280,7 @@ def merge(changes: Int64, sums: Int64) -> None:
 
 @kernel()
 def cost(
-    pixels: tuple[Int32, Bytes, Int32, Int32],
+    pixels: tuple[Int32, Bytes, Int32],
     centres: Centres,
     position: int,
     place: tuple[int, int, int, int, int],
@@ -292,7 +293,7 @@ def cost(
     Parameters
     ----------
     pixels
-        Features and codes of `Cells`, offsets of its frame, and where rows start in a cell.
+        Features and codes of `Cells`, offsets of its frame.
     centres, position
         The candidates; quanta a cell.
     place
@@ -303,7 +304,7 @@ def cost(
     out
         Where the distances go.
     """
-    features, codes, offsets, starts = pixels
+    features, codes, offsets = pixels
     # Unsigned numbers of 32 bits divide several times faster than int64.
     sy, sx, width = np.uint32(place[0]), np.uint32(place[1]), np.uint32(place[4])
     values, norms = centres.values, centres.norms
@@ -314,7 +315,7 @@ def cost(
         x = np.uint32(flat - y * width)
         v, u = np.uint32(y // sy), np.uint32(x // sx)
         r, c = place[2] + np.int64(v), place[3] + np.int64(u)
-        p = np.uintp(np.uint32(starts[y - v * sy]) + (x - u * sx))
+        p = np.uintp((y - v * sy) * sx + (x - u * sx))
         near_r, near_c = r + dr, c + dc
         out[n] = NONE
         if norms[near_r, near_c] >= 0:

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.kernels.cone import NONE, OWN, WHOLE, Cut, exact_cells, position_table
-from napari_superpixels.kernels.schedule import CLASSES, visited
 from napari_superpixels.tiling import Box
 
 Numbers = NDArray[np.int64]
@@ -81,7 +80,6 @@ def slic_reference(
     stack = np.concatenate([features.astype(np.int64), np.stack(q)])
     keep = np.ones(shape, bool) if valid is None else valid
     codes = np.full(shape, OWN, np.uint8)
-    rows = np.arange(shape[0]) % step[0] % CLASSES
     sums, count = _sums(stack, keep, own, codes, cells, position)
     alive, centres = count > 0, _mean(sums, count)
     for association in range(iterations):
@@ -89,8 +87,7 @@ def slic_reference(
             sums, count = _sums(stack, keep, own, codes, cells, position)
             centres = np.where((count > 0)[..., None], _mean(sums, count), centres)
         distances = _distances(stack, own, centres, alive, position)
-        visits = np.isin(rows, visited(association + 1, iterations))[:, None] & keep
-        codes = np.where(visits, distances.argmin(axis=0), codes).astype(np.uint8)
+        codes = np.where(keep, distances.argmin(axis=0), OWN).astype(np.uint8)
     exact = exact_cells(cells, cut, 2 * iterations - 1)
     pixels = tuple(slice(i.start * s, i.stop * s) for i, s in zip(exact, step))
     return SlicReference(codes[pixels], exact, centres, distances)

@@ -33,7 +33,7 @@ from napari_superpixels.kernels.cone import NONE, WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.features import Quanta
 from napari_superpixels.kernels.jit import kernel
 from napari_superpixels.kernels.nearest import ABSENT, FEATURE_SCALE
-from napari_superpixels.kernels.slic import SlicResult, Visit, associate, data_of, no_centres
+from napari_superpixels.kernels.slic import SlicResult, associate, data_of, no_centres
 from napari_superpixels.kernels.slic_kernels import Centres, update
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
@@ -232,14 +232,14 @@ def soft_cluster(
     exact = Box.whole(cells.grid)
     for association in range(1, iterations + 1):
         rows, columns = exact_cells(cells.grid, cut, 2 * association - 2)
-        move = partial(update, sums, centres, association, (columns.start, columns.stop))
+        move = partial(update, sums, centres, columns.start, columns.stop)
         bands.run(move, rows.start, rows.stop)
         exact = exact_cells(cells.grid, cut, 2 * association - 1)
         if association < iterations:
             _sum_up(weigh, exact, sums, bands)
     # The hard kernel passes over cells whose candidates rest: here, none has been assigned yet.
     centres.moved[...] = 1
-    associate(data_of(cells), centres, cells, exact, Visit.all_rows(cells.frame), bands)
+    associate(data_of(cells), centres, cells, exact, bands)
     return SlicResult(cells, exact, centres)
 
 
