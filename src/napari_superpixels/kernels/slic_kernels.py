@@ -23,6 +23,9 @@ from napari_superpixels.kernels.nearest import (
 AHEAD = 2
 """Cells between the one worked on and the one that is fetched from memory meanwhile."""
 
+TOGETHER = 32
+"""Single pixels that are fetched together."""
+
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -304,26 +307,58 @@ def cost(
     out
         Where the distances go.
     """
-    features, codes, offsets = pixels
-    # Unsigned numbers of 32 bits divide several times faster than int64.
+    columns = pixels[1].shape[1]
+    cells, places = np.empty(TOGETHER, np.uint32), np.empty(TOGETHER, np.uint32)
+    for start in range(0, index.size, TOGETHER):
+        count = min(TOGETHER, index.size - start)
+        # The pixels lie far from each other: all are fetched before the first is looked at.
+        for i in range(count):
+            cell, p = _locate(np.uint32(index[start + i]), place, columns)
+            prefetch(pixels, np.intp(cell), np.intp(p))
+            cells[i], places[i] = cell, p
+        for i in range(count):
+            r, c = cells[i] // np.uint32(columns), cells[i] % np.uint32(columns)
+            here = (np.uintp(r), np.uintp(c), np.uintp(places[i]))
+            out[start + i] = _distance(pixels, centres, position, here, np.int64(code[start + i]))
+
+
+@kernel(forceinline=True)
+def _locate(
+    flat: np.uint32, place: tuple[int, int, int, int, int], columns: int
+) -> tuple[np.uint32, np.uint32]:
+    """Return the cell of a pixel, counted in raster order, and its place there.
+
+    Unsigned numbers of 32 bits divide several times faster than int64.
+    """
     sy, sx, width = np.uint32(place[0]), np.uint32(place[1]), np.uint32(place[4])
-    values, norms = centres.values, centres.norms
+    y = np.uint32(flat // width)
+    x = np.uint32(flat - y * width)
+    v, u = np.uint32(y // sy), np.uint32(x // sx)
+    cell = np.uint32((place[2] + np.int64(v)) * columns + place[3] + np.int64(u))
+    return cell, np.uint32((y - v * sy) * sx + (x - u * sx))
+
+
+@kernel(forceinline=True)
+def _distance(
+    pixels: tuple[Int32, Bytes, Int32],
+    centres: Centres,
+    position: int,
+    here: tuple[np.uintp, np.uintp, np.uintp],
+    code: int,
+) -> int:
+    """Return the squared distance of a pixel, given by its cell and its place, to a candidate."""
+    features, codes, offsets = pixels
+    values = centres.values
+    r, c, p = here
+    y, x = r + np.uintp(code // 3), c + np.uintp(code % 3)
+    if centres.norms[y, x] < 0:
+        return NONE
     channels = values.shape[2] - 2
-    for n in range(index.shape[0]):
-        flat, dr = np.uint32(index[n]), np.int64(code[n] // 3)
-        y, dc = np.uint32(flat // width), np.int64(code[n] % 3)
-        x = np.uint32(flat - y * width)
-        v, u = np.uint32(y // sy), np.uint32(x // sx)
-        r, c = place[2] + np.int64(v), place[3] + np.int64(u)
-        p = np.uintp((y - v * sy) * sx + (x - u * sx))
-        near_r, near_c = r + dr, c + dc
-        out[n] = NONE
-        if norms[near_r, near_c] >= 0:
-            down = offsets[0, p] + (1 - dr) * position - values[near_r, near_c, channels]
-            right = offsets[1, p] + (1 - dc) * position - values[near_r, near_c, channels + 1]
-            total = down**2 + right**2
-            if codes[r, c, p] != ABSENT:
-                for i in range(channels):
-                    own = feature(features[r, c, i // 2, p], i)
-                    total += (own - values[near_r, near_c, i]) ** 2
-            out[n] = total
+    down = offsets[0, p] - (code // 3 - 1) * position - values[y, x, channels]
+    right = offsets[1, p] - (code % 3 - 1) * position - values[y, x, channels + 1]
+    total = down**2 + right**2
+    if codes[r, c, p] != ABSENT:
+        for i in range(channels):
+            own = feature(features[r, c, np.uintp(i // 2), p], i)
+            total += (own - values[y, x, np.uintp(i)]) ** 2
+    return total
