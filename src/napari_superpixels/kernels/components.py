@@ -149,21 +149,17 @@ def _choose_best(runs: Runs, start: int, best: Int32) -> None:
     parent, score, older, newest = runs.parent, runs.score, runs.older, runs.newest
     mask = parent.size - 1
     for label in range(start, start + newest.size // SLOTS):
-        top, root, n = -1, -1, np.int64(newest[label])
+        top, root, n = -1, -1, int(newest[label])
         while n >= 0:
             i = np.uintp(n & mask)
             if parent[i] == n and (score[i] > top or (score[i] == top and n < root)):
-                top, root = score[i], n
-            n = np.int64(older[i])
+                top, root = int(score[i]), n
+            n = int(older[i])
         best[label] = root
-        if root >= 0:
-            score[np.uintp(root & mask)] = top
 
 
 @kernel()
-def _write_line(
-    runs: Runs, best: Int32, line: Bytes, y: int, held: Words, out: Bytes
-) -> None:
+def _write_line(runs: Runs, best: Int32, line: Bytes, y: int, held: Words, out: Bytes) -> None:
     """Write the kept pixels of one row, pending where rule 2 decides, and FREE elsewhere.
 
     In `held` the columns are noted that have pixels that are home, and that wait for rule 2.
@@ -177,7 +173,7 @@ def _write_line(
         # What lies before the first start goes on as the word before ended.
         kept = every if kept >> np.uint64(WORD - 1) else np.uint64(0)
         weak = every if weak >> np.uint64(WORD - 1) else np.uint64(0)
-        word, n = starts[y, w], np.int64(first[y, w])
+        word, n = starts[y, w], int(first[y, w])
         while word:
             rest = every << trailing_zeros(word)
             word &= word - np.uint64(1)

@@ -111,7 +111,7 @@ def grow(
 
 
 @kernel(forceinline=True)
-def _place(pixel: int, columns: int) -> tuple[np.uintp, np.uintp]:
+def _place(pixel: np.uintp, columns: int) -> tuple[np.uintp, np.uintp]:
     """Return the row and the column of a flat index, without a slow division of integers.
 
     Exact: the quotient is half a column or more away from whole numbers, and wrong by no more than
@@ -119,7 +119,7 @@ def _place(pixel: int, columns: int) -> tuple[np.uintp, np.uintp]:
     spares tests for negatives.
     """
     row = np.int64((np.int64(pixel) + 0.5) * (1.0 / columns))
-    return np.uintp(row), np.uintp(pixel - row * columns)
+    return np.uintp(row), np.uintp(np.int64(pixel) - row * columns)
 
 
 @kernel(forceinline=True)
@@ -131,7 +131,7 @@ def _offered(flat: Bytes, pixel: np.uintp, columns: int, tables: Tables) -> int:
     below = offers[down[y, 3], flat[pixel + down[y, 2]]]
     before = offers[right[x, 1], flat[pixel - right[x, 0]]]
     after = offers[right[x, 3], flat[pixel + right[x, 2]]]
-    return np.int64(above | below | before | after)
+    return int(np.int64(above | below | before | after))
 
 
 @kernel()
@@ -213,9 +213,7 @@ def _choose_least(
 
 
 @kernel()
-def _commit(
-    flat: Bytes, columns: int, growth: _Growth, queue: Int32, head: int, tail: int
-) -> int:
+def _commit(flat: Bytes, columns: int, growth: _Growth, queue: Int32, head: int, tail: int) -> int:
     """Make a layer's codes final and queue the free pixels that it reaches; return the new tail."""
     down, right, accepts = growth.down, growth.right, growth.accepts
     for i in range(head, tail):
@@ -242,4 +240,4 @@ def _reach(flat: Bytes, near: np.uintp, accepts: bool, queue: Int32, end: int) -
     is_reached = (value == FREE) & accepts
     queue[np.uintp(end)] = near
     flat[near] = QUEUED if is_reached else value
-    return end + is_reached
+    return int(end + is_reached)

@@ -63,7 +63,9 @@ class SourcesCache(caching.FunctionCache):
         super().__init__(function)  # type: ignore[no-untyped-call]
         own = self._impl.locator.get_source_stamp()
         stamp = own, sources_digest(Path(getfile(function)).parent)
-        self._cache_file = _Index(self.cache_path, self._impl.filename_base, stamp)
+        self._cache_file = _Index(  # type: ignore[no-untyped-call]
+            self.cache_path, self._impl.filename_base, stamp
+        )
 
 
 class _Index(caching.IndexDataCacheFile):

@@ -87,7 +87,10 @@ def runs_over(shape: tuple[int, int], ring: int, labels: int) -> Runs:
     """Make room for `ring` runs, a power of two, and so many labels in `SLOTS` rows."""
     words = -(-shape[1] // WORD)
     return Runs(
-        *(np.empty(ring, np.int32) for _ in range(4)),
+        np.empty(ring, np.int32),
+        np.empty(ring, np.int32),
+        np.empty(ring, np.int32),
+        np.empty(ring, np.int32),
         np.full(SLOTS * labels, -1, np.int32),
         np.empty((shape[0], words), np.uint64),
         np.empty((shape[0], words), np.int32),
@@ -142,15 +145,13 @@ def scan_line(runs: Runs, line: Line, y: int, r: int, width: int) -> None:
 def _end(starts: Words, first: Int32, y: int) -> int:
     """Return how many runs start in row `y` and above."""
     last = starts.shape[1] - 1
-    return first[y, last] + np.int64(count_ones(starts[y, last]))
+    return int(first[y, last] + np.int64(count_ones(starts[y, last])))
 
 
 @kernel(forceinline=True)
 def lowest(count: int) -> np.uint64:
     """Return a word with so many of its lowest bits set."""
-    return (
-        ~np.uint64(0) if count >= WORD else (np.uint64(1) << np.uint64(count)) - np.uint64(1)
-    )
+    return ~np.uint64(0) if count >= WORD else (np.uint64(1) << np.uint64(count)) - np.uint64(1)
 
 
 @kernel(forceinline=True)
@@ -220,11 +221,11 @@ def _meet(runs: Runs, tags: Bytes, at: tuple[int, int], y: int, width: int) -> N
 def find(parent: Int32, i: int) -> int:
     """Return the root, which is the first run, of the component of run `i`."""
     mask = parent.size - 1
-    up = np.int64(parent[np.uintp(i & mask)])
+    up = int(parent[np.uintp(i & mask)])
     while up != i:
-        further = np.int64(parent[np.uintp(up & mask)])
+        further = int(parent[np.uintp(up & mask)])
         parent[np.uintp(i & mask)] = further
-        i, up = further, np.int64(parent[np.uintp(further & mask)])
+        i, up = further, int(parent[np.uintp(further & mask)])
     return i
 
 

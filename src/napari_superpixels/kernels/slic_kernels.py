@@ -319,7 +319,8 @@ def cost(
         for i in range(count):
             r, c = cells[i] // np.uint32(columns), cells[i] % np.uint32(columns)
             here = (np.uintp(r), np.uintp(c), np.uintp(places[i]))
-            out[start + i] = _distance(pixels, centres, position, here, np.int64(code[start + i]))
+            candidate = int(np.int64(code[start + i]))
+            out[start + i] = _distance(pixels, centres, position, here, candidate)
 
 
 @kernel(forceinline=True)
@@ -345,14 +346,14 @@ def _distance(
     position: int,
     here: tuple[np.uintp, np.uintp, np.uintp],
     code: int,
-) -> int:
+) -> np.int64:
     """Return the squared distance of a pixel, given by its cell and its place, to a candidate."""
     features, codes, offsets = pixels
     values = centres.values
     r, c, p = here
     y, x = r + np.uintp(code // 3), c + np.uintp(code % 3)
     if centres.norms[y, x] < 0:
-        return NONE
+        return np.int64(NONE)
     channels = values.shape[2] - 2
     down = offsets[0, p] - (code // 3 - 1) * position - values[y, x, channels]
     right = offsets[1, p] - (code % 3 - 1) * position - values[y, x, channels + 1]
@@ -361,4 +362,4 @@ def _distance(
         for i in range(channels):
             own = feature(features[r, c, np.uintp(i // 2), p], i)
             total += (own - values[y, x, np.uintp(i)]) ** 2
-    return total
+    return np.int64(total)
