@@ -215,7 +215,7 @@ def run(
     out
         Folder to write; must not exist. While unfinished it lies beside it as ``OUT.partial``.
     workers
-        Windows in work at once; one a processor by default. Never changes the labels.
+        Processors to use; all that this process may by default. Never changes the labels.
     listener
         Called with each event of `napari_superpixels.engine.events`.
     cancel
@@ -373,8 +373,10 @@ def _plan_again(manifest: dict[str, Any]) -> "Plan":
     region |= {name: (a, b) for name, (a, b) in zip(leading, provenance["planes"], strict=True)}
     method = provenance["method"]
     made = plan(source, method["name"], region=region, **method["settings"])
-    core, chunk = ((c[0], c[1]) for c in (provenance["window_cells"], provenance["chunk_cells"]))
-    return replace(made, core=core, chunk=chunk)
+    names = ("window_cells", "chunk_cells", "tile_windows")
+    # Outputs of older versions lack the last, and are refused by their hash.
+    core, chunk, group = ((y, x) for y, x in (provenance.get(name, (1, 1)) for name in names))
+    return replace(made, core=core, chunk=chunk, group=group)
 
 
 def _make_plan(
