@@ -1,11 +1,11 @@
 """The local run: super-tiles on threads, level by level, then the metadata and the name."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,19 @@ from napari_superpixels.engine.events import (
     RunStarted,
     ignore,
 )
-from napari_superpixels.engine.manifest import difference, manifest_of, provenance_of
+from napari_superpixels.engine.manifest import provenance_of
 from napari_superpixels.engine.measure import measure
+from napari_superpixels.engine.output import begin_output, check_output
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState, check_folder, partial_path
-from napari_superpixels.engine.stage import Stage
+from napari_superpixels.engine.stage import Crew, Stage, Threads
 from napari_superpixels.engine.tasks import Tasks, layout_of
 from napari_superpixels.errors import IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
-from napari_superpixels.io.ome_zarr_writer import create_labels, finish_labels
+from napari_superpixels.io.ome_zarr_writer import finish_labels
 
-LEVEL_READ_PX = 2048
-"""Edge of what a super-tile of a coarser level reads of the level before, where chunks allow."""
+Hire = Callable[[Plan, RunState], Crew]
+"""Makes the crew of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def run_plan(
     listener: Listener = ignore,
     cancel: threading.Event | None = None,
     resume: bool = False,
+    hire: Hire | None = None,
 ) -> RunResult:
     """Compute a plan into a multiscale OME-Zarr label image.
 
@@ -75,6 +77,8 @@ def run_plan(
         Set it, from any thread, to stop within two seconds.
     resume
         Whether to go on with an unfinished output of the same plan.
+    hire
+        Makes the crew that does the work; by default threads of this process, `workers` many.
 
     Raises
     ------
@@ -89,21 +93,20 @@ def run_plan(
     Cancelled
         If it was cancelled; what is done is kept.
     """
-    if plan.deferred:
-        plan = replace(plan, statistics=measure(plan.source, projected=plan.projected))
-    wanted = workers or default_workers()
-    fitting = fit_workers(plan.cost.total, wanted, available_bytes())
+    plan = measured(plan)
+    hire = hire or partial(local_crew, workers=workers)
     _check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
+    crew = hire(plan, state)
     plan.model.prepare()
     if not resume:
         state.make_folder()
     with state.lock(), closing_handles():
-        workers = min(fitting, plan.tiles)
-        run = _Run(plan, out, state, workers, max(1, wanted // workers))
+        run = _Run(plan, out, state, crew)
         run.prepare(resume=resume)
-        report = run.execute(listener, cancel or threading.Event())
+        with crew:
+            report = run.execute(listener, cancel or threading.Event())
         if not report.failed:
             state.publish(out)
     listener(RunFinished(report))
@@ -119,6 +122,29 @@ def closing_handles() -> Iterator[None]:
         yield
     finally:
         close_handles()
+
+
+def measured(plan: Plan) -> Plan:
+    """Return a plan whose statistics are measured."""
+    if not plan.deferred:
+        return plan
+    return replace(plan, statistics=measure(plan.source, projected=plan.projected))
+
+
+def local_crew(
+    plan: Plan, _state: RunState, *, workers: int | None, tasks: int | None = None
+) -> Threads:
+    """Return threads of this process, as many as memory allows and there are tasks.
+
+    Raises
+    ------
+    PlanError
+        If one window does not fit into memory.
+    """
+    wanted = workers or default_workers()
+    fitting = fit_workers(plan.cost.total, wanted, available_bytes())
+    width = max(1, min(fitting, plan.tiles if tasks is None else tasks))
+    return Threads(width, max(1, wanted // width))
 
 
 def _check_name(out: Path) -> None:
@@ -146,36 +172,26 @@ def _failure_sentence(report: Report, out: Path) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Run:
     """One run of a plan into a partial output."""
 
     plan: Plan
     out: Path
     state: RunState
-    workers: int
-    threads: int
+    crew: Crew
 
-    @property
+    @cached_property
     def tasks(self) -> Tasks:
         """The super-tiles."""
-        return Tasks(self.plan, self.state, self.threads)
+        return Tasks(self.plan, self.state, self.crew.threads)
 
     def prepare(self, *, resume: bool) -> None:
         """Make the empty output, or check that the one there belongs to the plan."""
         if resume:
-            manifest = self.state.read_manifest()
-            if manifest["hash"] != self.plan.hash:
-                here = json.loads(json.dumps(self.plan.provenance()))
-                raise OutputError(
-                    f"{self.state.partial} belongs to another plan "
-                    f"({difference(manifest['provenance'], here)}); "
-                    f"resume with that one, or remove it and run anew."
-                )
-            return
-        self.state.clear()
-        create_labels(self.state.partial, layout_of(self.plan))
-        self.state.write_manifest(manifest_of(self.plan))
+            check_output(self.state, self.plan)
+        else:
+            begin_output(self.state, self.plan)
 
     def execute(self, listener: Listener, cancel: threading.Event) -> Report:
         """Do what is not done yet."""
@@ -206,7 +222,7 @@ class _Run:
         self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
     ) -> tuple[int, int, list[Any]]:
         """Run the finest level, then each coarser one; stop at a level with failures."""
-        stage = Stage(workers=self.workers, cancel=cancel, emit=emit)
+        stage = Stage(self.crew, cancel=cancel, emit=emit)
         pixels = 0
         for level in self.tasks.levels:
             stage.run(task for task in self.tasks.of(level) if task.name not in done)
