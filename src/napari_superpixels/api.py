@@ -16,17 +16,19 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import OutputError
+from napari_superpixels.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     import dask.array as da
+    from distributed import Client
 
     from napari_superpixels.engine.events import Listener
     from napari_superpixels.engine.plan import Plan, Region
-    from napari_superpixels.engine.run import RunResult
+    from napari_superpixels.engine.run import Hire, RunResult
     from napari_superpixels.io.source import Source
     from napari_superpixels.models.protocol import Method
 
@@ -205,6 +207,7 @@ def run(
     cancel: threading.Event | None = None,
     resume: bool = False,
     into: str | None = None,
+    client: "Client | None" = None,
 ) -> "RunResult":
     """Compute a plan into a multiscale OME-Zarr label image.
 
@@ -224,6 +227,9 @@ def run(
         Whether to go on with an unfinished output.
     into
         Name under which to also write the labels into the image's own OME-Zarr (`write_into`).
+    client
+        Of `dask.distributed`: its workers do the work instead of this process. They must see image
+        and output under the same paths, and have the same versions.
 
     Returns
     -------
@@ -237,7 +243,7 @@ def run(
     InputError
         If its labels cannot go into the image; asked before anything runs.
     IncompleteRunError
-        If some super-tiles failed twice; resume after the repair.
+        If some super-tiles failed twice, or the scheduler is gone; resume after the repair.
     Cancelled
         If it was cancelled.
     """
@@ -246,14 +252,32 @@ def run(
     from napari_superpixels.engine.run import run_plan
 
     check_run(plan, workers=workers, cancel=cancel)
+    hire = None if client is None else _crew_of(client, plan, workers)
     if into is not None:
         _check_into(plan, into)
     result = run_plan(
-        plan, Path(out), workers=workers, listener=listener or ignore, cancel=cancel, resume=resume
+        plan,
+        Path(out),
+        workers=workers,
+        listener=listener or ignore,
+        cancel=cancel,
+        resume=resume,
+        hire=hire,
     )
     if into is not None:
         write_into(out, name=into)
     return result
+
+
+def _crew_of(client: Any, plan: "Plan", workers: int | None) -> "Hire":
+    from napari_superpixels.engine.cluster import Cluster, check_client
+
+    check_client(client, plan)
+    if workers is not None:
+        raise InputError(
+            f"workers is {workers}, but a cluster has its own threads; leave workers out."
+        )
+    return partial(Cluster, client)
 
 
 def _check_into(plan: "Plan", name: str) -> None:
@@ -330,8 +354,11 @@ def resume(
     workers: int | None = None,
     listener: "Listener | None" = None,
     cancel: threading.Event | None = None,
+    client: "Client | None" = None,
 ) -> "RunResult":
     """Go on with an unfinished output, with the plan that it was begun with.
+
+    However it was begun: on threads, in parts, or on the cluster of a `client`.
 
     Raises
     ------
@@ -353,7 +380,13 @@ def resume(
             f"from Python with run(plan, out, resume=True)."
         )
     return run(
-        _plan_again(manifest), path, workers=workers, listener=listener, cancel=cancel, resume=True
+        _plan_again(manifest),
+        path,
+        workers=workers,
+        listener=listener,
+        cancel=cancel,
+        resume=True,
+        client=client,
     )
 
 
