@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_superpixels.engine.events import Event, TileDone, TileFailed
-from napari_superpixels.errors import Cancelled
+from napari_superpixels.errors import Cancelled, OutputError
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
@@ -100,7 +100,8 @@ class Stage:
             self.pixels += task.pixels
             self.emit(TileDone(task.name, task.level, task.pixels, future.result()))
             return False
-        if isinstance(error, Cancelled) or not isinstance(error, Exception):
+        # Where the output cannot be written, computing on would be in vain.
+        if isinstance(error, Cancelled | OutputError) or not isinstance(error, Exception):
             raise error
         retrying = attempt < TRIES
         failure = TileFailed(task.name, task.place, _one_line(error), retrying)
