@@ -1,19 +1,24 @@
-"""Running tasks on threads: bounded, retried once, cancellable. Knows nothing of images."""
+"""Running tasks: bounded, retried once at the end, cancellable. Knows nothing of images."""
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self
 
 from napari_superpixels.engine.events import Event, TileDone, TileFailed
-from napari_superpixels.errors import Cancelled, OutputError
+        if isinstance(error, FATAL) or not isinstance(error, Exception):
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
 TRIES = 2
 """How often a super-tile is tried before it counts as failed."""
+FATAL = (Cancelled, IncompleteRunError, OutputError)
+"""What ends a run at once: nothing of it is the fault of one super-tile.
+
+Where the output cannot be written, say, all that is computed would be in vain."""
 
 Pulse = Callable[[], None]
 
@@ -34,13 +39,76 @@ class Task:
     """Does the work and records it; calls the pulse often."""
 
 
+class Crew(Protocol):
+    """Who does the tasks; at work while entered."""
+
+    @property
+    def width(self) -> int:
+        """How many tasks are to be handed out at once; may change."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Threads that the work of one task may use."""
+        ...
+
+    def start(self, task: Task, pulse: Pulse) -> Future[float]:
+        """Hand out a task; its future gives the seconds that it took."""
+        ...
+
+    def stop(self) -> None:
+        """Take back what has not begun, after the pulse began to raise."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(self, *exc: object) -> None:
+        """End; nothing is left at work."""
+        ...
+
+
+class Threads:
+    """Threads of this process."""
+
+    def __init__(self, width: int, threads: int = 1) -> None:
+        self.width = width
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(width, thread_name_prefix="superpixels")
+
+    def __enter__(self) -> Self:
+        """Begin; threads start when there is work."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for the threads."""
+        self._pool.shutdown(wait=True)
+
+    def start(self, task: Task, pulse: Pulse) -> Future[float]:
+        """Hand out a task."""
+        return self._pool.submit(timed, task, pulse)
+
+    def stop(self) -> None:
+        """Take back what has not begun, and wait for the rest."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def timed(task: Task, pulse: Pulse) -> float:
+    """Do a task; return the seconds that it took."""
+    pulse()
+    begin = time.perf_counter()
+    task.work(pulse)
+    return time.perf_counter() - begin
+
+
 class Stage:
     """Runs tasks that do not depend on one another."""
 
     def __init__(
-        self, *, workers: int, cancel: threading.Event, emit: Callable[[Event], None]
+        self, crew: Crew, *, cancel: threading.Event, emit: Callable[[Event], None]
     ) -> None:
-        self.workers = workers
+        self.crew = crew
         self.cancel = cancel
         self.stopping = threading.Event()
         self.emit = emit
@@ -60,37 +128,36 @@ class Stage:
         ------
         Cancelled
             When the cancel event is set; no task is left running.
+        IncompleteRunError
+            When the crew cannot go on.
         """
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="superpixels") as pool:
-            try:
-                self._drain(pool, tasks)
-            except BaseException:
-                # Also for a KeyboardInterrupt: threads must see it, or leaving would wait.
-                self.stopping.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        try:
+            self._drain(tasks)
+        except BaseException:
+            # Also for a KeyboardInterrupt: the crew must see it, or leaving would wait.
+            self.stopping.set()
+            self.crew.stop()
+            raise
 
-    def _drain(self, pool: ThreadPoolExecutor, tasks: Iterator[Task]) -> None:
+    def _drain(self, tasks: Iterator[Task]) -> None:
         running: dict[Future[float], tuple[Task, int]] = {}
-        exhausted = False
-        while running or not exhausted:
-            while not exhausted and len(running) < self.workers:
-                task = next(tasks, None)
-                exhausted = task is None
-                if task is not None:
-                    running[pool.submit(self._timed, task)] = (task, 1)
+        attempts = ((task, 1) for task in tasks)
+        # Tried again when the rest is done: what was away for a moment may be back by then.
+        again: deque[tuple[Task, int]] = deque()
+        while True:
+            while len(running) < self.crew.width:
+                attempt = next(attempts, None) or (again.popleft() if again else None)
+                if attempt is None:
+                    break
+                running[self.crew.start(attempt[0], self.pulse)] = attempt
+            if not running:
+                return
             self.pulse()
             finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in finished:
-                task, attempt = running.pop(future)
-                if self._settle(future, task, attempt):
-                    running[pool.submit(self._timed, task)] = (task, attempt + 1)
-
-    def _timed(self, task: Task) -> float:
-        self.pulse()
-        begin = time.perf_counter()
-        task.work(self.pulse)
-        return time.perf_counter() - begin
+                task, number = running.pop(future)
+                if self._settle(future, task, number):
+                    again.append((task, number + 1))
 
     def _settle(self, future: Future[float], task: Task, attempt: int) -> bool:
         """Tell the outcome of a task; return whether it is to be tried again."""
@@ -100,8 +167,12 @@ class Stage:
             self.pixels += task.pixels
             self.emit(TileDone(task.name, task.level, task.pixels, future.result()))
             return False
+<<<<<<< HEAD
         # Where the output cannot be written, computing on would be in vain.
         if isinstance(error, Cancelled | OutputError) or not isinstance(error, Exception):
+=======
+        if isinstance(error, FATAL) or not isinstance(error, Exception):
+>>>>>>> cluster
             raise error
         retrying = attempt < TRIES
         failure = TileFailed(task.name, task.place, _one_line(error), retrying)

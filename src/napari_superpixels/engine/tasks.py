@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 from math import prod
+from typing import Any
 
+import numpy as np
 import zarr
 
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Task
 from napari_superpixels.engine.tile import describe_place
-from napari_superpixels.engine.work import LevelWork, WindowWork, open_arrays
+from napari_superpixels.engine.work import LabelArrays, LevelWork, WindowWork, open_arrays
 from napari_superpixels.io.ome_zarr_writer import LabelLayout
 from napari_superpixels.tiling import Box
 
@@ -33,7 +35,7 @@ def layout_of(plan: Plan) -> LabelLayout:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tasks:
     """The super-tiles of a plan's output."""
 
@@ -50,11 +52,24 @@ class Tasks:
 
     def count(self) -> int:
         """Return how many there are in all."""
-        return self.plan.tiles + sum(prod(self.level_grid(level)) for level in self.levels[1:])
+        return sum(map(self.size, self.levels))
+
+    def size(self, level: int) -> int:
+        """Return how many a level has."""
+        return prod(self.level_grid(level)) if level else self.plan.tiles
 
     def of(self, level: int) -> Iterator[Task]:
         """Yield the super-tiles of a level."""
-        return self._coarser(level) if level else self._windows()
+        return (self.at(level, number) for number in range(self.size(level)))
+
+    def named(self, name: str) -> Task:
+        """Return the super-tile of a name."""
+        level, number = map(int, name.split("/"))
+        return self.at(level, number)
+
+    def at(self, level: int, number: int) -> Task:
+        """Return a super-tile by its place in its level; costs the same wherever that is."""
+        return self._coarser(level, number) if level else self._window(number)
 
     def level_grid(self, level: int) -> tuple[int, ...]:
         """Return how many super-tiles a coarser level has along each axis."""
@@ -62,33 +77,36 @@ class Tasks:
         shape, edge = layout.level_shapes[level], level_tile(layout, level)
         return tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
 
-    def _windows(self) -> Iterator[Task]:
-        """Yield the windows of every plane."""
-        arrays = open_arrays(self.state.partial)
-        windows = self.plan.windows
-        for position, plane in enumerate(self.plan.planes):
-            for number, window in enumerate(windows):
-                name = f"0/{position * len(windows) + number}"
-                core = self.plan.lattice.to_pixels(window.core)
-                place = describe_place(self.plan, plane, core)
-                work = WindowWork(self.plan, self.state, arrays, name, plane, window, self.threads)
-                yield Task(name, 0, place, prod(core.shape), work)
+    @cached_property
+    def _arrays(self) -> tuple[LabelArrays, list[zarr.Array[Any]]]:
+        """What windows write, and the labels of every level."""
+        levels = [zarr.open_array(self.state.partial / str(n), mode="r+") for n in self.levels]
+        return open_arrays(self.state.partial), levels
 
-    def _coarser(self, level: int) -> Iterator[Task]:
-        """Yield the super-tiles of a coarser level."""
-        layout = layout_of(self.plan)
+    def _window(self, number: int) -> Task:
+        """Return a window of a plane."""
+        position, index = divmod(number, len(self.plan.windows))
+        plane, window = self.plan.planes[position], self.plan.windows[index]
+        name = f"0/{number}"
+        core = self.plan.lattice.to_pixels(window.core)
+        place = describe_place(self.plan, plane, core)
+        arrays, _ = self._arrays
+        work = WindowWork(self.plan, self.state, arrays, name, plane, window, self.threads)
+        return Task(name, 0, place, prod(core.shape), work)
+
+    def _coarser(self, level: int, number: int) -> Task:
+        """Return a super-tile of a coarser level."""
+        layout, (_, arrays) = layout_of(self.plan), self._arrays
         shape, edge = layout.level_shapes[level], level_tile(layout, level)
-        fine = zarr.open_array(self.state.partial / str(level - 1), mode="r")
-        coarse = zarr.open_array(self.state.partial / str(level), mode="r+")
-        grid = self.level_grid(level)
-        for number, index in enumerate(product(*map(range, grid))):
-            bounds = [
-                (i * e, min((i + 1) * e, n)) for i, e, n in zip(index, edge, shape, strict=True)
-            ]
-            box, name = Box.of(*bounds), f"{level}/{number}"
-            work = LevelWork(self.state, name, fine, coarse, box, layout.factors[level - 1])
-            place = f"level {level}, {box.slices}"
-            yield Task(name, level, place, prod(box.shape), work)
+        index = np.unravel_index(number, self.level_grid(level))
+        bounds = [
+            (int(i) * e, min((int(i) + 1) * e, n))
+            for i, e, n in zip(index, edge, shape, strict=True)
+        ]
+        box, name = Box.of(*bounds), f"{level}/{number}"
+        factor = layout.factors[level - 1]
+        work = LevelWork(self.state, name, arrays[level - 1], arrays[level], box, factor)
+        return Task(name, level, f"level {level}, {box.slices}", prod(box.shape), work)
 
 
 def level_tile(layout: LabelLayout, level: int) -> tuple[int, ...]:
