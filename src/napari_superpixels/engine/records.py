@@ -2,34 +2,43 @@
 
 The output is written beside its final name, as ``OUT.partial``, and renamed when it is whole; so
 nothing that bears the name OUT is ever half done. A super-tile is done when its record is in
-place, which is written after its pixels, by rename. Resume is a set difference.
+place, which is written after its pixels, by rename, with a seal of each of its files. Resume is a
+set difference, after the seals were checked.
+
+Only the manifest is forced to disk when it is written, and everything before the output gets its
+name. A power cut in between may take records and pixels of the last half minute: a record that is
+torn counts as none, and pixels without their record, or not as their record says, are done again.
 """
 
 import errno
-import json
-import os
 import shutil
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from napari_superpixels.errors import OutputError, TakenError
+from napari_superpixels.engine.files import force, force_tree, read_json, write_json
+from napari_superpixels.engine.holding import HOLDER, LOCK, file_number, held
+from napari_superpixels.engine.seals import broken, seals_of
+from napari_superpixels.errors import OutputError
 
 STATE = ".run"
 """Folder inside the partial output; gone when the output is whole."""
+
+PASSING = frozenset(
+    getattr(errno, name, errno.EIO)
+    for name in ("EIO", "EAGAIN", "ESTALE", "ETIMEDOUT", "EREMOTEIO")
+)
+"""What a file server says while it is away for a moment."""
+
+PAUSES = (1.0, 4.0, 15.0)
+"""Seconds after which it is asked again."""
 
 
 def partial_path(out: Path) -> Path:
     """Return where an unfinished output lies."""
     return out.with_name(out.name + ".partial")
-
-
-LOCK, HOLDER = "lock", "holder.json"
-"""Files in it that say who writes."""
 
 
 def check_folder(folder: Path) -> None:
@@ -52,6 +61,7 @@ class RunState:
     def __init__(self, partial: Path) -> None:
         self.partial = partial
         self.folder = partial / STATE
+        self._held = 0
 
     @property
     def manifest_path(self) -> Path:
@@ -60,7 +70,7 @@ class RunState:
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         """Write what the output is to be."""
-        _write_json(self.manifest_path, manifest)
+        self.write(lambda: write_json(self.manifest_path, manifest, durable=True))
 
     def read_manifest(self) -> dict[str, Any]:
         """Return what the output is to be.
@@ -70,7 +80,7 @@ class RunState:
         OutputError
             If there is none that can be read.
         """
-        manifest = _read_json(self.manifest_path)
+        manifest = read_json(self.manifest_path)
         if manifest is None:
             raise OutputError(
                 f"{self.partial} holds no run that can be resumed (no readable manifest); "
@@ -78,24 +88,68 @@ class RunState:
             )
         return manifest
 
-    def record(self, tile: str, facts: dict[str, Any]) -> None:
-        """Record that a super-tile is done; its pixels must be written."""
-        _write_json(self.folder / "records" / f"{tile}.json", facts)
+    def record(self, tile: str, facts: dict[str, Any], files: Iterable[Path] = ()) -> None:
+        """Record that a super-tile is done; its pixels must be written.
+
+        Parameters
+        ----------
+        tile
+            Level and number, as ``0/17``.
+        facts
+            What else is to be known of it.
+        files
+            What holds its pixels, below the output; each is read once, for its seal.
+        """
+        path = self._records / f"{tile}.json"
+        path.parent.mkdir(exist_ok=True)
+        write_json(path, facts | {"files": seals_of(self.partial, files)})
+
+    def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the super-tiles that are done, and their records."""
+        for path in self._records.glob("*/*.json"):
+            facts = read_json(path)
+            # A record that a crash of the machine tore counts as none: its super-tile is done again.
+            if facts is not None and isinstance(facts.get("files"), dict):
+                yield path.relative_to(self._records).with_suffix("").as_posix(), facts
 
     def done(self) -> dict[str, dict[str, Any]]:
-        """Return the records by super-tile."""
-        records = self.folder / "records"
-        found = ((path, _read_json(path)) for path in records.glob("*/*.json"))
-        # A record that a crash of the machine tore counts as none: its super-tile is done again.
+        """Return what is known of the super-tiles that are done, without the seals."""
         return {
-            path.relative_to(records).with_suffix("").as_posix(): facts
-            for path, facts in found
-            if facts is not None
+            tile: {name: value for name, value in facts.items() if name != "files"}
+            for tile, facts in self.records()
         }
+
+    def check(self, pulse: Callable[[], None], *, quick: bool = False) -> list[str]:
+        """Forget the super-tiles whose files are not as they were written; return their names.
+
+        With them go all of the coarser levels, which may have been made of what was altered.
+
+        Parameters
+        ----------
+        pulse
+            Called often; may raise.
+        quick
+            Whether to look at the files' sizes alone.
+        """
+        sealed = ((tile, facts["files"]) for tile, facts in self.records())
+        lost = broken(self.partial, sealed, pulse, quick=quick)
+        for tile in lost:
+            (self._records / f"{tile}.json").unlink(missing_ok=True)
+        if lost:
+            finest = min(map(_level, lost))
+            for folder in self._records.iterdir():
+                if int(folder.name) > finest:
+                    shutil.rmtree(folder)
+        return lost
 
     def write_failures(self, failures: list[dict[str, Any]]) -> None:
         """Write which super-tiles failed, where and why, to be read by a person."""
-        _write_json(self.folder / "failures.json", {"failed": failures})
+        write_json(self.folder / "failures.json", {"failed": failures})
+
+    def read_failures(self) -> list[dict[str, Any]]:
+        """Return which super-tiles failed."""
+        failures = (read_json(self.folder / "failures.json") or {}).get("failed", [])
+        return failures if isinstance(failures, list) else []
 
     def make_folder(self) -> None:
         """Make the folder of a new output.
@@ -126,20 +180,42 @@ class RunState:
         """
         if not self.folder.is_dir():
             raise OutputError(f"There is no unfinished output {self.partial}; run it anew.")
-        holder = self.folder / HOLDER
-        lock = FileLock(self.folder / LOCK, timeout=0)
         try:
-            lock.acquire()
-        except Timeout:
-            raise TakenError(
-                f"{self.partial} is being written by {_read_holder(holder)}; "
-                f"wait for it, or stop it, and resume."
-            ) from None
-        try:
-            _write_json(holder, {"pid": os.getpid(), "host": socket.gethostname()})
-            yield
+            with held(self.folder, str(self.partial)) as self._held:
+                yield
         finally:
-            lock.release()
+            self._held = 0
+
+    def write(self, action: Callable[[], Any], pulse: Callable[[], None] = lambda: None) -> None:
+        """Do what writes into the output; where it cannot be written, say so in a sentence.
+
+        A file server that is away for a moment is asked again.
+
+        Parameters
+        ----------
+        action
+            Writes; may be called several times.
+        pulse
+            Called often while waiting; may raise.
+
+        Raises
+        ------
+        OutputError
+            If the output cannot be written, or was removed.
+        """
+        for pause in (*PAUSES, None):
+            self._check_there()
+            try:
+                action()
+            except OutputError:
+                raise
+            except OSError as error:
+                self._check_there()
+                if pause is None or error.errno not in PASSING:
+                    raise OutputError(_refusal(self.partial, error)) from None
+                _wait(pause, pulse)
+            else:
+                return
 
     def clear(self) -> None:
         """Remove what a run left that died before it wrote its manifest, records included."""
@@ -147,11 +223,49 @@ class RunState:
             if child.name in {STATE, LOCK, HOLDER}:
                 continue
             shutil.rmtree(child) if child.is_dir() else child.unlink()
+        self._records.mkdir()
 
     def publish(self, out: Path) -> None:
-        """Give the whole output its name; the state goes last, for it does no harm there."""
-        self.partial.rename(out)
+        """Give the whole output its name, all of it on disk; the state goes last."""
+        self.write(lambda: force_tree(self.partial, without=STATE))
+        self.write(lambda: self.partial.rename(out))
+        with suppress(OSError):
+            force(out.parent)
         shutil.rmtree(out / STATE, ignore_errors=True)
+
+    @property
+    def _records(self) -> Path:
+        return self.folder / "records"
+
+    def _check_there(self) -> None:
+        """Refuse to write where the output was removed, or begun anew by somebody else."""
+        number = file_number(self.folder / LOCK)
+        if not number or (self._held and number != self._held):
+            raise OutputError(
+                f"{self.partial} was removed while it was being written; run it anew."
+            )
+
+
+def _level(tile: str) -> int:
+    return int(tile.partition("/")[0])
+
+
+def _wait(seconds: float, pulse: Callable[[], None]) -> None:
+    pause = threading.Event()
+    for _ in range(round(seconds * 10)):
+        pulse()
+        pause.wait(0.1)
+
+
+def _refusal(partial: Path, error: OSError) -> str:
+    repairs = {
+        errno.ENOSPC: "make room there",
+        errno.EROFS: "make the disk writable again",
+        getattr(errno, "EDQUOT", errno.ENOSPC): "make room in your quota",
+    }
+    repair = repairs.get(error.errno or 0, "look whether that place can be written")
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{partial} cannot be written ({reason}); {repair} and resume, what is done is kept."
 
 
 def _why(error: OSError) -> str:
@@ -159,26 +273,3 @@ def _why(error: OSError) -> str:
     # /proc, say, answers so although nothing is missing.
     nothing_new = error.errno == errno.ENOENT
     return "nothing new can be made there" if nothing_new else str(error.strerror)
-
-
-def _read_holder(path: Path) -> str:
-    holder = _read_json(path) or {}
-    if not {"pid", "host"} <= holder.keys():
-        return "another process"
-    return f"process {holder['pid']} on {holder['host']}"
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    """Return what a file holds, None where that cannot be read."""
-    try:
-        value: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return value
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".tmp{os.getpid()}")
-    temporary.write_text(json.dumps(value))
-    temporary.replace(path)

@@ -18,18 +18,18 @@ from napari_superpixels.engine.events import (
     Report,
     RunFinished,
     RunStarted,
+    TileFailed,
+    TilesLost,
     ignore,
 )
-from napari_superpixels.engine.manifest import provenance_of
 from napari_superpixels.engine.measure import measure
-from napari_superpixels.engine.output import begin_output, check_output
+from napari_superpixels.engine.output import begin_output, check_output, finish_output
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState, check_folder, partial_path
 from napari_superpixels.engine.stage import Crew, Stage, Threads
-from napari_superpixels.engine.tasks import Tasks, layout_of
-from napari_superpixels.errors import IncompleteRunError, OutputError, TakenError
+from napari_superpixels.engine.tasks import Tasks
+from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
-from napari_superpixels.io.ome_zarr_writer import finish_labels
 
 Hire = Callable[[Plan, RunState], Crew]
 """Makes the crew of a run."""
@@ -93,6 +93,7 @@ def run_plan(
     Cancelled
         If it was cancelled; what is done is kept.
     """
+    cancel = cancel or threading.Event()
     plan = measured(plan)
     hire = hire or partial(local_crew, workers=workers)
     _check_name(out)
@@ -104,9 +105,9 @@ def run_plan(
         state.make_folder()
     with state.lock(), closing_handles():
         run = _Run(plan, out, state, crew)
-        run.prepare(resume=resume)
+        run.prepare(resume=resume, listener=listener, pulse=_pulse_of(cancel))
         with crew:
-            report = run.execute(listener, cancel or threading.Event())
+            report = run.execute(listener, cancel)
         if not report.failed:
             state.publish(out)
     listener(RunFinished(report))
@@ -157,11 +158,17 @@ def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
         raise TakenError(f"{out} exists already; remove it or choose another name.")
     if resume and not state.partial.exists():
         raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")
-    if not resume and state.manifest_path.exists():
-        raise TakenError(
-            f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
-        )
     check_folder(out.parent)
+
+
+def _pulse_of(cancel: threading.Event) -> Callable[[], None]:
+    """Return what raises once the user has cancelled."""
+
+    def pulse() -> None:
+        if cancel.is_set():
+            raise Cancelled("The run was cancelled; what is done is kept and can be resumed.")
+
+    return pulse
 
 
 def _failure_sentence(report: Report, out: Path) -> str:
@@ -186,12 +193,15 @@ class _Run:
         """The super-tiles."""
         return Tasks(self.plan, self.state, self.crew.threads)
 
-    def prepare(self, *, resume: bool) -> None:
-        """Make the empty output, or check that the one there belongs to the plan."""
-        if resume:
-            check_output(self.state, self.plan)
-        else:
+    def prepare(self, *, resume: bool, listener: Listener, pulse: Callable[[], None]) -> None:
+        """Make the empty output, or check that the one there is whole and belongs to the plan."""
+        if not resume:
             begin_output(self.state, self.plan)
+            return
+        check_output(self.state, self.plan)
+        lost = self.state.check(pulse)
+        if lost:
+            listener(TilesLost(tuple(lost)))
 
     def execute(self, listener: Listener, cancel: threading.Event) -> Report:
         """Do what is not done yet."""
@@ -202,7 +212,7 @@ class _Run:
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
         pixels, computed, failed = self.compute(listener, cancel, done)
         self.state.write_failures([asdict(failure) for failure in failed])
-        superpixels = 0 if failed else self.finish()
+        superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
         return Report(
             tiles=tiles,
             computed=computed,
@@ -212,17 +222,11 @@ class _Run:
             superpixels=superpixels,
         )
 
-    def finish(self) -> int:
-        """Write the metadata that makes the output whole; return the number of superpixels."""
-        layout, made = layout_of(self.plan), provenance_of(self.plan)
-        finish_labels(self.state.partial, layout, self.out.stem, made)
-        return sum(record.get("superpixels", 0) for record in self.state.done().values())
-
     def compute(
         self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
     ) -> tuple[int, int, list[Any]]:
         """Run the finest level, then each coarser one; stop at a level with failures."""
-        stage = Stage(self.crew, cancel=cancel, emit=emit)
+        stage = Stage(self.crew, cancel=cancel, emit=self._noting(emit))
         pixels = 0
         for level in self.tasks.levels:
             stage.run(task for task in self.tasks.of(level) if task.name not in done)
@@ -231,3 +235,16 @@ class _Run:
             if stage.failed:
                 break
         return pixels, stage.done, stage.failed
+
+    def _noting(self, emit: Listener) -> Listener:
+        """Return a listener that notes the first failure at once, for a run that is killed."""
+        noted = False
+
+        def listen(event: Event) -> None:
+            nonlocal noted
+            if isinstance(event, TileFailed) and not noted:
+                noted = True
+                self.state.write_failures([asdict(event)])
+            emit(event)
+
+        return listen

@@ -1,21 +1,24 @@
-"""Running tasks: bounded, retried once, cancellable. Knows nothing of images."""
+"""Running tasks: bounded, retried once at the end, cancellable. Knows nothing of images."""
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from napari_superpixels.engine.events import Event, TileDone, TileFailed
-from napari_superpixels.errors import Cancelled, IncompleteRunError
+        if isinstance(error, FATAL) or not isinstance(error, Exception):
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
 TRIES = 2
 """How often a super-tile is tried before it counts as failed."""
-FATAL = (Cancelled, IncompleteRunError)
-"""What ends a run at once: nothing of it is the fault of one super-tile."""
+FATAL = (Cancelled, IncompleteRunError, OutputError)
+"""What ends a run at once: nothing of it is the fault of one super-tile.
+
+Where the output cannot be written, say, all that is computed would be in vain."""
 
 Pulse = Callable[[], None]
 
@@ -138,19 +141,23 @@ class Stage:
 
     def _drain(self, tasks: Iterator[Task]) -> None:
         running: dict[Future[float], tuple[Task, int]] = {}
-        exhausted = False
-        while running or not exhausted:
-            while not exhausted and len(running) < self.crew.width:
-                task = next(tasks, None)
-                exhausted = task is None
-                if task is not None:
-                    running[self.crew.start(task, self.pulse)] = (task, 1)
+        attempts = ((task, 1) for task in tasks)
+        # Tried again when the rest is done: what was away for a moment may be back by then.
+        again: deque[tuple[Task, int]] = deque()
+        while True:
+            while len(running) < self.crew.width:
+                attempt = next(attempts, None) or (again.popleft() if again else None)
+                if attempt is None:
+                    break
+                running[self.crew.start(attempt[0], self.pulse)] = attempt
+            if not running:
+                return
             self.pulse()
             finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in finished:
-                task, attempt = running.pop(future)
-                if self._settle(future, task, attempt):
-                    running[self.crew.start(task, self.pulse)] = (task, attempt + 1)
+                task, number = running.pop(future)
+                if self._settle(future, task, number):
+                    again.append((task, number + 1))
 
     def _settle(self, future: Future[float], task: Task, attempt: int) -> bool:
         """Tell the outcome of a task; return whether it is to be tried again."""
@@ -160,7 +167,12 @@ class Stage:
             self.pixels += task.pixels
             self.emit(TileDone(task.name, task.level, task.pixels, future.result()))
             return False
+<<<<<<< HEAD
+        # Where the output cannot be written, computing on would be in vain.
+        if isinstance(error, Cancelled | OutputError) or not isinstance(error, Exception):
+=======
         if isinstance(error, FATAL) or not isinstance(error, Exception):
+>>>>>>> cluster
             raise error
         retrying = attempt < TRIES
         failure = TileFailed(task.name, task.place, _one_line(error), retrying)

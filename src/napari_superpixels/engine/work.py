@@ -1,5 +1,6 @@
 """The super-tiles of a run: each reads, computes, writes and records itself."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,11 @@ from napari_superpixels.engine.tile import (
     plane_in_output,
     read_box,
 )
+from napari_superpixels.io.chunk_files import chunk_files
 from napari_superpixels.kernels.mode import mode_downsample
 from napari_superpixels.tiling import Box, Interval, Window
+
+Place = tuple[int | slice, ...]
 
 LEVEL_STRIP_ROWS = 512
 """Rows of a level that are read at once to make the next; bounds the memory."""
@@ -33,11 +37,39 @@ class LabelArrays:
     means: zarr.Array[Any]
     counts: zarr.Array[Any]
 
+    def __iter__(self) -> Iterator[zarr.Array[Any]]:
+        """Yield them in this order."""
+        return iter((self.labels, self.means, self.counts))
+
 
 def open_arrays(path: Path) -> LabelArrays:
     """Open the arrays of an output for writing."""
     names = ("0", "cells/means", "cells/counts")
     return LabelArrays(*(zarr.open_array(path / name, mode="r+") for name in names))
+
+
+Part = tuple[zarr.Array[Any], Place, NDArray[Any]]
+"""An array, where in it, and what belongs there."""
+
+
+def save(
+    state: RunState, name: str, parts: Sequence[Part], facts: dict[str, Any], pulse: Pulse
+) -> None:
+    """Write the pixels of a super-tile, then its record.
+
+    Raises
+    ------
+    OutputError
+        If the output cannot be written, or was removed.
+    """
+
+    def write() -> None:
+        for array, place, values in parts:
+            array[place] = values
+        files = [file for array, place, _ in parts for file in chunk_files(array, place)]
+        state.record(name, facts, files)
+
+    state.write(write, pulse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +92,13 @@ class WindowWork:
             plan, window, self.plane, block, threads=self.threads, pulse=pulse
         )
         pulse()
-        leading: tuple[Any, ...] = plane_in_output(plan, self.plane)
+        leading = plane_in_output(plan, self.plane)
         place = (*leading, *core_in_output(plan, window).slices)
         cells = (*leading, *cells_in_output(plan, window).slices)
-        self.arrays.labels[place] = result.labels
-        self.arrays.means[cells] = result.table.means
-        self.arrays.counts[cells] = result.table.counts
+        values = (result.labels, result.table.means, result.table.counts)
+        pairs = zip(self.arrays, (place, cells, cells), values, strict=True)
         superpixels = int((result.table.counts > 0).sum())
-        self.state.record(self.name, {"superpixels": superpixels})
+        save(self.state, self.name, list(pairs), {"superpixels": superpixels}, pulse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +121,8 @@ class LevelWork:
             pulse()
             fine = self._read(part, columns)
             coarse[part.shift(-rows.start).slice] = mode_downsample(fine, self.factor)
-        self.coarse[self.box.slices] = coarse.reshape(self.box.shape)
-        self.state.record(self.name, {})
+        written = (self.coarse, self.box.slices, coarse.reshape(self.box.shape))
+        save(self.state, self.name, [written], {}, pulse)
 
     def _read(self, rows: Interval, columns: Interval) -> NDArray[Any]:
         """Read what some coarse pixels cover of the finer level, shape (Y, X)."""
