@@ -52,7 +52,7 @@ def judge(
     OutputError
         If it is of another plan or image, or was begun with other libraries that matter.
     """
-    now = json.loads(json.dumps(manifest_of(plan)))
+    now: dict[str, Any] = json.loads(json.dumps(manifest_of(plan)))
     repaired = any(failure["message"].startswith("SourceError") for failure in failures)
     if begun["hash"] != now["hash"]:
         one, other = begun["provenance"], now["provenance"]
@@ -89,9 +89,9 @@ def _same_samples(
         if None not in (before, after) and before != after:
             y, x = box
             raise OutputError(
-                f"The image has changed since {name} was begun: its pixels at y {y.start}:{y.stop}, "
-                f"x {x.start}:{x.stop} are others; resume with the image as it was, or remove "
-                f"{name} and run anew."
+                f"The image has changed since {name} was begun: its pixels at "
+                f"y {y.start}:{y.stop}, x {x.start}:{x.stop} are others; resume with the image as "
+                f"it was, or remove {name} and run anew."
             )
     return [after if before is None else before for before, after in zip(begun, now, strict=True)]
 

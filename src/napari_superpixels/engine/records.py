@@ -108,7 +108,7 @@ class RunState:
         """Yield the super-tiles that are done, and their records."""
         for path in self._records.glob("*/*.json"):
             facts = read_json(path)
-            # A record that a crash of the machine tore counts as none: its super-tile is done again.
+            # One that a crash of the machine tore counts as none: its super-tile is done again.
             if facts is not None and isinstance(facts.get("files"), dict):
                 yield path.relative_to(self._records).with_suffix("").as_posix(), facts
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from napari_superpixels.engine.events import Event, TileDone, TileFailed
-        if isinstance(error, FATAL) or not isinstance(error, Exception):
+from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
@@ -150,9 +150,9 @@ class Stage:
                 if attempt is None:
                     break
                 running[self.crew.start(attempt[0], self.pulse)] = attempt
+            self.pulse()
             if not running:
                 return
-            self.pulse()
             finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in finished:
                 task, number = running.pop(future)
@@ -167,12 +167,7 @@ class Stage:
             self.pixels += task.pixels
             self.emit(TileDone(task.name, task.level, task.pixels, future.result()))
             return False
-<<<<<<< HEAD
-        # Where the output cannot be written, computing on would be in vain.
-        if isinstance(error, Cancelled | OutputError) or not isinstance(error, Exception):
-=======
         if isinstance(error, FATAL) or not isinstance(error, Exception):
->>>>>>> cluster
             raise error
         retrying = attempt < TRIES
         failure = TileFailed(task.name, task.place, _one_line(error), retrying)

@@ -23,7 +23,7 @@ from napari_superpixels.io.chunk_files import chunk_files
 from napari_superpixels.kernels.mode import mode_downsample
 from napari_superpixels.tiling import Box, Interval, Window
 
-Place = tuple[int | slice, ...]
+Place = tuple[Any, ...]
 
 LEVEL_STRIP_ROWS = 512
 """Rows of a level that are read at once to make the next; bounds the memory."""
@@ -96,9 +96,9 @@ class WindowWork:
         place = (*leading, *core_in_output(plan, window).slices)
         cells = (*leading, *cells_in_output(plan, window).slices)
         values = (result.labels, result.table.means, result.table.counts)
-        pairs = zip(self.arrays, (place, cells, cells), values, strict=True)
+        parts: list[Part] = list(zip(self.arrays, (place, cells, cells), values, strict=True))
         superpixels = int((result.table.counts > 0).sum())
-        save(self.state, self.name, list(pairs), {"superpixels": superpixels}, pulse)
+        save(self.state, self.name, parts, {"superpixels": superpixels}, pulse)
 
 
 @dataclass(frozen=True, slots=True)

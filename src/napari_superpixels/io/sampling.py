@@ -54,5 +54,5 @@ def _checksum(source: Source, plane: int, box: Box) -> int | None:
         block = source.read(plane, box)
     except SourceError:
         return None
-    checksum = zlib.crc32(np.ascontiguousarray(block.pixels))
-    return checksum if block.valid is None else zlib.crc32(np.packbits(block.valid), checksum)
+    checksum = zlib.crc32(np.ascontiguousarray(block.pixels).data)
+    return checksum if block.valid is None else zlib.crc32(np.packbits(block.valid).data, checksum)
