@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import InputError, OutputError
+from napari_superpixels.errors import InputError
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "export_geotiff",
+    "finish",
     "open",
     "plan",
     "resume",
@@ -198,7 +199,7 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     return lazy_labels(made)
 
 
-def run(
+def run(  # noqa: PLR0913 - each is one thing to know of a run
     plan: "Plan",
     out: str | os.PathLike[str],
     *,
@@ -208,6 +209,7 @@ def run(
     resume: bool = False,
     into: str | None = None,
     client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
 ) -> "RunResult":
     """Compute a plan into a multiscale OME-Zarr label image.
 
@@ -230,11 +232,14 @@ def run(
     client
         Of `dask.distributed`: its workers do the work instead of this process. They must see image
         and output under the same paths, and have the same versions.
+    part
+        Which of how many parts to compute, e.g. ``(3, 64)``, counted from 1; `finish` makes the
+        rest when all are done. A part that was stopped is simply started again.
 
     Returns
     -------
     RunResult
-        ``path``, ``labels`` (a zarr array) and ``report``.
+        ``path``, ``labels`` (a zarr array) and ``report``; of a part, the unfinished output's.
 
     Raises
     ------
@@ -253,6 +258,10 @@ def run(
 
     check_run(plan, workers=workers, cancel=cancel)
     hire = None if client is None else _crew_of(client, plan, workers)
+    if part is not None:
+        how = {"workers": workers, "listener": listener or ignore, "cancel": cancel}
+        how = {"workers": workers, "listener": listener or ignore, "cancel": cancel}
+        return _run_part(plan, Path(out), part, client, into, **how)
     if into is not None:
         _check_into(plan, into)
     result = run_plan(
@@ -278,6 +287,18 @@ def _crew_of(client: Any, plan: "Plan", workers: int | None) -> "Hire":
             f"workers is {workers}, but a cluster has its own threads; leave workers out."
         )
     return partial(Cluster, client)
+
+
+def _run_part(
+    plan: "Plan", out: Path, part: Any, client: Any, into: str | None, **how: Any
+) -> "RunResult":
+    from napari_superpixels.engine.parts import Part, run_part
+
+    if client is not None:
+        raise InputError("Both part and client are given; give one of them.")
+    if into is not None:
+        raise InputError(f"A part cannot be written into an image; give into={into!r} to finish.")
+    return run_part(plan, out, Part.of(part), **how)
 
 
 def _check_into(plan: "Plan", name: str) -> None:
@@ -365,23 +386,11 @@ def resume(
     OutputError
         If there is nothing to resume, its image was an array in memory, or the image changed.
     """
-    from napari_superpixels.engine.records import RunState, partial_path
+    from napari_superpixels.engine.again import plan_of
 
-    path = Path(out)
-    partial = partial_path(path)
-    if path.exists():
-        raise OutputError(f"{path} is finished already; there is nothing to resume.")
-    if not partial.exists():
-        raise OutputError(f"There is no unfinished output {partial}; check the name, or run anew.")
-    manifest = RunState(partial).read_manifest()
-    if manifest["opened"] is None:
-        raise OutputError(
-            f"{path} was made from an array in memory, which cannot be found again; resume it "
-            f"from Python with run(plan, out, resume=True)."
-        )
     return run(
-        _plan_again(manifest),
-        path,
+        plan_of(Path(out)),
+        out,
         workers=workers,
         listener=listener,
         cancel=cancel,
@@ -390,24 +399,36 @@ def resume(
     )
 
 
-def _plan_again(manifest: dict[str, Any]) -> "Plan":
-    """Make the plan of a manifest again."""
-    from napari_superpixels.io import reopen
+def finish(
+    out: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    listener: "Listener | None" = None,
+    cancel: threading.Event | None = None,
+    into: str | None = None,
+) -> "RunResult":
+    """Make what is left of an output whose parts are done: coarser levels, metadata, its name.
 
-    provenance = manifest["provenance"]
-    source = reopen(manifest["opened"])
-    step = provenance["lattice"]["step_px"]
-    spans = zip(provenance["region_cells"], step, source.axes.plane_shape, strict=True)
-    region = {
-        name: (start * s, min(stop * s, size))
-        for name, ((start, stop), s, size) in zip("yx", spans, strict=True)
-    }
-    leading = [name for name in source.axes.names if name in "tz"]
-    region |= {name: (a, b) for name, (a, b) in zip(leading, provenance["planes"], strict=True)}
-    method = provenance["method"]
-    made = plan(source, method["name"], region=region, **method["settings"])
-    core, chunk = ((c[0], c[1]) for c in (provenance["window_cells"], provenance["chunk_cells"]))
-    return replace(made, core=core, chunk=chunk)
+    Parameters
+    ----------
+    out
+        The output that the parts were given.
+    workers, listener, cancel, into
+        As for `run`.
+
+    Raises
+    ------
+    IncompleteRunError
+        If parts are missing; they are named.
+    OutputError
+        If there is nothing to finish, its image was an array in memory, or the image changed.
+    """
+    from napari_superpixels.engine.again import plan_of
+    from napari_superpixels.engine.parts import check_parts
+
+    plan = plan_of(Path(out))
+    check_parts(plan, Path(out))
+    return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True, into=into)
 
 
 def _make_plan(

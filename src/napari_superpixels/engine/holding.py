@@ -21,6 +21,9 @@ from napari_superpixels.errors import OutputError, TakenError
 LOCK, HOLDER = "lock", "holder.json"
 """Files in the state of a run that say who writes."""
 
+QUEUE_SECONDS = 300.0
+"""How long a part of an output stands in line to begin."""
+
 
 @contextmanager
 def held(folder: Path, name: str) -> Iterator[int]:
@@ -57,6 +60,34 @@ def held(folder: Path, name: str) -> Iterator[int]:
         yield file_number(folder / LOCK)
     finally:
         lock.release()
+
+
+@contextmanager
+def queued(path: Path, name: str, seconds: float = QUEUE_SECONDS) -> Iterator[None]:
+    """Stand in line for what one process does after the other.
+
+    Parameters
+    ----------
+    path
+        The file of the lock.
+    name
+        What the user calls the output.
+    seconds
+        How long to wait.
+
+    Raises
+    ------
+    TakenError
+        If the others take longer.
+    """
+    try:
+        with FileLock(path, timeout=seconds):
+            yield
+    except Timeout:
+        raise TakenError(
+            f"{name} is being prepared by another part for more than {seconds:.0f} s; look whether "
+            f"that one is stopped, and start this one again."
+        ) from None
 
 
 def file_number(path: Path) -> int:

@@ -96,7 +96,7 @@ def run_plan(
     cancel = cancel or threading.Event()
     plan = measured(plan)
     hire = hire or partial(local_crew, workers=workers)
-    _check_name(out)
+    check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
     crew = hire(plan, state)
@@ -105,14 +105,14 @@ def run_plan(
         state.make_folder()
     with state.lock(), closing_handles():
         run = _Run(plan, out, state, crew)
-        run.prepare(resume=resume, listener=listener, pulse=_pulse_of(cancel))
+        run.prepare(resume=resume, listener=listener, pulse=pulse_of(cancel))
         with crew:
             report = run.execute(listener, cancel)
         if not report.failed:
             state.publish(out)
     listener(RunFinished(report))
     if report.failed:
-        raise IncompleteRunError(_failure_sentence(report, out))
+        raise IncompleteRunError(failure_sentence(report, f"resume {out}"))
     return RunResult(out, report)
 
 
@@ -148,7 +148,14 @@ def local_crew(
     return Threads(width, max(1, wanted // width))
 
 
-def _check_name(out: Path) -> None:
+def check_name(out: Path) -> None:
+    """Refuse an output without a name.
+
+    Raises
+    ------
+    OutputError
+        If it has none.
+    """
     if not out.name:
         raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
@@ -161,7 +168,7 @@ def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
     check_folder(out.parent)
 
 
-def _pulse_of(cancel: threading.Event) -> Callable[[], None]:
+def pulse_of(cancel: threading.Event) -> Callable[[], None]:
     """Return what raises once the user has cancelled."""
 
     def pulse() -> None:
@@ -171,11 +178,12 @@ def _pulse_of(cancel: threading.Event) -> Callable[[], None]:
     return pulse
 
 
-def _failure_sentence(report: Report, out: Path) -> str:
+def failure_sentence(report: Report, repair: str) -> str:
+    """Return what failed, and the repair, as a sentence."""
     first = report.failed[0]
     return (
         f"{len(report.failed)} of {report.tiles} tiles failed, the first at {first.place} "
-        f"({first.message}); repair the cause and resume {out}."
+        f"({first.message}); repair the cause and {repair}."
     )
 
 
@@ -226,7 +234,7 @@ class _Run:
         self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
     ) -> tuple[int, int, list[Any]]:
         """Run the finest level, then each coarser one; stop at a level with failures."""
-        stage = Stage(self.crew, cancel=cancel, emit=self._noting(emit))
+        stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, emit))
         pixels = 0
         for level in self.tasks.levels:
             stage.run(task for task in self.tasks.of(level) if task.name not in done)
@@ -236,15 +244,16 @@ class _Run:
                 break
         return pixels, stage.done, stage.failed
 
-    def _noting(self, emit: Listener) -> Listener:
-        """Return a listener that notes the first failure at once, for a run that is killed."""
-        noted = False
 
-        def listen(event: Event) -> None:
-            nonlocal noted
-            if isinstance(event, TileFailed) and not noted:
-                noted = True
-                self.state.write_failures([asdict(event)])
-            emit(event)
+def noting(state: RunState, emit: Listener) -> Listener:
+    """Return a listener that notes the first failure at once, for a run that is killed."""
+    noted = False
 
-        return listen
+    def listen(event: Event) -> None:
+        nonlocal noted
+        if isinstance(event, TileFailed) and not noted:
+            noted = True
+            state.write_failures([asdict(event)])
+        emit(event)
+
+    return listen
