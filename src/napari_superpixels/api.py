@@ -16,11 +16,8 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from napari_superpixels.errors import InputError
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
 
     from napari_superpixels.engine.events import Listener
     from napari_superpixels.engine.plan import Plan, Region
-    from napari_superpixels.engine.run import Hire, RunResult
+    from napari_superpixels.engine.run import RunResult
     from napari_superpixels.io.source import Source
     from napari_superpixels.models.protocol import Method
 
@@ -254,51 +251,17 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     """
     from napari_superpixels.engine.events import ignore
     from napari_superpixels.engine.intent import check_run
-    from napari_superpixels.engine.run import run_plan
+    from napari_superpixels.engine.ways import check_way, run_way
 
     check_run(plan, workers=workers, cancel=cancel)
-    hire = None if client is None else _crew_of(client, plan, workers)
-    if part is not None:
-        how = {"workers": workers, "listener": listener or ignore, "cancel": cancel}
-        how = {"workers": workers, "listener": listener or ignore, "cancel": cancel}
-        return _run_part(plan, Path(out), part, client, into, **how)
+    check_way(part=part, client=client, workers=workers, into=into)
     if into is not None:
         _check_into(plan, into)
-    result = run_plan(
-        plan,
-        Path(out),
-        workers=workers,
-        listener=listener or ignore,
-        cancel=cancel,
-        resume=resume,
-        hire=hire,
-    )
+    result = run_way(plan, Path(out), workers=workers, listener=listener or ignore, cancel=cancel,
+                     resume=resume, client=client, part=part)  # fmt: skip
     if into is not None:
         write_into(out, name=into)
     return result
-
-
-def _crew_of(client: Any, plan: "Plan", workers: int | None) -> "Hire":
-    from napari_superpixels.engine.cluster import Cluster, check_client
-
-    check_client(client, plan)
-    if workers is not None:
-        raise InputError(
-            f"workers is {workers}, but a cluster has its own threads; leave workers out."
-        )
-    return partial(Cluster, client)
-
-
-def _run_part(
-    plan: "Plan", out: Path, part: Any, client: Any, into: str | None, **how: Any
-) -> "RunResult":
-    from napari_superpixels.engine.parts import Part, run_part
-
-    if client is not None:
-        raise InputError("Both part and client are given; give one of them.")
-    if into is not None:
-        raise InputError(f"A part cannot be written into an image; give into={into!r} to finish.")
-    return run_part(plan, out, Part.of(part), **how)
 
 
 def _check_into(plan: "Plan", name: str) -> None:
@@ -388,15 +351,8 @@ def resume(
     """
     from napari_superpixels.engine.again import plan_of
 
-    return run(
-        plan_of(Path(out)),
-        out,
-        workers=workers,
-        listener=listener,
-        cancel=cancel,
-        resume=True,
-        client=client,
-    )
+    return run(plan_of(Path(out)), out, workers=workers, listener=listener, cancel=cancel,
+               resume=True, client=client)  # fmt: skip
 
 
 def finish(

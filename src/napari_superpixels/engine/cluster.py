@@ -26,6 +26,8 @@ from napari_superpixels.models.registry import weights_files
 if TYPE_CHECKING:
     from distributed import Client
 
+    from napari_superpixels.engine.run import Hire
+
 TASKS_PER_THREAD = 2
 """Super-tiles in flight for each thread of the cluster: one at work, one that waits."""
 CONNECT_SECONDS = 10
@@ -86,13 +88,13 @@ def check_installed() -> None:
         ) from None
 
 
-def check_client(client: Any, plan: Plan) -> None:
-    """Refuse what is no client, or an image that workers cannot open.
+def crew_of(client: Any, plan: Plan) -> "Hire":
+    """Return what makes a crew of the workers of a client.
 
     Raises
     ------
     InputError
-        With the repair.
+        If it is no client, or workers cannot open the image.
     """
     check_installed()
     from distributed import Client
@@ -108,6 +110,7 @@ def check_client(client: Any, plan: Plan) -> None:
             "The image is an array in memory, which no worker can open; write it to a file that "
             "all workers see, as an OME-Zarr, and open that."
         )
+    return partial(Cluster, client)
 
 
 class Cluster:
