@@ -138,9 +138,16 @@ def test_a_training_that_diverges_keeps_its_last_checkpoint(task, own, monkeypat
 
 
 def test_what_begins_late_begins_as_late_in_a_short_training(task):
-    made = worker.chosen_recipe(replace(task, method="ainet", steps=200))
+    made = worker.chosen_recipe(replace(task, method="ainet", steps=200), 3)
     assert made.loss == AinetLoss(begin=150)
     assert (made.steps, made.crops[0].size) == (200, 32)
+
+
+def test_a_network_is_made_for_the_channels_of_the_layers(task):
+    made = worker.chosen_recipe(replace(task, method="scn"), 5)
+    assert made.channels == made.network().channels == 5
+    with pytest.raises(InputError, match="ssn-cpu sees colours"):
+        worker.chosen_recipe(replace(task, method="ssn"), 5)
 
 
 def test_the_process_itself_tells_of_every_step_and_writes_the_weights(task):

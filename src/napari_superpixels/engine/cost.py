@@ -132,6 +132,27 @@ def project_run(cost: TileCost, lanes: Lanes) -> int:
     return SHARED_BYTES + steps
 
 
+def fit_workers(tile_bytes: int, wanted: int, available_bytes: int) -> int:
+    """Return how many super-tiles, each done in one go, fit into the memory that is free.
+
+    Raises
+    ------
+    PlanError
+        If not even one fits.
+    """
+    budget = int(available_bytes * SHARE_OF_FREE_MEMORY)
+    if SHARED_BYTES + tile_bytes > budget:
+        raise _too_large(SHARED_BYTES + tile_bytes, budget)
+    return max(1, min(wanted, (budget - SHARED_BYTES) // max(tile_bytes, 1)))
+
+
+def _too_large(needed: int, budget: int) -> PlanError:
+    return PlanError(
+        f"One super-tile at a time needs {needed / 1e9:.1f} GB, but {budget / 1e9:.1f} GB may be "
+        f"used ({SHARE_OF_FREE_MEMORY:.0%} of what is free); choose a smaller window."
+    )
+
+
 def fit_lanes(cost: TileCost, processors: int, tiles: int, available_bytes: int) -> Lanes:
     """Return how the work is shared within the memory that is free.
 
@@ -158,10 +179,7 @@ def fit_lanes(cost: TileCost, processors: int, tiles: int, available_bytes: int)
         needed = project_run(cost, lanes)
         if needed <= budget:
             return lanes
-    raise PlanError(
-        f"One super-tile at a time needs {needed / 1e9:.1f} GB, but {budget / 1e9:.1f} GB may be "
-        f"used ({SHARE_OF_FREE_MEMORY:.0%} of what is free); choose a smaller window."
-    )
+    raise _too_large(needed, budget)
 
 
 def available_bytes() -> int:

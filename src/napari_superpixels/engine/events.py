@@ -68,6 +68,14 @@ class TileFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TilesLost:
+    """A resume found files of super-tiles missing or altered; they are computed again."""
+
+    tiles: tuple[str, ...]
+    """Their names."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """The run came to its end, whole or not."""
 
@@ -118,7 +126,7 @@ class Report:
         return f"{text}, {self.superpixels} superpixels{bound}"
 
 
-Event = RunStarted | TileDone | TileFailed | RunFinished
+Event = RunStarted | TilesLost | TileDone | TileFailed | RunFinished
 Listener = Callable[[Event], None]
 
 

@@ -9,7 +9,6 @@ in memory than there are places; a slow stage makes those before it wait, and no
 """
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any, Self
 
 from napari_superpixels.engine.cost import Lanes
 from napari_superpixels.engine.events import Span
-from napari_superpixels.engine.stage import POLL_SECONDS, Pulse, Task
+from napari_superpixels.engine.stage import POLL_SECONDS, Pulse, Spans, Task, timed_step
 
 
 @dataclass(eq=False, slots=True)
@@ -29,7 +28,7 @@ class _Flight:
     value: Any = None
     """What the last step returned."""
     spans: list[Span] = field(default_factory=list)
-    future: Future[tuple[Span, ...]] = field(default_factory=Future)
+    future: Future[Spans] = field(default_factory=Future)
 
     def take(self, step: str) -> None:
         """Take one step."""
@@ -87,7 +86,7 @@ class Line:
         for room in self._rooms:
             room.pool.shutdown(wait=True)
 
-    def start(self, task: Task, pulse: Pulse) -> Future[tuple[Span, ...]]:
+    def start(self, task: Task, pulse: Pulse) -> Future[Spans]:
         """Hand out a task."""
         flight = _Flight(task, pulse)
         self._rooms[0].pool.submit(self._begin, flight)
@@ -118,11 +117,3 @@ class Line:
             flight.future.set_exception(error)
         finally:
             self._rooms[number].leave()
-
-
-def timed_step(task: Task, step: str, value: Any, pulse: Pulse) -> tuple[Any, Span]:
-    """Take one step of a task; return what it gives, and when it was."""
-    at, begin = time.time(), time.perf_counter()
-    result = getattr(task.work, step)(value, pulse)
-    seconds = time.perf_counter() - begin
-    return result, Span(step, threading.current_thread().name, at, seconds)

@@ -13,23 +13,24 @@ import zarr
 
 from napari_superpixels.engine.cost import available_bytes, default_workers, fit_lanes
 from napari_superpixels.engine.events import (
+    Event,
     Listener,
     Report,
     RunFinished,
     RunStarted,
+    TileFailed,
+    TilesLost,
     ignore,
 )
 from napari_superpixels.engine.line import Line
-from napari_superpixels.engine.manifest import provenance_of
 from napari_superpixels.engine.measure import measure
-from napari_superpixels.engine.output import begin_output, check_output
+from napari_superpixels.engine.output import begin_output, check_output, finish_output
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState, check_folder, partial_path
 from napari_superpixels.engine.stage import Crew, Stage
-from napari_superpixels.engine.tasks import Tasks, layout_of
-from napari_superpixels.errors import IncompleteRunError, OutputError, TakenError
+from napari_superpixels.engine.tasks import Tasks
+from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
-from napari_superpixels.io.ome_zarr_writer import finish_labels
 
 Hire = Callable[[Plan, RunState], Crew]
 """Makes the crew of a run."""
@@ -87,15 +88,16 @@ def run_plan(
     OutputError
         If the output exists, is in use, or belongs to another plan.
     PlanError
-        If one window does not fit into memory.
+        If one super-tile does not fit into memory.
     IncompleteRunError
         If super-tiles failed twice; the others are done and kept.
     Cancelled
         If it was cancelled; what is done is kept.
     """
+    cancel = cancel or threading.Event()
     plan = measured(plan)
     hire = hire or partial(local_crew, workers=workers)
-    _check_name(out)
+    check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
     crew = hire(plan, state)
@@ -104,14 +106,14 @@ def run_plan(
         state.make_folder()
     with state.lock(), closing_handles():
         run = _Run(plan, out, state, crew)
-        run.prepare(resume=resume)
+        run.prepare(resume=resume, listener=listener, pulse=pulse_of(cancel))
         with crew:
-            report = run.execute(listener, cancel or threading.Event())
+            report = run.execute(listener, cancel)
         if not report.failed:
             state.publish(out)
     listener(RunFinished(report))
     if report.failed:
-        raise IncompleteRunError(_failure_sentence(report, out))
+        raise IncompleteRunError(failure_sentence(report, f"resume {out}"))
     return RunResult(out, report)
 
 
@@ -146,7 +148,14 @@ def local_crew(
     return Line(fit_lanes(plan.cost, processors, tiles, available_bytes()))
 
 
-def _check_name(out: Path) -> None:
+def check_name(out: Path) -> None:
+    """Refuse an output without a name.
+
+    Raises
+    ------
+    OutputError
+        If it has none.
+    """
     if not out.name:
         raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
@@ -156,18 +165,25 @@ def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
         raise TakenError(f"{out} exists already; remove it or choose another name.")
     if resume and not state.partial.exists():
         raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")
-    if not resume and state.manifest_path.exists():
-        raise TakenError(
-            f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
-        )
     check_folder(out.parent)
 
 
-def _failure_sentence(report: Report, out: Path) -> str:
+def pulse_of(cancel: threading.Event) -> Callable[[], None]:
+    """Return what raises once the user has cancelled."""
+
+    def pulse() -> None:
+        if cancel.is_set():
+            raise Cancelled("The run was cancelled; what is done is kept and can be resumed.")
+
+    return pulse
+
+
+def failure_sentence(report: Report, repair: str) -> str:
+    """Return what failed, and the repair, as a sentence."""
     first = report.failed[0]
     return (
         f"{len(report.failed)} of {report.tiles} tiles failed, the first at {first.place} "
-        f"({first.message}); repair the cause and resume {out}."
+        f"({first.message}); repair the cause and {repair}."
     )
 
 
@@ -185,12 +201,15 @@ class _Run:
         """The super-tiles."""
         return Tasks(self.plan, self.state, self.crew.threads)
 
-    def prepare(self, *, resume: bool) -> None:
-        """Make the empty output, or check that the one there belongs to the plan."""
-        if resume:
-            check_output(self.state, self.plan)
-        else:
+    def prepare(self, *, resume: bool, listener: Listener, pulse: Callable[[], None]) -> None:
+        """Make the empty output, or check that the one there is whole and belongs to the plan."""
+        if not resume:
             begin_output(self.state, self.plan)
+            return
+        check_output(self.state, self.plan)
+        lost = self.state.check(pulse)
+        if lost:
+            listener(TilesLost(tuple(lost)))
 
     def execute(self, listener: Listener, cancel: threading.Event) -> Report:
         """Do what is not done yet."""
@@ -199,31 +218,26 @@ class _Run:
         tiles = self.tasks.count()
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
-        stage = Stage(self.crew, cancel=cancel, emit=listener)
+        stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
         pixels = self.compute(stage, done)
         self.state.write_failures([asdict(failure) for failure in stage.failed])
-        superpixels = 0 if stage.failed else self.finish()
+        failed = tuple(stage.failed)
+        superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
         seconds = time.perf_counter() - begin
         return Report(
             tiles=tiles,
             computed=stage.done,
-            failed=tuple(stage.failed),
+            failed=failed,
             pixels=pixels,
             seconds=seconds,
             superpixels=superpixels,
             busy=stage.busy(seconds),
         )
 
-    def finish(self) -> int:
-        """Write the metadata that makes the output whole; return the number of superpixels."""
-        layout, made = layout_of(self.plan), provenance_of(self.plan)
-        finish_labels(self.state.partial, layout, self.out.stem, made)
-        return sum(record.get("superpixels", 0) for record in self.state.done().values())
-
     def compute(self, stage: Stage, done: set[str]) -> int:
-        """Run the finest level, then each coarser one; stop at a level with failures.
+        """Run the finest level, then each coarser one; return the pixels of the finest.
 
-        Returns the pixels of the finest level.
+        A level with failures is the last.
         """
         pixels = 0
         for level in self.tasks.levels:
@@ -233,3 +247,17 @@ class _Run:
             if stage.failed:
                 break
         return pixels
+
+
+def noting(state: RunState, emit: Listener) -> Listener:
+    """Return a listener that notes the first failure at once, for a run that is killed."""
+    noted = False
+
+    def listen(event: Event) -> None:
+        nonlocal noted
+        if isinstance(event, TileFailed) and not noted:
+            noted = True
+            state.write_failures([asdict(event)])
+        emit(event)
+
+    return listen

@@ -1,22 +1,25 @@
-"""Running tasks: bounded, retried once, cancellable. Knows nothing of images."""
+"""Running tasks: bounded, retried once at the end, cancellable. Knows nothing of images."""
 
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from napari_superpixels.engine.events import Event, Span, TileDone, TileFailed
-from napari_superpixels.errors import Cancelled, IncompleteRunError
+from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
 TRIES = 2
 """How often a super-tile is tried before it counts as failed."""
-FATAL = (Cancelled, IncompleteRunError)
-"""What ends a run at once: nothing of it is the fault of one super-tile."""
+FATAL = (Cancelled, IncompleteRunError, OutputError)
+"""What ends a run at once: nothing of it is the fault of one super-tile.
+
+Where the output cannot be written, say, all that is computed would be in vain."""
 
 STEPS = ("read", "compute", "finish", "write")
 """Names of the steps of a super-tile, in their order."""
@@ -44,13 +47,6 @@ class Work(ABC):
     def write(self, before: Any, pulse: Pulse) -> None:
         """Write it, and then the record."""
 
-    def __call__(self, pulse: Pulse) -> None:
-        """Do all of it, one step after the other."""
-        value = None
-        for step in STEPS:
-            pulse()
-            value = getattr(self, step)(value, pulse)
-
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -66,6 +62,10 @@ class Task:
     """Pixels that it writes."""
     work: Work
     """Does the work and records it; calls the pulse often."""
+
+
+Spans = tuple[Span, ...]
+"""The steps of a task, in their order."""
 
 
 class Crew(Protocol):
@@ -86,7 +86,7 @@ class Crew(Protocol):
         """How many super-tiles are at most at work in each stage: read, compute, write."""
         ...
 
-    def start(self, task: Task, pulse: Pulse) -> Future[tuple[Span, ...]]:
+    def start(self, task: Task, pulse: Pulse) -> Future[Spans]:
         """Hand out a task; its future gives the steps that were taken."""
         ...
 
@@ -101,6 +101,24 @@ class Crew(Protocol):
     def __exit__(self, *exc: object) -> None:
         """End; nothing is left at work."""
         ...
+
+
+def timed_step(task: Task, step: str, before: Any, pulse: Pulse) -> tuple[Any, Span]:
+    """Take one step of a task; return what it gives, and when it was."""
+    at, begin = time.time(), time.perf_counter()
+    result = getattr(task.work, step)(before, pulse)
+    seconds = time.perf_counter() - begin
+    return result, Span(step, threading.current_thread().name, at, seconds)
+
+
+def timed(task: Task, pulse: Pulse) -> Spans:
+    """Do a task, one step after the other."""
+    value, spans = None, []
+    for step in STEPS:
+        pulse()
+        value, span = timed_step(task, step, value, pulse)
+        spans.append(span)
+    return tuple(spans)
 
 
 class Stage:
@@ -140,7 +158,6 @@ class Stage:
         """
         try:
             self._drain(tasks)
-            self.pulse()
         except BaseException:
             # Also for a KeyboardInterrupt: the crew must see it, or leaving would wait.
             self.stopping.set()
@@ -148,22 +165,26 @@ class Stage:
             raise
 
     def _drain(self, tasks: Iterator[Task]) -> None:
-        running: dict[Future[tuple[Span, ...]], tuple[Task, int]] = {}
-        exhausted = False
-        while running or not exhausted:
-            while not exhausted and len(running) < self.crew.width:
-                task = next(tasks, None)
-                exhausted = task is None
-                if task is not None:
-                    running[self.crew.start(task, self.pulse)] = (task, 1)
+        running: dict[Future[Spans], tuple[Task, int]] = {}
+        attempts = ((task, 1) for task in tasks)
+        # Tried again when the rest is done: what was away for a moment may be back by then.
+        again: deque[tuple[Task, int]] = deque()
+        while True:
+            while len(running) < self.crew.width:
+                attempt = next(attempts, None) or (again.popleft() if again else None)
+                if attempt is None:
+                    break
+                running[self.crew.start(attempt[0], self.pulse)] = attempt
             self.pulse()
+            if not running:
+                return
             finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in finished:
-                task, attempt = running.pop(future)
-                if self._settle(future, task, attempt):
-                    running[self.crew.start(task, self.pulse)] = (task, attempt + 1)
+                task, number = running.pop(future)
+                if self._settle(future, task, number):
+                    again.append((task, number + 1))
 
-    def _settle(self, future: Future[tuple[Span, ...]], task: Task, attempt: int) -> bool:
+    def _settle(self, future: Future[Spans], task: Task, attempt: int) -> bool:
         """Tell the outcome of a task; return whether it is to be tried again."""
         error = future.exception()
         if error is None:

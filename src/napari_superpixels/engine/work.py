@@ -30,7 +30,7 @@ from napari_superpixels.tiling import Box, Interval, Window
 LEVEL_STRIP_ROWS = 512
 """Rows of a level that are read at once to make the next; bounds the memory."""
 
-Place = tuple[int | slice, ...]
+Place = tuple[Any, ...]
 Part = tuple["zarr.Array[Any]", Place, NDArray[Any]]
 """An array, where in it, and what belongs there."""
 
@@ -55,14 +55,24 @@ def open_arrays(path: Path, levels: int) -> LabelArrays:
 def save(
     state: RunState, name: str, parts: Sequence[Part], facts: dict[str, Any], pulse: Pulse
 ) -> None:
-    """Write the pixels of a super-tile, whole files each, then its record."""
-    for array, place, values in parts:
-        pulse()
-        for file in chunk_files(array, place):
-            # Of a run that ended in the middle; zarr would read it, to merge.
-            file.unlink(missing_ok=True)
-        array[place] = values
-    state.record(name, facts)
+    """Write the pixels of a super-tile, whole files each, then its record.
+
+    Raises
+    ------
+    OutputError
+        If the output cannot be written, or was removed.
+    """
+
+    def write() -> None:
+        for array, place, values in parts:
+            for file in chunk_files(array, place):
+                # Of a run that ended in the middle; zarr would read it, to merge.
+                file.unlink(missing_ok=True)
+            array[place] = values
+        files = [file for array, place, _ in parts for file in chunk_files(array, place)]
+        state.record(name, facts, files)
+
+    state.write(write, pulse)
 
 
 @dataclass(frozen=True, slots=True)
