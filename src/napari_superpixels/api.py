@@ -217,7 +217,7 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     out
         Folder to write; must not exist. While unfinished it lies beside it as ``OUT.partial``.
     workers
-        Windows in work at once; one a processor by default. Never changes the labels.
+        Processors to use; all that this process may by default. Never changes the labels.
     listener
         Called with each event of `napari_superpixels.engine.events`.
     cancel

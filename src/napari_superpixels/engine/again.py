@@ -48,5 +48,7 @@ def _made_again(manifest: dict[str, Any]) -> Plan:
     region |= {name: (a, b) for name, (a, b) in zip(leading, provenance["planes"], strict=True)}
     method = resolve_method(source, provenance["method"]["name"], provenance["method"]["settings"])
     made = make_plan(source, method, region=region)
-    core, chunk = ((c[0], c[1]) for c in (provenance["window_cells"], provenance["chunk_cells"]))
-    return replace(made, core=core, chunk=chunk)
+    names = ("window_cells", "chunk_cells", "tile_windows")
+    # Outputs of older versions lack the last, and are refused by their hash.
+    core, chunk, group = ((y, x) for y, x in (provenance.get(name, (1, 1)) for name in names))
+    return replace(made, core=core, chunk=chunk, group=group)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 from napari_superpixels.engine.cluster_facts import facts_of
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
-from napari_superpixels.engine.stage import Pulse, Task
+from napari_superpixels.engine.stage import Pulse, Spans, Task
 from napari_superpixels.errors import IncompleteRunError, InputError
 from napari_superpixels.models.registry import weights_files
 
@@ -155,6 +155,11 @@ class Cluster:
             self._width = max(1, TASKS_PER_THREAD * threads)
         return self._width
 
+    @property
+    def places(self) -> dict[str, int]:
+        """How many super-tiles are at work at once; any may be at any stage."""
+        return dict.fromkeys(("read", "compute", "write"), max(1, self._width // TASKS_PER_THREAD))
+
     def __enter__(self) -> Self:
         """Send the plan to the workers.
 
@@ -178,12 +183,12 @@ class Cluster:
             if self.client.status == "running":
                 self.client.unregister_worker_plugin(self.run)
 
-    def start(self, task: Task, pulse: Pulse) -> Future[float]:
+    def start(self, task: Task, pulse: Pulse) -> Future[Spans]:
         """Hand out a super-tile."""
         from napari_superpixels.engine.cluster_worker import do_tile
 
         key = f"super-tile-{self.run}-{task.name}-{next(self._numbers)}"
-        told: Future[float] = Future()
+        told: Future[Spans] = Future()
         with self._losing():
             future = self._executor.submit(do_tile, self.run, task.name, key=key)
         future.add_done_callback(partial(self._tell, told))
@@ -196,7 +201,7 @@ class Cluster:
             if self.client.status == "running":
                 self._executor.shutdown(wait=False)
 
-    def _tell(self, told: Future[float], future: Future[float]) -> None:
+    def _tell(self, told: Future[Spans], future: Future[Spans]) -> None:
         """Pass an outcome on; a super-tile that nobody here cancelled tells of a lost scheduler."""
         error = self._lost() if future.cancelled() else future.exception()
         told.set_exception(error) if error else told.set_result(future.result())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from distributed import Worker, WorkerPlugin, get_worker
 
 from napari_superpixels.engine.cluster_facts import difference_of, facts_here
+from napari_superpixels.engine.stage import Spans, timed
 from napari_superpixels.errors import Cancelled, IncompleteRunError, SuperpixelsError
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ class WorkerPlan(WorkerPlugin):
 
         close_handles()
 
-    def work(self, name: str) -> float:
-        """Do a super-tile; return the seconds that it took.
+    def work(self, name: str) -> Spans:
+        """Do a super-tile; return its steps.
 
         Raises
         ------
@@ -94,9 +95,7 @@ class WorkerPlan(WorkerPlugin):
         tasks = self.ready()
         with self.room:
             look()
-            begin = time.perf_counter()
-            tasks.named(name).work(look)
-            return time.perf_counter() - begin
+            return timed(tasks.named(name), look)
 
     def ready(self) -> "Tasks":
         """Return the super-tiles of the plan; what is wrong with this worker is told here."""
@@ -187,8 +186,8 @@ def complaint(facts: Mapping[str, str], wanted: Path) -> str:
     return ""
 
 
-def do_tile(run: str, name: str) -> float:
-    """Do a super-tile of a run on this worker; return the seconds that it took."""
+def do_tile(run: str, name: str) -> Spans:
+    """Do a super-tile of a run on this worker; return its steps."""
     plan = get_worker().plugins.get(run)
     if not isinstance(plan, WorkerPlan):
         raise Cancelled("The run of this super-tile is over.")

@@ -186,13 +186,15 @@ def _compute(
     stage.run(tasks.named(name) for name in names if name not in done)
     state.write_failures([asdict(failure) for failure in stage.failed])
     records = state.done()
+    seconds = time.perf_counter() - begin
     return Report(
         tiles=len(names),
         computed=stage.done,
         failed=tuple(stage.failed),
         pixels=stage.pixels,
-        seconds=time.perf_counter() - begin,
+        seconds=seconds,
         superpixels=sum(records.get(name, {}).get("superpixels", 0) for name in names),
+        busy=stage.busy(seconds),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import zarr
 
-from napari_superpixels.engine.cost import available_bytes, default_workers, fit_workers
+from napari_superpixels.engine.cost import available_bytes, default_workers, fit_lanes
 from napari_superpixels.engine.events import (
     Event,
     Listener,
@@ -22,11 +22,12 @@ from napari_superpixels.engine.events import (
     TilesLost,
     ignore,
 )
+from napari_superpixels.engine.line import Line
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.output import begin_output, check_output, finish_output
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState, check_folder, partial_path
-from napari_superpixels.engine.stage import Crew, Stage, Threads
+from napari_superpixels.engine.stage import Crew, Stage
 from napari_superpixels.engine.tasks import Tasks
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
@@ -69,8 +70,8 @@ def run_plan(
     out
         Where; must not exist. Until it is whole the output lies beside it, as ``OUT.partial``.
     workers
-        How many windows are in work at once; by default one a processor. Fewer where memory
-        asks for it. Never changes the result.
+        How many processors to use; by default all that this process may. Super-tiles in work at
+        once are fewer where memory asks for it. Never changes the result.
     listener
         Is told what happens.
     cancel
@@ -87,7 +88,7 @@ def run_plan(
     OutputError
         If the output exists, is in use, or belongs to another plan.
     PlanError
-        If one window does not fit into memory.
+        If one super-tile does not fit into memory.
     IncompleteRunError
         If super-tiles failed twice; the others are done and kept.
     Cancelled
@@ -134,18 +135,17 @@ def measured(plan: Plan) -> Plan:
 
 def local_crew(
     plan: Plan, _state: RunState, *, workers: int | None, tasks: int | None = None
-) -> Threads:
+) -> Line:
     """Return threads of this process, as many as memory allows and there are tasks.
 
     Raises
     ------
     PlanError
-        If one window does not fit into memory.
+        If one super-tile does not fit into memory.
     """
-    wanted = workers or default_workers()
-    fitting = fit_workers(plan.cost.total, wanted, available_bytes())
-    width = max(1, min(fitting, plan.tiles if tasks is None else tasks))
-    return Threads(width, max(1, wanted // width))
+    tiles = plan.tiles if tasks is None else tasks
+    processors = workers or default_workers()
+    return Line(fit_lanes(plan.cost, processors, tiles, available_bytes()))
 
 
 def check_name(out: Path) -> None:
@@ -218,23 +218,27 @@ class _Run:
         tiles = self.tasks.count()
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
-        pixels, computed, failed = self.compute(listener, cancel, done)
-        self.state.write_failures([asdict(failure) for failure in failed])
+        stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
+        pixels = self.compute(stage, done)
+        self.state.write_failures([asdict(failure) for failure in stage.failed])
+        failed = tuple(stage.failed)
         superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
+        seconds = time.perf_counter() - begin
         return Report(
             tiles=tiles,
-            computed=computed,
-            failed=tuple(failed),
+            computed=stage.done,
+            failed=failed,
             pixels=pixels,
-            seconds=time.perf_counter() - begin,
+            seconds=seconds,
             superpixels=superpixels,
+            busy=stage.busy(seconds),
         )
 
-    def compute(
-        self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
-    ) -> tuple[int, int, list[Any]]:
-        """Run the finest level, then each coarser one; stop at a level with failures."""
-        stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, emit))
+    def compute(self, stage: Stage, done: set[str]) -> int:
+        """Run the finest level, then each coarser one; return the pixels of the finest.
+
+        A level with failures is the last.
+        """
         pixels = 0
         for level in self.tasks.levels:
             stage.run(task for task in self.tasks.of(level) if task.name not in done)
@@ -242,7 +246,7 @@ class _Run:
                 pixels = stage.pixels
             if stage.failed:
                 break
-        return pixels, stage.done, stage.failed
+        return pixels
 
 
 def noting(state: RunState, emit: Listener) -> Listener:
