@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 UNFINISHED = (".partial", ".tmp")
 """Endings of what zarr and `write_json` had not yet given its name when their process was
 killed."""
+
+WAITING = 16
+"""Files that are waited for at once: a disk writes many as fast as one."""
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -62,14 +66,21 @@ def force(path: Path) -> None:
 
 
 def force_tree(root: Path, *, without: str) -> None:
-    """Wait until all of a folder is on disk, but one in it; remove what never got its name."""
-    for folder, names in _folders(root, without):
-        for name in names:
-            if name.endswith(UNFINISHED):
-                (folder / name).unlink(missing_ok=True)
-            else:
-                force(folder / name)
-        force(folder)
+    """Wait until all of a folder is on disk, but one in it; remove what never got its name.
+
+    File by file, for a `sync` of the whole system would also wait for what other people write.
+    """
+    with ThreadPoolExecutor(WAITING, thread_name_prefix="disk") as pool:
+        for folder, names in _folders(root, without):
+            list(pool.map(_force_or_remove, (folder / name for name in names)))
+            force(folder)
+
+
+def _force_or_remove(path: Path) -> None:
+    if path.name.endswith(UNFINISHED):
+        path.unlink(missing_ok=True)
+    else:
+        force(path)
 
 
 def _folders(root: Path, without: str) -> Iterator[tuple[Path, list[str]]]:
