@@ -1,5 +1,6 @@
 """Small files that are whole or not there, and folders forced to disk."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -14,6 +15,18 @@ killed."""
 
 WAITING = 16
 """Files that are waited for at once: a disk writes many as fast as one."""
+
+
+def refusal(place: object, error: OSError) -> str:
+    """Return in a sentence why something cannot be written, and what to do."""
+    repairs = {
+        getattr(errno, "EDQUOT", errno.ENOSPC): "make room in your quota",
+        errno.ENOSPC: "make room there",
+        errno.EROFS: "make the disk writable again",
+    }
+    repair = repairs.get(error.errno or 0, "look whether that place can be written")
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{place} cannot be written ({reason}); {repair} and resume, what is done is kept."
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
