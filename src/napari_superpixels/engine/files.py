@@ -1,8 +1,10 @@
 """Small files that are whole or not there, and folders forced to disk."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,21 @@ from typing import Any
 UNFINISHED = (".partial", ".tmp")
 """Endings of what zarr and `write_json` had not yet given its name when their process was
 killed."""
+
+WAITING = 16
+"""Files that are waited for at once: a disk writes many as fast as one."""
+
+
+def refusal(place: object, error: OSError) -> str:
+    """Return in a sentence why something cannot be written, and what to do."""
+    repairs = {
+        getattr(errno, "EDQUOT", errno.ENOSPC): "make room in your quota",
+        errno.ENOSPC: "make room there",
+        errno.EROFS: "make the disk writable again",
+    }
+    repair = repairs.get(error.errno or 0, "look whether that place can be written")
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    return f"{place} cannot be written ({reason}); {repair} and resume, what is done is kept."
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -62,14 +79,21 @@ def force(path: Path) -> None:
 
 
 def force_tree(root: Path, *, without: str) -> None:
-    """Wait until all of a folder is on disk, but one in it; remove what never got its name."""
-    for folder, names in _folders(root, without):
-        for name in names:
-            if name.endswith(UNFINISHED):
-                (folder / name).unlink(missing_ok=True)
-            else:
-                force(folder / name)
-        force(folder)
+    """Wait until all of a folder is on disk, but one in it; remove what never got its name.
+
+    File by file, for a `sync` of the whole system would also wait for what other people write.
+    """
+    with ThreadPoolExecutor(WAITING, thread_name_prefix="disk") as pool:
+        for folder, names in _folders(root, without):
+            list(pool.map(_force_or_remove, (folder / name for name in names)))
+            force(folder)
+
+
+def _force_or_remove(path: Path) -> None:
+    if path.name.endswith(UNFINISHED):
+        path.unlink(missing_ok=True)
+    else:
+        force(path)
 
 
 def _folders(root: Path, without: str) -> Iterator[tuple[Path, list[str]]]:

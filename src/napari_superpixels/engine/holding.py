@@ -5,6 +5,7 @@ file stays open as long as the lock is held, so its number on the disk is nobody
 run notices that its folder was removed under it, or removed and begun anew by another run.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from napari_superpixels.engine.files import read_json, write_json
+from napari_superpixels.engine.files import read_json, refusal, write_json
 from napari_superpixels.errors import OutputError, TakenError
 
 LOCK, HOLDER = "lock", "holder.json"
@@ -23,6 +24,9 @@ LOCK, HOLDER = "lock", "holder.json"
 
 QUEUE_SECONDS = 300.0
 """How long a part of an output stands in line to begin."""
+
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+"""What disks without file locks say."""
 
 
 @contextmanager
@@ -51,10 +55,7 @@ def held(folder: Path, name: str) -> Iterator[int]:
             f"{name} is being written by {_holder(folder)}; wait for it, or stop it, and resume."
         ) from None
     except (OSError, NotImplementedError) as error:
-        raise OutputError(
-            f"{name} cannot be locked against a second run ({getattr(error, 'strerror', error)}); "
-            f"choose an output on a disk with file locks."
-        ) from None
+        raise OutputError(_no_lock(name, error)) from None
     try:
         write_json(folder / HOLDER, _this_process())
         yield file_number(folder / LOCK)
@@ -88,6 +89,16 @@ def queued(path: Path, name: str, seconds: float = QUEUE_SECONDS) -> Iterator[No
             f"{name} is being prepared by another part for more than {seconds:.0f} s; look whether "
             f"that one is stopped, and start this one again."
         ) from None
+
+
+def _no_lock(name: str, error: OSError | NotImplementedError) -> str:
+    """Return in a sentence why there is no lock."""
+    if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+        return refusal(name, error)
+    return (
+        f"{name} cannot be locked against a second run ({error}); choose an output on a disk "
+        f"with file locks."
+    )
 
 
 def file_number(path: Path) -> int:

@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
-from napari_superpixels.engine.files import force_tree
 from napari_superpixels.engine.manifest import judge, manifest_of, provenance_of
 from napari_superpixels.engine.plan import Plan
-from napari_superpixels.engine.records import STATE, RunState
+from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.tasks import layout_of
 from napari_superpixels.errors import IncompleteRunError, SourceError, TakenError
 from napari_superpixels.io.ome_zarr_writer import create_labels, finish_labels
@@ -34,7 +33,6 @@ def begin_output(state: RunState, plan: Plan) -> None:
     def make() -> None:
         state.clear()
         create_labels(state.partial, layout_of(plan))
-        force_tree(state.partial, without=STATE)
 
     manifest = manifest_of(plan)
     state.write(make)

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from napari_superpixels.engine.files import force, force_tree, read_json, write_json
+from napari_superpixels.engine.files import force, force_tree, read_json, refusal, write_json
 from napari_superpixels.engine.holding import HOLDER, LOCK, file_number, held, queued
 from napari_superpixels.engine.seals import broken, seals_of
 from napari_superpixels.errors import OutputError
@@ -273,7 +273,7 @@ class RunState:
             except OSError as error:
                 self._check_there()
                 if pause is None or error.errno not in PASSING:
-                    raise OutputError(_refusal(self.partial, error)) from None
+                    raise OutputError(refusal(self.partial, error)) from None
                 _wait(pause, pulse)
             else:
                 return
@@ -324,17 +324,6 @@ def _wait(seconds: float, pulse: Callable[[], None]) -> None:
     for _ in range(round(seconds * 10)):
         pulse()
         pause.wait(0.1)
-
-
-def _refusal(partial: Path, error: OSError) -> str:
-    repairs = {
-        errno.ENOSPC: "make room there",
-        errno.EROFS: "make the disk writable again",
-        getattr(errno, "EDQUOT", errno.ENOSPC): "make room in your quota",
-    }
-    repair = repairs.get(error.errno or 0, "look whether that place can be written")
-    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
-    return f"{partial} cannot be written ({reason}); {repair} and resume, what is done is kept."
 
 
 def _why(error: OSError) -> str:
