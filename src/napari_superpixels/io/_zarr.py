@@ -26,6 +26,7 @@ from napari_superpixels.io._reader import (
     pick_level,
     reason,
 )
+from napari_superpixels.io.chunk_files import stored_grid
 
 METADATA_FILES = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
@@ -67,12 +68,22 @@ class ZarrReader:
         key = ("zarr", self.path, self.identity)
         try:
             with HANDLES.borrow(key, lambda: _OpenArray(self.path)) as handle:
-                return np.asarray(handle.array[box])
+                samples = np.asarray(handle.array[box])
         except READ_ERRORS as error:
             raise SourceError(
                 f"A chunk of {self.path} in the block {box_text(box)} cannot be read "
                 f"({reason(error)}); replace it with a good copy and run again"
             ) from None
+        self._check_there()
+        return samples
+
+    def _check_there(self) -> None:
+        """Refuse what was read from a folder that is gone: missing chunks are the fill value."""
+        if not _has_metadata(Path(self.path)):
+            raise SourceError(
+                f"The folder {self.path} was there when it was opened but is gone now; put it "
+                f"back, or connect its disk again, and run again"
+            )
 
 
 def find_zarr(path: Path, level: int) -> StoredImage:
@@ -124,8 +135,12 @@ def find_zarr_given(image: Any, level: int) -> StoredImage:
     )
 
 
+def _has_metadata(path: Path) -> bool:
+    return any((path / name).is_file() for name in METADATA_FILES)
+
+
 def _open_node(path: Path) -> Any:
-    if not any((path / name).is_file() for name in METADATA_FILES):
+    if not _has_metadata(path):
         raise SourceError(
             f"The folder {path} has no zarr metadata ({', '.join(METADATA_FILES[:2])}, ...), so "
             f"it is no zarr image; give the folder of an OME-Zarr image or of a zarr array"
@@ -250,8 +265,7 @@ def _identity(path: Path, array: Any, facts: list[Any]) -> str:
 
 def _chunk_stamps(path: Path, array: Any) -> list[list[int]]:
     """Return size and time of the files of chunks: all, or evenly spread ones and their folders."""
-    edges = getattr(array, "shards", None) or array.chunks
-    grid = tuple(-(-size // edge) for size, edge in zip(array.shape, edges, strict=True))
+    _, grid = stored_grid(array)
     count = prod(grid)
     numbers: Iterable[int] = range(count)
     if count > ALL_CHUNKS:
