@@ -24,7 +24,7 @@ import zarr
 
 import napari_superpixels as nsp
 from napari_superpixels.engine.cluster import Cluster
-from napari_superpixels.engine.events import Event
+from napari_superpixels.engine.events import Event, TileDone
 from napari_superpixels.engine.output import begin_output
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState, partial_path
@@ -32,7 +32,7 @@ from napari_superpixels.engine.stage import Pulse, Spans, Stage, Task, Work
 from napari_superpixels.evaluation import hardware
 from napari_superpixels.evaluation.mosaic import Mosaic, read_image
 from napari_superpixels.evaluation.tables import markdown
-from napari_superpixels.testing.local_cluster import different_files, local_cluster
+from napari_superpixels.testing.local_cluster import different_files, do_nothing, local_cluster
 
 PART = """
 import sys
@@ -58,11 +58,6 @@ class Nothing(Work):
         """Write nothing."""
 
 
-def do_nothing(_name: str) -> Spans:
-    """Be a super-tile on a worker."""
-    return ()
-
-
 class Idle(Cluster):
     """A cluster whose super-tiles do nothing."""
 
@@ -85,9 +80,9 @@ def client_rows(tasks: int, folder: Path) -> list[list[str]]:
     done, begin = 0, time.perf_counter()
     with local_cluster(workers=1) as processes, processes.client(workers=1) as client:
 
-        def count(_event: Event) -> None:
+        def count(event: Event) -> None:
             nonlocal done
-            done += 1
+            done += isinstance(event, TileDone)
             if done % max(1, tasks // ROWS) == 0:
                 rows.append(held(client, done, time.perf_counter() - begin))
 
