@@ -20,7 +20,13 @@ from napari_superpixels.cli import options as opt
 from napari_superpixels.cli import weights_command
 from napari_superpixels.cli.cluster_command import finish, reached
 from napari_superpixels.cli.evaluate_command import evaluate
-from napari_superpixels.cli.places import check_geotiff, check_into, is_output, jobs_of
+from napari_superpixels.cli.places import (
+    check_geotiff,
+    check_into,
+    check_profile,
+    is_output,
+    jobs_of,
+)
 from napari_superpixels.cli.progress import progress
 from napari_superpixels.cli.train_command import train
 from napari_superpixels.cli.work import (
@@ -100,6 +106,7 @@ def run(  # noqa: PLR0913 - one option each
     scheduler: opt.Scheduler = None,
     into: opt.Into = None,
     geotiff: opt.Geotiff = None,
+    profile: opt.Profile = None,
     skip_existing: opt.SkipExisting = False,  # noqa: FBT002 - the framework's way to declare a switch
     quiet: opt.Quiet = False,  # noqa: FBT002
     as_json: opt.Json = False,  # noqa: FBT002
@@ -131,13 +138,14 @@ def run(  # noqa: PLR0913 - one option each
         with advising(out, exports, part), progress(quiet=quiet or as_json) as listener:
             listener = remembering(listener, out, exports)
             result = api.run(plan, out, workers=workers, listener=listener, resume=again,
-                             client=client, part=one)  # fmt: skip
+                             client=client, part=one, profile=profile)  # fmt: skip
             if one is not None:
                 return summary_of(result) | {"part": part}
             return summary_of(result) | export_all(out, exports)
 
     if not (skip_existing and is_output(Path(paths[-1]))):
         check_geotiff(geotiff, len(paths) - 1)
+    check_profile(profile, len(paths) - 1)
     jobs = jobs_of(paths)
     with reached(scheduler) as client:
         run_all(jobs, work, quiet=quiet, as_json=as_json)

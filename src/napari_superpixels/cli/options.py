@@ -119,6 +119,10 @@ Scheduler = Annotated[
         metavar="ADDRESS", help="Work on the cluster of this dask scheduler, e.g. tcp://host:8786."
     ),
 ]
+Profile = Annotated[
+    Path | None,
+    typer.Option(help="Write a trace of the run as this JSON file, for chrome://tracing."),
+]
 Into = Annotated[
     str | None, typer.Option(help="Also write labels of this name into the image's own OME-Zarr.")
 ]
