@@ -7,7 +7,7 @@ import logging
 import pickle
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -187,10 +187,14 @@ class Cluster:
         """Hand out a super-tile."""
         from napari_superpixels.engine.cluster_worker import do_tile
 
-        key = f"super-tile-{self.run}-{task.name}-{next(self._numbers)}"
+        return self.hand_out(do_tile, self.run, task.name)
+
+    def hand_out(self, function: Callable[..., Spans], *arguments: str) -> Future[Spans]:
+        """Let some worker call a function, which nobody waits for in vain when it dies."""
         told: Future[Spans] = Future()
+        key = "-".join(("super-tile", *arguments, str(next(self._numbers))))
         with self._losing():
-            future = self._executor.submit(do_tile, self.run, task.name, key=key)
+            future = self._executor.submit(function, *arguments, key=key)
         future.add_done_callback(partial(self._tell, told))
         return told
 
