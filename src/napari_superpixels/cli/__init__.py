@@ -213,9 +213,10 @@ def plan(  # noqa: PLR0913 - one option each
     cost = {
         "hash": made.hash,
         "halo_cells": made.halo,
-        "windows": made.tiles,
-        "window_bytes": made.cost.total,
-        "bytes_with_one_window": made.projected_bytes(1),
+        "windows": len(made.windows) * len(made.planes),
+        "tiles": made.tiles,
+        "tile_bytes": made.cost.total,
+        "bytes_on_one_processor": made.projected_bytes(1),
         "notes": list(source.notes),
     }
     typer.echo(json.dumps(made.provenance() | cost))

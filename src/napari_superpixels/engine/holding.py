@@ -25,6 +25,9 @@ LOCK, HOLDER = "lock", "holder.json"
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 """What disks without file locks say."""
 
+QUEUE_SECONDS = 300.0
+"""How long a part of an output stands in line to begin."""
+
 
 @contextmanager
 def held(folder: Path, name: str) -> Iterator[int]:
@@ -54,10 +57,17 @@ def held(folder: Path, name: str) -> Iterator[int]:
     except (OSError, NotImplementedError) as error:
         raise OutputError(_no_lock(name, error)) from None
     try:
-        write_json(folder / HOLDER, _this_process())
+        _note_holder(folder, name)
         yield file_number(folder / LOCK)
     finally:
         lock.release()
+
+
+def _note_holder(folder: Path, name: str) -> None:
+    try:
+        write_json(folder / HOLDER, _this_process())
+    except OSError as error:
+        raise OutputError(refusal(name, error)) from None
 
 
 def _no_lock(name: str, error: OSError | NotImplementedError) -> str:
@@ -68,6 +78,34 @@ def _no_lock(name: str, error: OSError | NotImplementedError) -> str:
         f"{name} cannot be locked against a second run ({error}); choose an output on a disk "
         f"with file locks."
     )
+
+
+@contextmanager
+def queued(path: Path, name: str, seconds: float = QUEUE_SECONDS) -> Iterator[None]:
+    """Stand in line for what one process does after the other.
+
+    Parameters
+    ----------
+    path
+        The file of the lock.
+    name
+        What the user calls the output.
+    seconds
+        How long to wait.
+
+    Raises
+    ------
+    TakenError
+        If the others take longer.
+    """
+    try:
+        with FileLock(path, timeout=seconds):
+            yield
+    except Timeout:
+        raise TakenError(
+            f"{name} is being prepared by another part for more than {seconds:.0f} s; look whether "
+            f"that one is stopped, and start this one again."
+        ) from None
 
 
 def file_number(path: Path) -> int:

@@ -13,13 +13,13 @@ torn counts as none, and pixels without their record, or not as their record say
 import errno
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from napari_superpixels.engine.files import force, force_tree, read_json, refusal, write_json
-from napari_superpixels.engine.holding import HOLDER, LOCK, file_number, held
+from napari_superpixels.engine.holding import HOLDER, LOCK, file_number, held, queued
 from napari_superpixels.engine.seals import broken, seals_of
 from napari_superpixels.errors import OutputError
 
@@ -31,6 +31,9 @@ PASSING = frozenset(
     for name in ("EIO", "EAGAIN", "ESTALE", "ETIMEDOUT", "EREMOTEIO")
 )
 """What a file server says while it is away for a moment."""
+
+PARTS, QUEUE = "parts", "queue"
+"""Folder in it of what is computed part by part, and where parts stand in line to begin."""
 
 PAUSES = (1.0, 4.0, 15.0)
 """Seconds after which it is asked again."""
@@ -56,12 +59,21 @@ def check_folder(folder: Path) -> None:
 
 
 class RunState:
-    """The manifest and the records of an unfinished output."""
+    """The manifest and the records of an unfinished output.
 
-    def __init__(self, partial: Path) -> None:
+    Parameters
+    ----------
+    partial
+        Where it lies.
+    part
+        Name of the part that this process computes; empty for all of it.
+    """
+
+    def __init__(self, partial: Path, part: str = "") -> None:
         self.partial = partial
         self.folder = partial / STATE
-        self._held = 0
+        self.own = self.folder / PARTS / part if part else self.folder
+        self._held: tuple[Path, int] | None = None
 
     @property
     def manifest_path(self) -> Path:
@@ -119,7 +131,13 @@ class RunState:
             for tile, facts in self.records()
         }
 
-    def check(self, pulse: Callable[[], None], *, quick: bool = False) -> list[str]:
+    def check(
+        self,
+        pulse: Callable[[], None],
+        *,
+        quick: bool = False,
+        among: Container[str] | None = None,
+    ) -> list[str]:
         """Forget the super-tiles whose files are not as they were written; return their names.
 
         With them go all of the coarser levels, which may have been made of what was altered.
@@ -130,8 +148,14 @@ class RunState:
             Called often; may raise.
         quick
             Whether to look at the files' sizes alone.
+        among
+            The super-tiles to look at; all by default.
         """
-        sealed = ((tile, facts["files"]) for tile, facts in self.records())
+        sealed = (
+            (tile, facts["files"])
+            for tile, facts in self.records()
+            if among is None or tile in among
+        )
         lost = broken(self.partial, sealed, pulse, quick=quick)
         for tile in lost:
             (self._records / f"{tile}.json").unlink(missing_ok=True)
@@ -144,12 +168,13 @@ class RunState:
 
     def write_failures(self, failures: list[dict[str, Any]]) -> None:
         """Write which super-tiles failed, where and why, to be read by a person."""
-        write_json(self.folder / "failures.json", {"failed": failures})
+        write_json(self.own / "failures.json", {"failed": failures})
 
     def read_failures(self) -> list[dict[str, Any]]:
-        """Return which super-tiles failed."""
-        failures = (read_json(self.folder / "failures.json") or {}).get("failed", [])
-        return failures if isinstance(failures, list) else []
+        """Return which super-tiles failed, in whichever part."""
+        notes = [self.folder, *(self.folder / PARTS).glob("*/")]
+        found = ((read_json(note / "failures.json") or {}).get("failed", []) for note in notes)
+        return [failure for some in found if isinstance(some, list) for failure in some]
 
     def make_folder(self) -> None:
         """Make the folder of a new output.
@@ -176,15 +201,51 @@ class RunState:
         Raises
         ------
         OutputError
-            If another process holds it, or it is gone.
+            If another process holds it or a part of it, or it is gone.
         """
-        if not self.folder.is_dir():
+        with self._holding(self.folder, str(self.partial)):
+            for part in sorted((self.folder / PARTS).glob("*/")):
+                with held(part, self._name_of(part)):
+                    pass
+            yield
+
+    @contextmanager
+    def lock_part(self, begin: Callable[[], None]) -> Iterator[None]:
+        """Hold a part for this process, while others may hold other parts.
+
+        Parameters
+        ----------
+        begin
+            Called before, with the whole output held, by one part after the other.
+
+        Raises
+        ------
+        OutputError
+            If another process holds it or the whole output, or there is no way to begin.
+        """
+        (self.folder / PARTS).mkdir(exist_ok=True)
+        with ExitStack() as holding:
+            with (
+                queued(self.folder / PARTS / QUEUE, str(self.partial)),
+                self._holding(self.folder, str(self.partial)),
+            ):
+                begin()
+                self.own.mkdir(exist_ok=True)
+                part = holding.enter_context(self._holding(self.own, self._name_of(self.own)))
+            self._held = part
+            yield
+
+    @contextmanager
+    def _holding(self, folder: Path, name: str) -> Iterator[tuple[Path, int]]:
+        """Hold a folder, and notice when it is not there any more."""
+        if not folder.is_dir():
             raise OutputError(f"There is no unfinished output {self.partial}; run it anew.")
         try:
-            with held(self.folder, str(self.partial)) as self._held:
-                yield
+            with held(folder, name) as number:
+                self._held = folder / LOCK, number
+                yield self._held
         finally:
-            self._held = 0
+            self._held = None
 
     def write(self, action: Callable[[], Any], pulse: Callable[[], None] = lambda: None) -> None:
         """Do what writes into the output; where it cannot be written, say so in a sentence.
@@ -220,10 +281,14 @@ class RunState:
     def clear(self) -> None:
         """Remove what a run left that died before it wrote its manifest, records included."""
         for child in [*self.partial.iterdir(), *self.folder.iterdir()]:
-            if child.name in {STATE, LOCK, HOLDER}:
+            if child.name in {STATE, LOCK, HOLDER, PARTS}:
                 continue
             shutil.rmtree(child) if child.is_dir() else child.unlink()
         self._records.mkdir()
+
+    def discard(self) -> None:
+        """Remove all of it; the lock must be held, so that it is nobody's."""
+        shutil.rmtree(self.partial, ignore_errors=True)
 
     def publish(self, out: Path) -> None:
         """Give the whole output its name, all of it on disk; the state goes last."""
@@ -233,14 +298,18 @@ class RunState:
             force(out.parent)
         shutil.rmtree(out / STATE, ignore_errors=True)
 
+    def _name_of(self, part: Path) -> str:
+        return f"{self.partial} (part {part.name.replace('-of-', '/')})"
+
     @property
     def _records(self) -> Path:
         return self.folder / "records"
 
     def _check_there(self) -> None:
         """Refuse to write where the output was removed, or begun anew by somebody else."""
-        number = file_number(self.folder / LOCK)
-        if not number or (self._held and number != self._held):
+        lock, number = self._held or (self.folder / LOCK, 0)
+        there = file_number(lock)
+        if not there or (number and there != number):
             raise OutputError(
                 f"{self.partial} was removed while it was being written; run it anew."
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 import zarr
 
-from napari_superpixels.engine.cost import available_bytes, default_workers, fit_workers
+from napari_superpixels.engine.cost import available_bytes, default_workers, fit_lanes
 from napari_superpixels.engine.events import (
     Event,
     Listener,
@@ -22,11 +22,12 @@ from napari_superpixels.engine.events import (
     TilesLost,
     ignore,
 )
+from napari_superpixels.engine.line import Line
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.output import begin_output, check_output, finish_output
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState, check_folder, partial_path
-from napari_superpixels.engine.stage import Crew, Stage, Threads
+from napari_superpixels.engine.stage import Crew, Stage
 from napari_superpixels.engine.tasks import Tasks
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
@@ -69,8 +70,8 @@ def run_plan(
     out
         Where; must not exist. Until it is whole the output lies beside it, as ``OUT.partial``.
     workers
-        How many windows are in work at once; by default one a processor. Fewer where memory
-        asks for it. Never changes the result.
+        How many processors to use; by default all that this process may. Super-tiles in work at
+        once are fewer where memory asks for it. Never changes the result.
     listener
         Is told what happens.
     cancel
@@ -87,7 +88,7 @@ def run_plan(
     OutputError
         If the output exists, is in use, or belongs to another plan.
     PlanError
-        If one window does not fit into memory.
+        If one super-tile does not fit into memory.
     IncompleteRunError
         If super-tiles failed twice; the others are done and kept.
     Cancelled
@@ -96,7 +97,7 @@ def run_plan(
     cancel = cancel or threading.Event()
     plan = measured(plan)
     hire = hire or partial(local_crew, workers=workers)
-    _check_name(out)
+    check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
     crew = hire(plan, state)
@@ -105,14 +106,14 @@ def run_plan(
         state.make_folder()
     with state.lock(), closing_handles():
         run = _Run(plan, out, state, crew)
-        run.prepare(resume=resume, listener=listener, pulse=_pulse_of(cancel))
+        run.prepare(resume=resume, listener=listener, pulse=pulse_of(cancel))
         with crew:
             report = run.execute(listener, cancel)
         if not report.failed:
             state.publish(out)
     listener(RunFinished(report))
     if report.failed:
-        raise IncompleteRunError(_failure_sentence(report, out))
+        raise IncompleteRunError(failure_sentence(report, f"resume {out}"))
     return RunResult(out, report)
 
 
@@ -134,21 +135,27 @@ def measured(plan: Plan) -> Plan:
 
 def local_crew(
     plan: Plan, _state: RunState, *, workers: int | None, tasks: int | None = None
-) -> Threads:
+) -> Line:
     """Return threads of this process, as many as memory allows and there are tasks.
 
     Raises
     ------
     PlanError
-        If one window does not fit into memory.
+        If one super-tile does not fit into memory.
     """
-    wanted = workers or default_workers()
-    fitting = fit_workers(plan.cost.total, wanted, available_bytes())
-    width = max(1, min(fitting, plan.tiles if tasks is None else tasks))
-    return Threads(width, max(1, wanted // width))
+    tiles = plan.tiles if tasks is None else tasks
+    processors = workers or default_workers()
+    return Line(fit_lanes(plan.cost, processors, tiles, available_bytes()))
 
 
-def _check_name(out: Path) -> None:
+def check_name(out: Path) -> None:
+    """Refuse an output without a name.
+
+    Raises
+    ------
+    OutputError
+        If it has none.
+    """
     if not out.name:
         raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
@@ -161,7 +168,7 @@ def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
     check_folder(out.parent)
 
 
-def _pulse_of(cancel: threading.Event) -> Callable[[], None]:
+def pulse_of(cancel: threading.Event) -> Callable[[], None]:
     """Return what raises once the user has cancelled."""
 
     def pulse() -> None:
@@ -171,11 +178,12 @@ def _pulse_of(cancel: threading.Event) -> Callable[[], None]:
     return pulse
 
 
-def _failure_sentence(report: Report, out: Path) -> str:
+def failure_sentence(report: Report, repair: str) -> str:
+    """Return what failed, and the repair, as a sentence."""
     first = report.failed[0]
     return (
         f"{len(report.failed)} of {report.tiles} tiles failed, the first at {first.place} "
-        f"({first.message}); repair the cause and resume {out}."
+        f"({first.message}); repair the cause and {repair}."
     )
 
 
@@ -210,23 +218,27 @@ class _Run:
         tiles = self.tasks.count()
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
-        pixels, computed, failed = self.compute(listener, cancel, done)
-        self.state.write_failures([asdict(failure) for failure in failed])
+        stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
+        pixels = self.compute(stage, done)
+        self.state.write_failures([asdict(failure) for failure in stage.failed])
+        failed = tuple(stage.failed)
         superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
+        seconds = time.perf_counter() - begin
         return Report(
             tiles=tiles,
-            computed=computed,
-            failed=tuple(failed),
+            computed=stage.done,
+            failed=failed,
             pixels=pixels,
-            seconds=time.perf_counter() - begin,
+            seconds=seconds,
             superpixels=superpixels,
+            busy=stage.busy(seconds),
         )
 
-    def compute(
-        self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
-    ) -> tuple[int, int, list[Any]]:
-        """Run the finest level, then each coarser one; stop at a level with failures."""
-        stage = Stage(self.crew, cancel=cancel, emit=self._noting(emit))
+    def compute(self, stage: Stage, done: set[str]) -> int:
+        """Run the finest level, then each coarser one; return the pixels of the finest.
+
+        A level with failures is the last.
+        """
         pixels = 0
         for level in self.tasks.levels:
             stage.run(task for task in self.tasks.of(level) if task.name not in done)
@@ -234,17 +246,18 @@ class _Run:
                 pixels = stage.pixels
             if stage.failed:
                 break
-        return pixels, stage.done, stage.failed
+        return pixels
 
-    def _noting(self, emit: Listener) -> Listener:
-        """Return a listener that notes the first failure at once, for a run that is killed."""
-        noted = False
 
-        def listen(event: Event) -> None:
-            nonlocal noted
-            if isinstance(event, TileFailed) and not noted:
-                noted = True
-                self.state.write_failures([asdict(event)])
-            emit(event)
+def noting(state: RunState, emit: Listener) -> Listener:
+    """Return a listener that notes the first failure at once, for a run that is killed."""
+    noted = False
 
-        return listen
+    def listen(event: Event) -> None:
+        nonlocal noted
+        if isinstance(event, TileFailed) and not noted:
+            noted = True
+            state.write_failures([asdict(event)])
+        emit(event)
+
+    return listen

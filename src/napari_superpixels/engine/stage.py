@@ -2,13 +2,14 @@
 
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
-from napari_superpixels.engine.events import Event, TileDone, TileFailed
+from napari_superpixels.engine.events import Event, Span, TileDone, TileFailed
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError
 
 POLL_SECONDS = 0.1
@@ -20,7 +21,31 @@ FATAL = (Cancelled, IncompleteRunError, OutputError)
 
 Where the output cannot be written, say, all that is computed would be in vain."""
 
+STEPS = ("read", "compute", "finish", "write")
+"""Names of the steps of a super-tile, in their order."""
+
 Pulse = Callable[[], None]
+
+
+class Work(ABC):
+    """What is done for a super-tile; picklable, and free to be done by any thread."""
+
+    @abstractmethod
+    def read(self, before: None, pulse: Pulse) -> Any:
+        """Return what is to be computed on."""
+
+    @abstractmethod
+    def compute(self, before: Any, pulse: Pulse) -> Any:
+        """Return what takes the most time to find."""
+
+    def finish(self, before: Any, pulse: Pulse) -> Any:
+        """Return what is to be written."""
+        del pulse
+        return before
+
+    @abstractmethod
+    def write(self, before: Any, pulse: Pulse) -> None:
+        """Write it, and then the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +60,12 @@ class Task:
     """Where it lies, in words."""
     pixels: int
     """Pixels that it writes."""
-    work: Callable[[Pulse], None]
+    work: Work
     """Does the work and records it; calls the pulse often."""
+
+
+Spans = tuple[Span, ...]
+"""The steps of a task, in their order."""
 
 
 class Crew(Protocol):
@@ -52,8 +81,13 @@ class Crew(Protocol):
         """Threads that the work of one task may use."""
         ...
 
-    def start(self, task: Task, pulse: Pulse) -> Future[float]:
-        """Hand out a task; its future gives the seconds that it took."""
+    @property
+    def places(self) -> Mapping[str, int]:
+        """How many super-tiles are at most at work in each stage: read, compute, write."""
+        ...
+
+    def start(self, task: Task, pulse: Pulse) -> Future[Spans]:
+        """Hand out a task; its future gives the steps that were taken."""
         ...
 
     def stop(self) -> None:
@@ -69,37 +103,22 @@ class Crew(Protocol):
         ...
 
 
-class Threads:
-    """Threads of this process."""
-
-    def __init__(self, width: int, threads: int = 1) -> None:
-        self.width = width
-        self.threads = threads
-        self._pool = ThreadPoolExecutor(width, thread_name_prefix="superpixels")
-
-    def __enter__(self) -> Self:
-        """Begin; threads start when there is work."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Wait for the threads."""
-        self._pool.shutdown(wait=True)
-
-    def start(self, task: Task, pulse: Pulse) -> Future[float]:
-        """Hand out a task."""
-        return self._pool.submit(timed, task, pulse)
-
-    def stop(self) -> None:
-        """Take back what has not begun, and wait for the rest."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+def timed_step(task: Task, step: str, before: Any, pulse: Pulse) -> tuple[Any, Span]:
+    """Take one step of a task; return what it gives, and when it was."""
+    at, begin = time.time(), time.perf_counter()
+    result = getattr(task.work, step)(before, pulse)
+    seconds = time.perf_counter() - begin
+    return result, Span(step, threading.current_thread().name, at, seconds)
 
 
-def timed(task: Task, pulse: Pulse) -> float:
-    """Do a task; return the seconds that it took."""
-    pulse()
-    begin = time.perf_counter()
-    task.work(pulse)
-    return time.perf_counter() - begin
+def timed(task: Task, pulse: Pulse) -> Spans:
+    """Do a task, one step after the other."""
+    value, spans = None, []
+    for step in STEPS:
+        pulse()
+        value, span = timed_step(task, step, value, pulse)
+        spans.append(span)
+    return tuple(spans)
 
 
 class Stage:
@@ -114,7 +133,13 @@ class Stage:
         self.emit = emit
         self.done = 0
         self.pixels = 0
+        self.seconds: Counter[str] = Counter()
         self.failed: list[TileFailed] = []
+
+    def busy(self, seconds: float) -> tuple[tuple[str, float], ...]:
+        """Return by stage which share of so many seconds its places were at work."""
+        spent = self.seconds + Counter(write=self.seconds["finish"])
+        return tuple((s, spent[s] / n / seconds) for s, n in self.crew.places.items())
 
     def pulse(self) -> None:
         """Raise if the user cancelled, or the run is ending for another reason."""
@@ -140,7 +165,7 @@ class Stage:
             raise
 
     def _drain(self, tasks: Iterator[Task]) -> None:
-        running: dict[Future[float], tuple[Task, int]] = {}
+        running: dict[Future[Spans], tuple[Task, int]] = {}
         attempts = ((task, 1) for task in tasks)
         # Tried again when the rest is done: what was away for a moment may be back by then.
         again: deque[tuple[Task, int]] = deque()
@@ -159,13 +184,16 @@ class Stage:
                 if self._settle(future, task, number):
                     again.append((task, number + 1))
 
-    def _settle(self, future: Future[float], task: Task, attempt: int) -> bool:
+    def _settle(self, future: Future[Spans], task: Task, attempt: int) -> bool:
         """Tell the outcome of a task; return whether it is to be tried again."""
         error = future.exception()
         if error is None:
             self.done += 1
             self.pixels += task.pixels
-            self.emit(TileDone(task.name, task.level, task.pixels, future.result()))
+            spans = future.result()
+            self.seconds.update({span.step: span.seconds for span in spans})
+            seconds = sum(span.seconds for span in spans)
+            self.emit(TileDone(task.name, task.level, task.pixels, seconds, spans))
             return False
         if isinstance(error, FATAL) or not isinstance(error, Exception):
             raise error

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
 
 import numpy as np
-import zarr
 
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Task
+from napari_superpixels.engine.supertile import supertile
 from napari_superpixels.engine.tile import describe_place
-from napari_superpixels.engine.work import LabelArrays, LevelWork, WindowWork, open_arrays
+from napari_superpixels.engine.work import LabelArrays, LevelWork, TileWork, open_arrays
 from napari_superpixels.io.ome_zarr_writer import LabelLayout
 from napari_superpixels.tiling import Box
 
@@ -23,14 +22,16 @@ LEVEL_READ_PX = 2048
 
 def layout_of(plan: Plan) -> LabelLayout:
     """Return how the labels of a plan lie on disk."""
-    chunk, cells = plan.chunk_px, plan.cells.shape
+    chunk, tile, cells = plan.chunk_px, plan.tile_px, plan.cells.shape
+    tile_cells = [axis.shape.core for axis in plan.supertiles.axes]
     return LabelLayout(
         axes=plan.axes,
         dtype=plan.dtype,
         chunk=(chunk[0], chunk[1]),
+        tile=(tile[0], tile[1]),
         factors=plan.level_factors,
         cells=(cells[0], cells[1]),
-        cell_chunk=plan.core,
+        cell_chunk=(tile_cells[0], tile_cells[1]),
         channels=plan.source.channels,
     )
 
@@ -43,12 +44,21 @@ class Tasks:
     state: RunState
     """Where the output lies."""
     threads: int
-    """Threads of one window."""
+    """Threads of one super-tile."""
 
     @property
-    def levels(self) -> range:
-        """Numbers of the levels, the finest first; each is made of the one before."""
-        return range(len(self.plan.level_factors) + 1)
+    def levels(self) -> tuple[int, ...]:
+        """Numbers of the levels that have super-tiles of their own, the finest first.
+
+        The finest makes the next levels as well, as far as whole files allow; after these, each
+        is made of the one before.
+        """
+        return (0, *range(self.layout.levels_at_once, len(self.layout.factors) + 1))
+
+    @cached_property
+    def layout(self) -> LabelLayout:
+        """How the labels lie on disk."""
+        return layout_of(self.plan)
 
     def count(self) -> int:
         """Return how many there are in all."""
@@ -69,34 +79,30 @@ class Tasks:
 
     def at(self, level: int, number: int) -> Task:
         """Return a super-tile by its place in its level; costs the same wherever that is."""
-        return self._coarser(level, number) if level else self._window(number)
+        return self._coarser(level, number) if level else self._finest(number)
 
     def level_grid(self, level: int) -> tuple[int, ...]:
         """Return how many super-tiles a coarser level has along each axis."""
-        layout = layout_of(self.plan)
-        shape, edge = layout.level_shapes[level], level_tile(layout, level)
+        shape, edge = self.layout.level_shapes[level], level_tile(self.layout, level)
         return tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
 
     @cached_property
-    def _arrays(self) -> tuple[LabelArrays, list[zarr.Array[Any]]]:
-        """What windows write, and the labels of every level."""
-        levels = [zarr.open_array(self.state.partial / str(n), mode="r+") for n in self.levels]
-        return open_arrays(self.state.partial), levels
+    def _arrays(self) -> LabelArrays:
+        """What is written."""
+        return open_arrays(self.state.partial, len(self.layout.factors) + 1)
 
-    def _window(self, number: int) -> Task:
-        """Return a window of a plane."""
-        position, index = divmod(number, len(self.plan.windows))
-        plane, window = self.plan.planes[position], self.plan.windows[index]
-        name = f"0/{number}"
-        core = self.plan.lattice.to_pixels(window.core)
-        place = describe_place(self.plan, plane, core)
-        arrays, _ = self._arrays
-        work = WindowWork(self.plan, self.state, arrays, name, plane, window, self.threads)
-        return Task(name, 0, place, prod(core.shape), work)
+    def _finest(self, number: int) -> Task:
+        """Return a super-tile of the finest level."""
+        tile, name = supertile(self.plan, number), f"0/{number}"
+        pixels = self.plan.lattice.to_pixels(tile.core)
+        factors = self.layout.factors[: self.layout.levels_at_once - 1]
+        work = TileWork(self.plan, self.state, self._arrays, factors, name, tile, self.threads)
+        place = describe_place(self.plan, tile.plane, pixels)
+        return Task(name, 0, place, prod(pixels.shape), work)
 
     def _coarser(self, level: int, number: int) -> Task:
         """Return a super-tile of a coarser level."""
-        layout, (_, arrays) = layout_of(self.plan), self._arrays
+        layout, arrays = self.layout, self._arrays.levels
         shape, edge = layout.level_shapes[level], level_tile(layout, level)
         index = np.unravel_index(number, self.level_grid(level))
         bounds = [
