@@ -5,8 +5,8 @@ Fu et al., Deep Ordinal Regression Network for Monocular Depth Estimation, CVPR 
 put together by a 1 x 1 convolution to as many channels as the last map has.
 
 Where the paper's full-image encoder flattens an average over parts into a layer of its own, which
-fixes the size of images, the average here is one number a channel. Batch normalisation, without
-which training from scratch does not begin, is added.
+fixes the size of images, the average here is one number a channel. Convolutions have batch
+normalisation, as in the other heads.
 """
 
 from collections.abc import Sequence

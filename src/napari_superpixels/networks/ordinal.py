@@ -27,7 +27,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.networks.segmentation import SegmentationNetwork
 
 BINS = 80
-"""Intervals of values, as the paper has for its data."""
+"""Intervals of values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
