@@ -207,6 +207,7 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     into: str | None = None,
     client: "Client | None" = None,
     part: tuple[int, int] | None = None,
+    profile: str | os.PathLike[str] | None = None,
 ) -> "RunResult":
     """Compute a plan into a multiscale OME-Zarr label image.
 
@@ -232,6 +233,8 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     part
         Which of how many parts to compute, e.g. ``(3, 64)``, counted from 1; `finish` makes the
         rest when all are done. A part that was stopped is simply started again.
+    profile
+        New JSON file for a trace of the run, to look at in ``chrome://tracing`` or Perfetto.
 
     Returns
     -------
@@ -251,24 +254,17 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     """
     from napari_superpixels.engine.events import ignore
     from napari_superpixels.engine.intent import check_run
+    from napari_superpixels.engine.profile import profiled
     from napari_superpixels.engine.ways import check_way, run_way
 
     check_run(plan, workers=workers, cancel=cancel)
-    check_way(part=part, client=client, workers=workers, into=into)
-    if into is not None:
-        _check_into(plan, into)
-    result = run_way(plan, Path(out), workers=workers, listener=listener or ignore, cancel=cancel,
-                     resume=resume, client=client, part=part)  # fmt: skip
+    check_way(plan, part=part, client=client, workers=workers, into=into)
+    with profiled(profile, listener or ignore) as told:
+        result = run_way(plan, Path(out), workers=workers, listener=told, cancel=cancel,
+                         resume=resume, client=client, part=part)  # fmt: skip
     if into is not None:
         write_into(out, name=into)
     return result
-
-
-def _check_into(plan: "Plan", name: str) -> None:
-    from napari_superpixels.io.image_group import check_into
-
-    source, axes = plan.source, plan.axes
-    check_into(source.location, name, letters=axes.names, shape=axes.shape, level=source.level)
 
 
 def write_into(

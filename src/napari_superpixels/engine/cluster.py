@@ -209,7 +209,7 @@ class Cluster:
     def _lost(self) -> IncompleteRunError:
         return IncompleteRunError(
             f"The scheduler {self._address} is gone; what is done is kept: start it again and "
-            f"resume {self.state.partial}."
+            f"resume {str(self.state.partial).removesuffix('.partial')}."
         )
 
     @property

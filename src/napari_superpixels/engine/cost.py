@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from math import prod
 
-import psutil
-
+from napari_superpixels.engine import limits
 from napari_superpixels.errors import PlanError
 from napari_superpixels.io import CACHE_BYTES
 
@@ -116,11 +115,7 @@ def project_tile(
 
 def default_workers() -> int:
     """Return how many processors this process may use."""
-    return (
-        len(psutil.Process().cpu_affinity())
-        if hasattr(psutil.Process, "cpu_affinity")
-        else (psutil.cpu_count() or 1)
-    )
+    return limits.processors()
 
 
 def project_run(cost: TileCost, lanes: Lanes) -> int:
@@ -183,5 +178,5 @@ def fit_lanes(cost: TileCost, processors: int, tiles: int, available_bytes: int)
 
 
 def available_bytes() -> int:
-    """Return the memory that is free on this machine, in bytes."""
-    return int(psutil.virtual_memory().available)
+    """Return the memory that this process may still take, in bytes."""
+    return limits.free_bytes()

@@ -20,7 +20,7 @@ from typing import Any
 from napari_superpixels.engine.events import Listener, Report, RunFinished, RunStarted, TilesLost
 from napari_superpixels.engine.files import read_json, write_json
 from napari_superpixels.engine.manifest import judge
-from napari_superpixels.engine.output import begin_output
+from napari_superpixels.engine.output import begin_output, check_output
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import PARTS, RunState, check_folder, partial_path
 from napari_superpixels.engine.run import (
@@ -151,6 +151,8 @@ def _begin(state: RunState, plan: Plan, out: Path, part: Part) -> None:
         _check_unfinished(out)
     if not state.manifest_path.exists():
         begin_output(state, plan)
+    elif state.read_manifest()["hash"] != plan.hash:  # another plan, or a repaired image
+        check_output(state, plan)
     count = _count(state)
     if count is None:
         write_json(state.folder / PARTS / COUNT, {"count": part.count})

@@ -9,15 +9,18 @@ from napari_superpixels.engine.parts import Part, run_part
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.run import RunResult, run_plan
 from napari_superpixels.errors import InputError
+from napari_superpixels.io.image_group import check_into
 
 
-def check_way(*, part: Any, client: Any, workers: Any, into: Any) -> None:
-    """Refuse ways of running that exclude each other.
+def check_way(plan: Plan, *, part: Any, client: Any, workers: Any, into: Any) -> None:
+    """Refuse ways of running that exclude each other, and an image that labels cannot go into.
 
     Raises
     ------
     InputError
         With the one to leave out.
+    SourceError, OutputError
+        If the image cannot be written into.
     """
     if part is not None and client is not None:
         raise InputError("Both part and client are given; give one of them.")
@@ -27,6 +30,9 @@ def check_way(*, part: Any, client: Any, workers: Any, into: Any) -> None:
         raise InputError(
             f"workers is {workers}, but a cluster has its own threads; leave workers out."
         )
+    if into is not None:
+        source, axes = plan.source, plan.axes
+        check_into(source.location, into, letters=axes.names, shape=axes.shape, level=source.level)
 
 
 def run_way(

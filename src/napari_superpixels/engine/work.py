@@ -23,6 +23,7 @@ from napari_superpixels.engine.supertile import SuperTile
 from napari_superpixels.engine.tile import CellTable, assign_with_ring, finish_window
 from napari_superpixels.io.chunk_files import chunk_files
 from napari_superpixels.io.source import Block
+from napari_superpixels.io.whole_files import write_whole
 from napari_superpixels.kernels.mode import mode_downsample
 from napari_superpixels.models.protocol import Codes
 from napari_superpixels.tiling import Box, Interval, Window
@@ -53,7 +54,12 @@ def open_arrays(path: Path, levels: int) -> LabelArrays:
 
 
 def save(
-    state: RunState, name: str, parts: Sequence[Part], facts: dict[str, Any], pulse: Pulse
+    state: RunState,
+    name: str,
+    parts: Sequence[Part],
+    facts: dict[str, Any],
+    pulse: Pulse,
+    threads: int = 1,
 ) -> None:
     """Write the pixels of a super-tile, whole files each, then its record.
 
@@ -64,11 +70,9 @@ def save(
     """
 
     def write() -> None:
-        for array, place, values in parts:
-            for file in chunk_files(array, place):
-                # Of a run that ended in the middle; zarr would read it, to merge.
-                file.unlink(missing_ok=True)
-            array[place] = values
+        with ThreadPoolExecutor(threads, thread_name_prefix="superpixels-encode") as pool:
+            for array, place, values in parts:
+                write_whole(array, place, values, pool)
         files = [file for array, place, _ in parts for file in chunk_files(array, place)]
         state.record(name, facts, files)
 
@@ -159,7 +163,7 @@ class TileWork(Work):
         parts.append((self.arrays.means, cells, before.table.means))
         parts.append((self.arrays.counts, cells, before.table.counts))
         superpixels = int((before.table.counts > 0).sum())
-        save(self.state, self.name, parts, {"superpixels": superpixels}, pulse)
+        save(self.state, self.name, parts, {"superpixels": superpixels}, pulse, self.threads)
 
     def _scales(self) -> Iterable[tuple[int, int]]:
         """Yield the pixels of the finest level in one of each level."""
