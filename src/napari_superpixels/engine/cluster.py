@@ -107,8 +107,8 @@ def crew_of(client: Any, plan: Plan) -> "Hire":
         raise InputError(f"The client is {client.status}; give one that is connected.")
     if plan.source.opened is None:
         raise InputError(
-            "The image is an array in memory, which no worker can open; write it to a file that "
-            "all workers see, as an OME-Zarr, and open that."
+            "The image, or its mask, is an array in memory, which no worker can open; write it to "
+            "a file that all workers see, as an OME-Zarr, and open that."
         )
     return partial(Cluster, client)
 

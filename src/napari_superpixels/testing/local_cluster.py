@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-SCHEDULER = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--no-dashboard"]
+SCHEDULER = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--dashboard-address=:0"]
 WORKER = [sys.executable, "-m", "distributed.cli.dask_worker", "--no-dashboard", "--no-nanny"]
 START_SECONDS = 120.0
 """How long processes may take to start, on a busy machine."""
