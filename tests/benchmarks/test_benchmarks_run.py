@@ -227,3 +227,17 @@ def test_network_equality(repository, picture, tmp_path, method):
     if method == "scn":
         assert found["0-picture", "start at 40, 72, raw"].startswith("0 of ")
         assert found["any", "cells that a NaN spoils, of those declared"] in ("5 of 5", "6 of 6")
+
+
+def test_segmentation_speed(benchmark_script, capsys):
+    given = ["--size", "32", "64", "--repeats", "2", "--device", "cpu"]
+    benchmark_script("segmentation_speed").main(given)
+    rows = {row["network"]: row for row in table_of(capsys.readouterr().out)}
+    assert len(rows) == 9
+    assert rows["FCN-32"]["x FCN-32"] == "1.00"
+    slow, fast = (float(rows[name]["ms"]) for name in ("PSPNet", "HCPSPNet"))
+    told = float(rows["HCPSPNet"]["atrous form / this"])
+    assert told == pytest.approx(slow / fast, rel=0.1)
+    assert {name for name, row in rows.items() if row["halo px"] == "not exact"} == {
+        "PSPNet", "HCPSPNet", "DeepLabv3", "HCDeepLabv3",
+    }  # fmt: skip

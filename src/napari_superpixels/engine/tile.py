@@ -77,7 +77,8 @@ def label_window_with_table(
     """Return the labels of a window's core and the features of the superpixels that it owns."""
     codes = assign_with_ring(plan, window, block, threads=threads, pulse=pulse)
     pulse()
-    return finish_window(plan, window, plane, block, codes)
+    table = table_of(plan, window, block, codes)
+    return Labelled(labels_of(plan, window, plane, codes), table)
 
 
 def assign_with_ring(
@@ -88,13 +89,18 @@ def assign_with_ring(
     return assign(plan, window, ringed, block, threads=threads, pulse=pulse)
 
 
-def finish_window(plan: Plan, window: Window, plane: int, block: Block, codes: Codes) -> Labelled:
-    """Return the labels of a window and its table, from its codes with the ring."""
+def labels_of(plan: Plan, window: Window, plane: int, codes: Codes) -> NDArray[Any]:
+    """Return the labels of a window's core, shape (Y, X), from its codes with the ring."""
+    ringed, pixels = with_ring(window, plan.lattice), plan.lattice.to_pixels
+    core = pixels(window.core).relative_to(pixels(ringed))
+    return _expand(plan, window.core, plane, codes[core.slices])
+
+
+def table_of(plan: Plan, window: Window, block: Block, codes: Codes) -> CellTable:
+    """Return the features of the superpixels that a window owns, from its codes with the ring."""
     ringed, pixels = with_ring(window, plan.lattice), plan.lattice.to_pixels
     place = pixels(ringed).relative_to(pixels(window.read))
-    table = cell_table(plan, window, ringed, codes, block.pixels[:, *place.slices])
-    core = pixels(window.core).relative_to(pixels(ringed))
-    return Labelled(_expand(plan, window.core, plane, codes[core.slices]), table)
+    return cell_table(plan, window, ringed, codes, block.pixels[:, *place.slices])
 
 
 def assign(

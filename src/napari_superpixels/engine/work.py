@@ -20,9 +20,10 @@ from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Pulse, Work
 from napari_superpixels.engine.supertile import SuperTile
-from napari_superpixels.engine.tile import CellTable, assign_with_ring, finish_window
+from napari_superpixels.engine.tile import CellTable, assign_with_ring, labels_of, table_of
 from napari_superpixels.io.chunk_files import chunk_files
 from napari_superpixels.io.source import Block
+from napari_superpixels.io.whole_files import write_whole
 from napari_superpixels.kernels.mode import mode_downsample
 from napari_superpixels.models.protocol import Codes
 from napari_superpixels.tiling import Box, Interval, Window
@@ -53,7 +54,12 @@ def open_arrays(path: Path, levels: int) -> LabelArrays:
 
 
 def save(
-    state: RunState, name: str, parts: Sequence[Part], facts: dict[str, Any], pulse: Pulse
+    state: RunState,
+    name: str,
+    parts: Sequence[Part],
+    facts: dict[str, Any],
+    pulse: Pulse,
+    threads: int = 1,
 ) -> None:
     """Write the pixels of a super-tile, whole files each, then its record.
 
@@ -64,11 +70,9 @@ def save(
     """
 
     def write() -> None:
-        for array, place, values in parts:
-            for file in chunk_files(array, place):
-                # Of a run that ended in the middle; zarr would read it, to merge.
-                file.unlink(missing_ok=True)
-            array[place] = values
+        with ThreadPoolExecutor(threads, thread_name_prefix="superpixels-encode") as pool:
+            for array, place, values in parts:
+                write_whole(array, place, values, pool)
         files = [file for array, place, _ in parts for file in chunk_files(array, place)]
         state.record(name, facts, files)
 
@@ -128,23 +132,36 @@ class TileWork(Work):
             return Computed(before, list(zip(windows, pool.map(codes, windows), strict=True)))
 
     def finish(self, before: Computed, pulse: Pulse) -> Finished:
-        """Return labels of all levels and the table."""
+        """Return labels of all levels and, made beside them, the table."""
+        with ThreadPoolExecutor(1, thread_name_prefix="superpixels-table") as beside:
+            table = beside.submit(self._table, before, pulse)
+            return Finished(self._levels(before, pulse), table.result())
+
+    def _levels(self, found: Computed, pulse: Pulse) -> list[NDArray[Any]]:
+        """Return the labels, the finest level first."""
         plan, core = self.plan, self.tile.core
         labels = np.empty(plan.lattice.to_pixels(core).shape, plan.dtype)
-        table = CellTable.empty(core.shape, plan.source.channels)
-        for window, codes in before.codes:
+        for window, codes in found.codes:
             pulse()
-            part = self.tile.cut(plan.lattice, before.block, window)
-            found = finish_window(plan, window, self.tile.plane, part, codes)
-            place = window.core.relative_to(core)
-            labels[plan.lattice.to_pixels(place).slices] = found.labels
-            table.means[place.slices] = found.table.means
-            table.counts[place.slices] = found.table.counts
+            place = plan.lattice.to_pixels(window.core.relative_to(core))
+            labels[place.slices] = labels_of(plan, window, self.tile.plane, codes)
         levels = [labels]
         for factor in self.factors:
             pulse()
             levels.append(mode_downsample(levels[-1], factor))
-        return Finished(levels, table)
+        return levels
+
+    def _table(self, found: Computed, pulse: Pulse) -> CellTable:
+        """Return the features of the superpixels."""
+        plan, core = self.plan, self.tile.core
+        table = CellTable.empty(core.shape, plan.source.channels)
+        for window, codes in found.codes:
+            pulse()
+            part = self.tile.cut(plan.lattice, found.block, window)
+            own, place = table_of(plan, window, part, codes), window.core.relative_to(core)
+            table.means[place.slices] = own.means
+            table.counts[place.slices] = own.counts
+        return table
 
     def write(self, before: Finished, pulse: Pulse) -> None:
         """Write whole files, and then the record."""
@@ -159,7 +176,7 @@ class TileWork(Work):
         parts.append((self.arrays.means, cells, before.table.means))
         parts.append((self.arrays.counts, cells, before.table.counts))
         superpixels = int((before.table.counts > 0).sum())
-        save(self.state, self.name, parts, {"superpixels": superpixels}, pulse)
+        save(self.state, self.name, parts, {"superpixels": superpixels}, pulse, self.threads)
 
     def _scales(self) -> Iterable[tuple[int, int]]:
         """Yield the pixels of the finest level in one of each level."""

@@ -26,12 +26,17 @@ def chunk_files(array: "zarr.Array[Any]", place: Sequence[int | slice]) -> Itera
         are left out are taken whole.
     """
     edges, counts = stored_grid(array)
-    store: Any = array.store
-    folder = Path(store.root) / array.path
+    folder = folder_of(array)
     known = [_numbers(one, edge) for one, edge in zip(place, edges, strict=False)]
     rest = [range(count) for count in counts[len(known) :]]
     for index in product(*known, *rest):
         yield folder / array.metadata.encode_chunk_key(index)
+
+
+def folder_of(array: "zarr.Array[Any]") -> Path:
+    """Return where an array in a `LocalStore` lies."""
+    store: Any = array.store
+    return Path(store.root) / str(array.path)
 
 
 def _numbers(one: int | slice, edge: int) -> range:
