@@ -1,0 +1,294 @@
+"""Clustering on a graphics card: memory, copies and launches around the kernels of `kernels.cuda`.
+
+A thread that clusters a tile has a stream of its own, so that one tile is copied while another is
+computed; connectivity follows on the processor. At most `SLOTS` tiles are on the card at once.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import BoundedSemaphore
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from napari_superpixels.kernels.cells import Frame
+from napari_superpixels.kernels.clustered import Clustered, FeaturesAt
+from napari_superpixels.kernels.cone import Cut, exact_cells
+from napari_superpixels.kernels.cuda import slic, soft
+from napari_superpixels.kernels.cuda.pixels import Cell, Centres, Image, Tables
+from napari_superpixels.kernels.lab import root_table, tristimulus_table
+from napari_superpixels.kernels.soft import weights_for
+from napari_superpixels.tiling import Box, Lattice
+
+SLOTS = 2
+"""Tiles on a card at once: one is computed while the other is copied."""
+BLOCK = 256
+"""Pixels of a program, at most."""
+WARPS_CHANNELS = 4
+"""Up to so many channels one warp holds a program's pixels in registers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """The pixels of a tile on a device."""
+
+    data: Tensor
+    """Integer features, int16 (C, Y, X), or 8-bit RGB, uint8 (3, Y, X); any strides."""
+    valid: Tensor | None
+    """Which pixels hold data, uint8 (Y, X)."""
+    scale: int = 1
+    """Quanta a Lab unit, of RGB."""
+
+    @property
+    def rgb(self) -> bool:
+        """Whether features are still to be made."""
+        return self.data.dtype == torch.uint8
+
+
+@contextmanager
+def on_card(device: str) -> Iterator[None]:
+    """Wait for a slot of the card, and work on a stream of its own."""
+    if torch.device(device).type != "cuda":  # Triton's interpreter
+        yield
+        return
+    with _slots(device), torch.cuda.device(device), torch.cuda.stream(torch.cuda.Stream(device)):
+        yield
+
+
+@lru_cache(maxsize=16)
+def _slots(device: str) -> BoundedSemaphore:
+    return BoundedSemaphore(SLOTS)
+
+
+def to_device(array: NDArray[Any], device: str) -> Tensor:
+    """Copy an array to a device, by way of memory that the card reads on its own."""
+    there = torch.device(device)
+    if array.dtype == np.bool_:
+        array = array.view(np.uint8)
+    # Readers give read-only arrays, and torch warns of those; nothing is written here.
+    host = torch.from_numpy(array if array.flags.writeable else array.copy(order="K"))
+    if there.type != "cuda":
+        return host
+    return host.pin_memory().to(there, non_blocking=True)
+
+
+def to_host(tensor: Tensor) -> NDArray[Any]:
+    """Copy a tensor back, and wait for it."""
+    if tensor.device.type != "cuda":
+        plain: NDArray[Any] = tensor.numpy()
+        return plain
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    host.copy_(tensor, non_blocking=True)
+    torch.cuda.current_stream(tensor.device).synchronize()
+    array: NDArray[Any] = host.numpy()
+    return array
+
+
+def device_bytes(frame: Frame, *, rgb: bool, soft: bool) -> int:
+    """Return an upper bound of the device's memory for a tile, in bytes."""
+    pixels = frame.lattice.shape[0] * frame.lattice.shape[1]
+    _, chunks = _blocks(frame)
+    records = frame.lattice.cells_per_plane * chunks * 9 * (frame.channels + 3) * (8 if soft else 4)
+    rim = (frame.lattice.cells[0] + 2) * (frame.lattice.cells[1] + 2) * 4 * (frame.channels + 3)
+    return pixels * ((3 if rgb else 2 * frame.channels) + 2) + records + rim + (1 << 20)
+
+
+def _blocks(frame: Frame) -> tuple[int, int]:
+    """Return pixels of a program, and programs of a cell."""
+    pixels = frame.step[0] * frame.step[1]
+    block = min(BLOCK, max(32, 1 << (pixels - 1).bit_length()))
+    return block, -(-pixels // block)
+
+
+@dataclass(frozen=True)
+class _Launch:
+    """The memory of one clustering, and how its kernels are called."""
+
+    pixels: Pixels
+    frame: Frame
+    wide: bool
+    """Whether sums have 64 bits."""
+    values: Tensor = field(init=False)
+    state: Tensor = field(init=False)
+    sums: Tensor = field(init=False)
+    codes: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        (rows, columns), channels = self.frame.lattice.cells, self.frame.channels
+        _, chunks = _blocks(self.frame)
+        there = self.pixels.data.device
+        assert self.pixels.data[0].numel() < 2**31, "kernels count the pixels in 32 bits"
+
+        def zeros(*shape: int, dtype: torch.dtype = torch.int32) -> Tensor:
+            return torch.zeros(shape, dtype=dtype, device=there)
+
+        sums = torch.int64 if self.wide else torch.int32
+        made = {
+            "values": zeros(rows + 2, columns + 2, channels + 2),
+            "state": zeros(rows + 2, columns + 2),
+            "sums": zeros(rows * columns * chunks * 9 * (channels + 3), dtype=sums),
+            "codes": torch.full(self.frame.lattice.shape, 255, dtype=torch.uint8, device=there),
+        }
+        for name, tensor in made.items():
+            object.__setattr__(self, name, tensor)
+
+    @property
+    def image(self) -> Image:
+        data, valid = self.pixels.data, self.pixels.valid
+        plane, row, column = data.stride()
+        height, width = data.shape[1:]
+        return Image(data, plane, row, column, data if valid is None else valid, height, width)
+
+    @property
+    def cell(self) -> Cell:
+        frame = self.frame
+        return Cell(*frame.step, frame.position, frame.lattice.cells[1])
+
+    @property
+    def centres(self) -> Centres:
+        return Centres(self.values, self.state)
+
+    @property
+    def tables(self) -> Tables:
+        shares, roots = _tables(str(self.pixels.data.device))
+        return Tables(shares, roots, self.pixels.scale)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What all kernels that look at pixels are compiled for."""
+        block, chunks = _blocks(self.frame)
+        return {
+            "C": self.frame.channels,
+            "LAB": self.pixels.rgb,
+            "MASKED": self.pixels.valid is not None,
+            "BLOCK": block,
+            "CHUNKS": chunks,
+            "num_warps": 1 if self.frame.channels <= WARPS_CHANNELS else 4,
+        }
+
+    def grid(self, box: Box) -> tuple[int, int]:
+        """Programs of a box of cells."""
+        _, chunks = _blocks(self.frame)
+        return len(box[1]) * chunks, len(box[0])
+
+    def start(self) -> None:
+        """Make every pixel its own cell's."""
+        grid = self.grid(Box.whole(self.frame.lattice.cells))
+        slic.own_sums[grid](self.image, self.cell, self.tables, self.sums, **self.options)
+
+    def update(self, box: Box) -> None:
+        """Move the centres of a box of cells."""
+        _, chunks = _blocks(self.frame)
+        channels = self.frame.channels
+        slic.update[(len(box[1]), len(box[0]))](
+            self.sums, self.centres, self.cell, self.frame.lattice.cells[0], *box.start,
+            C=channels, VALUES=1 << (channels + 2).bit_length(), CHUNKS=chunks, num_warps=1,
+        )  # fmt: skip
+
+    def associate(self, box: Box, *, last: bool) -> None:
+        """Give the pixels of a box of cells to their nearest candidates."""
+        slic.associate[self.grid(box)](
+            self.image, self.cell, self.tables, self.centres, self.sums, self.codes, *box.start,
+            LAST=last, **self.options,
+        )  # fmt: skip
+
+    def weigh(self, box: Box, color: int) -> None:
+        """Weigh the pixels of a box of cells."""
+        exponential, last, shift = _exponential(color, str(self.pixels.data.device))
+        soft.weigh[self.grid(box)](
+            self.image, self.cell, self.tables, self.centres, self.sums, *box.start,
+            exponential, last, shift, **self.options,
+        )  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def _tables(device: str) -> tuple[Tensor, Tensor]:
+    tables = tristimulus_table(), root_table().view(np.int32)
+    return tuple(torch.from_numpy(each.copy()).to(device) for each in tables)  # type: ignore[return-value]
+
+
+@lru_cache(maxsize=64)
+def _exponential(color: int, device: str) -> tuple[Tensor, int, int]:
+    weights = weights_for(color)
+    table = torch.from_numpy(weights.table.copy()).to(device)
+    return table, len(weights.table) - 1, weights.shift
+
+
+def cluster(
+    pixels: Pixels,
+    frame: Frame,
+    iterations: int,
+    *,
+    cut: Cut,
+    color: int | None,
+    features_at: FeaturesAt,
+    pulse: Callable[[], None],
+) -> Clustered:
+    """Cluster pixels that are on a device, inside `on_card`.
+
+    Parameters
+    ----------
+    pixels
+        On the device.
+    frame, iterations, cut
+        As for `kernels.slic.cluster`.
+    color
+        Quanta a Lab unit, for the soft form; None for the hard one.
+    features_at
+        For what follows on the processor.
+    pulse
+        Called between launches.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        If the device's memory does not suffice.
+    """
+    launch = _Launch(pixels, frame, wide=color is not None)
+    launch.start()
+    grid = frame.lattice.cells
+    exact = Box.whole(grid)
+    for association in range(1, iterations + 1):
+        pulse()
+        launch.update(exact_cells(grid, cut, 2 * association - 2))
+        exact = exact_cells(grid, cut, 2 * association - 1)
+        if color is not None and association < iterations:
+            launch.weigh(exact, color)
+        else:
+            launch.associate(exact, last=association == iterations)
+    return Clustered(
+        frame=frame,
+        exact=exact,
+        complete=pixels.valid is None,
+        values=to_host(launch.values),
+        candidate=to_host(launch.state) != 0,
+        image=to_host(launch.codes),
+        features_at=features_at,
+    )
+
+
+def try_kernels(device: str) -> None:
+    """Cluster a tiny image, so that what cannot work is told before anything depends on it.
+
+    Raises
+    ------
+    ImportError, OSError, RuntimeError
+        If Triton is not there, cannot compile, or does not work on this device.
+    """
+    frame = Frame(Lattice((8, 8), (4, 4)), 3, 144)
+    image = np.zeros((3, 8, 8), np.uint8)
+
+    def nothing(y: NDArray[np.int64], _x: NDArray[np.int64]) -> NDArray[np.int16]:
+        return np.zeros((3, len(y)), np.int16)
+
+    with on_card(device):
+        pixels = Pixels(to_device(image, device), None)
+        cluster(
+            pixels, frame, 1, cut=((False, False), (False, False)), color=None,
+            features_at=nothing, pulse=lambda: None,
+        )  # fmt: skip
