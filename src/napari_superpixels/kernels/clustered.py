@@ -50,8 +50,8 @@ class Clustered:
         place = self.frame.lattice.to_pixels(box)
         top, left = place.start
         width = place.shape[1]
-        sides = zip(self.frame.step, (self.frame.position,) * 2, strict=True)
-        tables = tuple(position_table(s, p) for s, p in sides)
+        (sy, sx), position = self.frame.step, self.frame.position
+        tables = position_table(sy, position), position_table(sx, position)
 
         def distances(index: NDArray[np.int64], code: NDArray[np.uint8]) -> NDArray[np.int32]:
             y, x = np.divmod(index, width)
@@ -59,8 +59,7 @@ class Clustered:
             out = np.empty(len(index), np.int32)
             found = self.features_at(y, x), self.image[y, x] != ABSENT
             centres = self.values, self.candidate
-            geometry = (*self.frame.step, self.frame.position)
-            _measure(found, (y, x), tables, geometry, centres, code, out)
+            _measure(found, (y, x), tables, (sy, sx, position), centres, code, out)
             return out
 
         return distances

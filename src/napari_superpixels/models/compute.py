@@ -159,3 +159,6 @@ def _refusal(device: str) -> str | None:
         logger.warning("No kernels on %s (%s); the processor's give the same.", device, reason)
         return reason
     return None
+
+
+ON_PROCESSOR = Compute(CPU)

@@ -4,6 +4,7 @@ A thread that clusters a tile has a stream of its own, so that one tile is copie
 computed; connectivity follows on the processor. At most `SLOTS` tiles are on the card at once.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,12 +19,14 @@ from torch import Tensor
 
 from napari_superpixels.kernels.cells import Frame
 from napari_superpixels.kernels.clustered import Clustered, FeaturesAt
-from napari_superpixels.kernels.cone import Cut, exact_cells
+from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.cuda import slic, soft
 from napari_superpixels.kernels.cuda.pixels import Cell, Centres, Image, Tables
 from napari_superpixels.kernels.lab import root_table, tristimulus_table
 from napari_superpixels.kernels.soft import weights_for
 from napari_superpixels.tiling import Box, Lattice
+
+logger = logging.getLogger(__name__)
 
 SLOTS = 2
 """Tiles on a card at once: one is computed while the other is copied."""
@@ -56,7 +59,8 @@ def on_card(device: str) -> Iterator[None]:
     if torch.device(device).type != "cuda":  # Triton's interpreter
         yield
         return
-    with _slots(device), torch.cuda.device(device), torch.cuda.stream(torch.cuda.Stream(device)):
+    stream: Any = torch.cuda.Stream
+    with _slots(device), torch.cuda.device(device), torch.cuda.stream(stream(device)):
         yield
 
 
@@ -219,57 +223,84 @@ def _exponential(color: int, device: str) -> tuple[Tensor, int, int]:
     return table, len(weights.table) - 1, weights.shift
 
 
-def cluster(
-    pixels: Pixels,
-    frame: Frame,
-    iterations: int,
-    *,
-    cut: Cut,
-    color: int | None,
-    features_at: FeaturesAt,
-    pulse: Callable[[], None],
-) -> Clustered:
-    """Cluster pixels that are on a device, inside `on_card`.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done with the pixels of a tile."""
 
-    Parameters
-    ----------
-    pixels
-        On the device.
-    frame, iterations, cut
-        As for `kernels.slic.cluster`.
-    color
-        Quanta a Lab unit, for the soft form; None for the hard one.
-    features_at
-        For what follows on the processor.
-    pulse
-        Called between launches.
+    frame: Frame
+    """How they are cut into cells."""
+    iterations: int
+    cut: Cut
+    """Both as for `kernels.slic.cluster`."""
+    color: int
+    """Quanta a Lab unit."""
+    soft: bool
+    """Whether all pixels move all their candidates, as in `kernels.soft`."""
+    features_at: FeaturesAt
+    """For what follows on the processor."""
+
+
+def cluster(pixels: Pixels, job: Job, pulse: Callable[[], None]) -> Clustered:
+    """Cluster pixels that are on a device, inside `on_card`; `pulse` is called between launches.
 
     Raises
     ------
     torch.OutOfMemoryError
         If the device's memory does not suffice.
     """
-    launch = _Launch(pixels, frame, wide=color is not None)
+    launch = _Launch(pixels, job.frame, wide=job.soft)
     launch.start()
-    grid = frame.lattice.cells
-    exact = Box.whole(grid)
-    for association in range(1, iterations + 1):
+    rows, columns = job.frame.lattice.cells
+    exact = Box.whole((rows, columns))
+    for association in range(1, job.iterations + 1):
         pulse()
-        launch.update(exact_cells(grid, cut, 2 * association - 2))
-        exact = exact_cells(grid, cut, 2 * association - 1)
-        if color is not None and association < iterations:
-            launch.weigh(exact, color)
+        launch.update(exact_cells((rows, columns), job.cut, 2 * association - 2))
+        exact = exact_cells((rows, columns), job.cut, 2 * association - 1)
+        if job.soft and association < job.iterations:
+            launch.weigh(exact, job.color)
         else:
-            launch.associate(exact, last=association == iterations)
+            launch.associate(exact, last=association == job.iterations)
     return Clustered(
-        frame=frame,
+        frame=job.frame,
         exact=exact,
         complete=pixels.valid is None,
         values=to_host(launch.values),
         candidate=to_host(launch.state) != 0,
         image=to_host(launch.codes),
-        features_at=features_at,
+        features_at=job.features_at,
     )
+
+
+def cluster_tile(
+    samples: NDArray[Any],
+    valid: NDArray[np.bool_] | None,
+    job: Job,
+    device: str,
+    pulse: Callable[[], None],
+) -> Clustered | None:
+    """Cluster a tile of the host's memory; None, and a line in the log, where it does not fit.
+
+    Parameters
+    ----------
+    samples
+        Integer features, int16 (C, Y, X), or 8-bit RGB, uint8 (3, Y, X).
+    valid
+        Which pixels hold data, (Y, X); None for all.
+    job, pulse
+        As for `cluster`.
+    device
+        ``"cuda:0"``, say; with ``"cpu"`` Triton's interpreter runs the kernels.
+    """
+    try:
+        with on_card(device):
+            mask = None if valid is None or valid.all() else to_device(valid, device)
+            return cluster(Pixels(to_device(samples, device), mask, job.color), job, pulse)
+    except torch.OutOfMemoryError:
+        logger.warning(
+            "%s has too little memory for a window of %d x %d px; the processor computes it.",
+            device, *job.frame.lattice.shape,
+        )  # fmt: skip
+        return None
 
 
 def try_kernels(device: str) -> None:
@@ -281,14 +312,10 @@ def try_kernels(device: str) -> None:
         If Triton is not there, cannot compile, or does not work on this device.
     """
     frame = Frame(Lattice((8, 8), (4, 4)), 3, 144)
-    image = np.zeros((3, 8, 8), np.uint8)
 
-    def nothing(y: NDArray[np.int64], _x: NDArray[np.int64]) -> NDArray[np.int16]:
+    def black(y: NDArray[np.int64], _x: NDArray[np.int64]) -> NDArray[np.int16]:
         return np.zeros((3, len(y)), np.int16)
 
+    job = Job(frame, 1, WHOLE, 15, soft=False, features_at=black)
     with on_card(device):
-        pixels = Pixels(to_device(image, device), None)
-        cluster(
-            pixels, frame, 1, cut=((False, False), (False, False)), color=None,
-            features_at=nothing, pulse=lambda: None,
-        )  # fmt: skip
+        cluster(Pixels(to_device(np.zeros((3, 8, 8), np.uint8), device), None), job, lambda: None)

@@ -65,7 +65,7 @@ class SsnPix:
         InputError
             If the samples are no real numbers.
         """
-        return clustering.cluster_model(self, facts, statistics, _clusterer)
+        return clustering.cluster_model(self, facts, statistics, _clusterer, soft=True)
 
 
 def _clusterer(quanta: Quanta) -> clustering.Clusterer:
