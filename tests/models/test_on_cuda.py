@@ -11,6 +11,7 @@ import torch
 from napari_superpixels.kernels.bands import banded
 from napari_superpixels.kernels.cells import Frame
 from napari_superpixels.kernels.cone import WHOLE
+from napari_superpixels.kernels.cuda.memory import device_bytes
 from napari_superpixels.kernels.features import Quanta
 from napari_superpixels.kernels.lab import rgb_to_lab
 from napari_superpixels.kernels.slic import slic
@@ -215,7 +216,7 @@ def test_the_projection_bounds_what_is_allocated(card, monkeypatch):
         pixels = on_cuda.Pixels(torch.empty((3, 50, 60), dtype=torch.int16), None)
         on_cuda._Launch(pixels, frame, wide=soft)
         used = sum(made) + pixels.data.nbytes
-        projected = on_cuda.device_bytes(frame, rgb=False, soft=soft)
+        projected = device_bytes(frame, rgb=False, soft=soft)
         assert 0 < used <= projected <= used + (1 << 20) + 2 * 50 * 60
 
 

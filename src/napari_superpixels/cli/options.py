@@ -107,6 +107,13 @@ Workers = Annotated[
     int | None,
     typer.Option(parser=positive_number, metavar="NUMBER", help="Windows in work at once."),
 ]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, or one of several such as cuda:1.")
+]
+ResumeDevice = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, or one of several such as cuda:1.")
+]
+Precision = Annotated[str, typer.Option(help="Of learned methods: exact, or fast: half precision.")]
 Into = Annotated[
     str | None, typer.Option(help="Also write labels of this name into the image's own OME-Zarr.")
 ]

@@ -25,6 +25,7 @@ from napari_superpixels.engine.geometry import (
     run_window,
 )
 from napari_superpixels.io import GeoReference, Source
+from napari_superpixels.models.compute import ANYWHERE, Compute, placed
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
 from napari_superpixels.models.settings import settings_of
 from napari_superpixels.models.statistics import Statistics
@@ -60,6 +61,8 @@ class Plan:
     """Cells that a window writes along y and x."""
     chunk: tuple[int, int]
     """Cells in a chunk on disk along y and x; divides `core`."""
+    compute: Compute = ANYWHERE
+    """Where, and how exactly, it is computed; what decides labels of it is settled."""
 
     @property
     def facts(self) -> ImageFacts:
@@ -83,7 +86,7 @@ class Plan:
     def model(self) -> Model:
         """The method made ready for this image."""
         assert not self.deferred, "statistics first"
-        return self.method.model(self.facts, self.statistics)
+        return placed(self.method.model(self.facts, self.statistics), self.compute)
 
     @property
     def halo(self) -> int:
@@ -140,16 +143,27 @@ class Plan:
     @property
     def cost(self) -> TileCost:
         """Projected memory of one window."""
-        read = self.lattice.to_pixels(largest_read(self.windows)).shape
-        model = self.method.model(self.facts, self.statistics or blank_statistics(self))
+        read, model = self.read_px, self.unmeasured_model
         return project_tile(
             read=read,
             core=tuple(map(min, self.core_px, self.pixels.shape)),
             pixel_bytes=self.source.read_bytes_per_pixel,
             source_chunk=self.source.chunk_shape,
             label_bytes=self.dtype.itemsize,
-            model_bytes=model.bytes_for((read[0], read[1])),
+            model_bytes=model.bytes_for(read),
         )
+
+    @property
+    def read_px(self) -> tuple[int, int]:
+        """Pixels that a window reads along y and x, at most."""
+        height, width = self.lattice.to_pixels(largest_read(self.windows)).shape
+        return height, width
+
+    @property
+    def unmeasured_model(self) -> Model:
+        """The model, where only sizes matter: statistics need not be there."""
+        model = self.method.model(self.facts, self.statistics or blank_statistics(self))
+        return placed(model, self.compute)
 
     @property
     def georeference(self) -> GeoReference | None:
@@ -187,6 +201,8 @@ class Plan:
             "planes": [[side.start, side.stop] for side in self.leading],
             "window_cells": list(self.core),
             "chunk_cells": list(self.chunk),
+            # Integers are the same everywhere.
+            **({} if self.method.integers else {"computed": self.compute.facts}),
         }
 
     @cached_property
@@ -232,6 +248,7 @@ def make_plan(
     statistics: Statistics | None = None,
     region: Region | None = None,
     window: int | tuple[int, int] | None = None,
+    compute: Compute = ANYWHERE,
 ) -> Plan:
     """Resolve what is wanted and what is there into a plan; no pixel is read.
 
@@ -249,11 +266,14 @@ def make_plan(
         outwards to whole cells. Labels are those of the whole image.
     window
         Edge of a window in pixels, one number or one each for y and x; grown to whole cells.
+    compute
+        Where, and how exactly, to compute.
 
     Raises
     ------
     InputError
-        If the step does not fit the image, or the region lies outside it.
+        If the step does not fit the image, the region lies outside it, or the method has no such
+        precision.
     """
     lattice = make_lattice(source, method.step)
     leading, cells = resolve_region(source.axes, lattice, {} if region is None else region)
@@ -270,6 +290,7 @@ def make_plan(
         cells=cells,
         core=core,
         chunk=chunk,
+        compute=compute.settled(integers=method.integers, name=method.name),
     )
 
 

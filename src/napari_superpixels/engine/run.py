@@ -12,6 +12,7 @@ from typing import Any
 import zarr
 
 from napari_superpixels.engine.cost import available_bytes, default_workers, fit_workers
+from napari_superpixels.engine.device import check_device
 from napari_superpixels.engine.events import (
     Event,
     Listener,
@@ -83,7 +84,7 @@ def run_plan(
     OutputError
         If the output exists, is in use, or belongs to another plan.
     PlanError
-        If one window does not fit into memory.
+        If one window does not fit into memory, or into the device's.
     IncompleteRunError
         If super-tiles failed twice; the others are done and kept.
     Cancelled
@@ -93,6 +94,7 @@ def run_plan(
         plan = replace(plan, statistics=measure(plan.source, projected=plan.projected))
     wanted = workers or default_workers()
     fitting = fit_workers(plan.cost.total, wanted, available_bytes())
+    check_device(plan, fitting)
     _check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_superpixels.engine.events import Event, TileDone, TileFailed
-from napari_superpixels.errors import Cancelled
+from napari_superpixels.errors import Cancelled, PlanError
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
@@ -60,6 +60,8 @@ class Stage:
         ------
         Cancelled
             When the cancel event is set; no task is left running.
+        PlanError
+            If a task finds that the plan cannot work here.
         """
         with ThreadPoolExecutor(self.workers, thread_name_prefix="superpixels") as pool:
             try:
@@ -100,7 +102,8 @@ class Stage:
             self.pixels += task.pixels
             self.emit(TileDone(task.name, task.level, task.pixels, future.result()))
             return False
-        if isinstance(error, Cancelled) or not isinstance(error, Exception):
+        # A plan that cannot work fails everywhere, e.g. for lack of the device's memory.
+        if isinstance(error, Cancelled | PlanError) or not isinstance(error, Exception):
             raise error
         retrying = attempt < TRIES
         failure = TileFailed(task.name, task.place, _one_line(error), retrying)

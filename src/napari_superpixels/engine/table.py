@@ -43,10 +43,17 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ("windows", f"{plan.tiles:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
         ("tiles", "the windows, then pieces of each coarser level"),
         ("chunks", f"{_times(plan.chunk_px)} px"),
+        ("computed on", _computed(plan)),
         ("memory", f"{_bytes(plan.projected_bytes(workers))} with {workers} windows in work"),
         ("labels on disk", f"at most {_bytes(_output_bytes(plan))} before compression"),
         *(("note", note) for note in source.notes),
     ]
+
+
+def _computed(plan: "Plan") -> str:
+    """Say where; of networks how exactly too."""
+    where = plan.compute.device
+    return where if plan.method.integers else f"{where}, {plan.compute.precision}"
 
 
 def _axes(plan: "Plan") -> str:

@@ -45,6 +45,11 @@ class Compute:
         """``"auto"``, ``"cpu"`` or ``"cuda"``."""
         return self.device.partition(":")[0]
 
+    @property
+    def where(self) -> str:
+        """What torch calls the device, e.g. ``"cuda:0"``; not before it is settled."""
+        return f"{CUDA}:0" if self.device == CUDA else self.device
+
     def settled(self, *, integers: bool, name: str) -> "Compute":
         """Return what a plan of a method is made with.
 
@@ -68,12 +73,18 @@ class Compute:
                 )
             return self
         made = replace(self, device=CUDA if cuda_count() else CPU) if self.kind == AUTO else self
-        if made.kind == CPU and made.precision == FAST:
+        if made.kind == CPU and made.precision == FAST and not has_bfloat16():
             raise InputError(
-                f"The precision is {FAST!r}, but {name} would run on the processor, where nothing "
-                f"is faster than {EXACT!r}; leave it out, or choose a device with CUDA."
+                f"The precision is {FAST!r}, but {name} would run on a processor without "
+                f"instructions for bfloat16, where nothing is faster than {EXACT!r}; leave it out, "
+                f"or choose a device with CUDA."
             )
         return made
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What tells results in floating point apart."""
+        return {"device": self.kind, "precision": self.precision}
 
 
 @runtime_checkable
@@ -97,12 +108,20 @@ def placed(model: M, compute: Compute) -> M:
     return model
 
 
+def has_bfloat16() -> bool:
+    """Return whether this processor multiplies bfloat16: without, it is slower than float32."""
+    import torch
+
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
+
+
 def cuda_count() -> int:
     """Return how many graphics cards torch can use.
 
     Without a driver none is looked for, so that torch is not imported in vain.
     """
-    if not _has_driver():
+    if not has_driver():
         return 0
     import torch
 
@@ -110,7 +129,8 @@ def cuda_count() -> int:
 
 
 @lru_cache(maxsize=1)
-def _has_driver() -> bool:
+def has_driver() -> bool:
+    """Return whether there is a driver for CUDA; imports nothing."""
     try:
         CDLL("nvcuda.dll" if platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -142,7 +162,7 @@ def kernels_device(compute: Compute) -> str | None:
     """
     if compute.kind == CPU or not cuda_count():
         return None
-    device = f"{CUDA}:0" if ":" not in compute.device else compute.device
+    device = replace(compute, device=CUDA).where if compute.kind == AUTO else compute.where
     reason = _refusal(device)
     return device if reason is None else None
 
@@ -161,4 +181,4 @@ def _refusal(device: str) -> str | None:
     return None
 
 
-ON_PROCESSOR = Compute(CPU)
+ANYWHERE, ON_PROCESSOR = Compute(AUTO), Compute(CPU)

@@ -1,15 +1,12 @@
-"""Clustering on a graphics card: memory, copies and launches around the kernels of `kernels.cuda`.
+"""Clustering on a graphics card: memory and launches around the kernels of `kernels.cuda`.
 
-A thread that clusters a tile has a stream of its own, so that one tile is copied while another is
-computed; connectivity follows on the processor. At most `SLOTS` tiles are on the card at once.
+One byte a pixel comes back; connectivity follows on the processor, while the card has the next.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -21,17 +18,15 @@ from napari_superpixels.kernels.cells import Frame
 from napari_superpixels.kernels.clustered import Clustered, FeaturesAt
 from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells
 from napari_superpixels.kernels.cuda import slic, soft
+from napari_superpixels.kernels.cuda.memory import programs
 from napari_superpixels.kernels.cuda.pixels import Cell, Centres, Image, Tables
 from napari_superpixels.kernels.lab import root_table, tristimulus_table
 from napari_superpixels.kernels.soft import weights_for
+from napari_superpixels.models.card import on_card, to_device, to_host
 from napari_superpixels.tiling import Box, Lattice
 
 logger = logging.getLogger(__name__)
 
-SLOTS = 2
-"""Tiles on a card at once: one is computed while the other is copied."""
-BLOCK = 256
-"""Pixels of a program, at most."""
 WARPS_CHANNELS = 4
 """Up to so many channels one warp holds a program's pixels in registers."""
 
@@ -53,62 +48,6 @@ class Pixels:
         return self.data.dtype == torch.uint8
 
 
-@contextmanager
-def on_card(device: str) -> Iterator[None]:
-    """Wait for a slot of the card, and work on a stream of its own."""
-    if torch.device(device).type != "cuda":  # Triton's interpreter
-        yield
-        return
-    stream: Any = torch.cuda.Stream
-    with _slots(device), torch.cuda.device(device), torch.cuda.stream(stream(device)):
-        yield
-
-
-@lru_cache(maxsize=16)
-def _slots(device: str) -> BoundedSemaphore:
-    return BoundedSemaphore(SLOTS)
-
-
-def to_device(array: NDArray[Any], device: str) -> Tensor:
-    """Copy an array to a device, by way of memory that the card reads on its own."""
-    there = torch.device(device)
-    if array.dtype == np.bool_:
-        array = array.view(np.uint8)
-    # Readers give read-only arrays, and torch warns of those; nothing is written here.
-    host = torch.from_numpy(array if array.flags.writeable else array.copy(order="K"))
-    if there.type != "cuda":
-        return host
-    return host.pin_memory().to(there, non_blocking=True)
-
-
-def to_host(tensor: Tensor) -> NDArray[Any]:
-    """Copy a tensor back, and wait for it."""
-    if tensor.device.type != "cuda":
-        plain: NDArray[Any] = tensor.numpy()
-        return plain
-    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
-    host.copy_(tensor, non_blocking=True)
-    torch.cuda.current_stream(tensor.device).synchronize()
-    array: NDArray[Any] = host.numpy()
-    return array
-
-
-def device_bytes(frame: Frame, *, rgb: bool, soft: bool) -> int:
-    """Return an upper bound of the device's memory for a tile, in bytes."""
-    pixels = frame.lattice.shape[0] * frame.lattice.shape[1]
-    _, chunks = _blocks(frame)
-    records = frame.lattice.cells_per_plane * chunks * 9 * (frame.channels + 3) * (8 if soft else 4)
-    rim = (frame.lattice.cells[0] + 2) * (frame.lattice.cells[1] + 2) * 4 * (frame.channels + 3)
-    return pixels * ((3 if rgb else 2 * frame.channels) + 2) + records + rim + (1 << 20)
-
-
-def _blocks(frame: Frame) -> tuple[int, int]:
-    """Return pixels of a program, and programs of a cell."""
-    pixels = frame.step[0] * frame.step[1]
-    block = min(BLOCK, max(32, 1 << (pixels - 1).bit_length()))
-    return block, -(-pixels // block)
-
-
 @dataclass(frozen=True)
 class _Launch:
     """The memory of one clustering, and how its kernels are called."""
@@ -124,7 +63,7 @@ class _Launch:
 
     def __post_init__(self) -> None:
         (rows, columns), channels = self.frame.lattice.cells, self.frame.channels
-        _, chunks = _blocks(self.frame)
+        _, chunks = programs(self.frame)
         there = self.pixels.data.device
         assert self.pixels.data[0].numel() < 2**31, "kernels count the pixels in 32 bits"
 
@@ -165,7 +104,7 @@ class _Launch:
     @property
     def options(self) -> dict[str, Any]:
         """What all kernels that look at pixels are compiled for."""
-        block, chunks = _blocks(self.frame)
+        block, chunks = programs(self.frame)
         return {
             "C": self.frame.channels,
             "LAB": self.pixels.rgb,
@@ -177,7 +116,7 @@ class _Launch:
 
     def grid(self, box: Box) -> tuple[int, int]:
         """Programs of a box of cells."""
-        _, chunks = _blocks(self.frame)
+        _, chunks = programs(self.frame)
         return len(box[1]) * chunks, len(box[0])
 
     def start(self) -> None:
@@ -187,7 +126,7 @@ class _Launch:
 
     def update(self, box: Box) -> None:
         """Move the centres of a box of cells."""
-        _, chunks = _blocks(self.frame)
+        _, chunks = programs(self.frame)
         channels = self.frame.channels
         slic.update[(len(box[1]), len(box[0]))](
             self.sums, self.centres, self.cell, self.frame.lattice.cells[0], *box.start,
@@ -271,6 +210,13 @@ def cluster(pixels: Pixels, job: Job, pulse: Callable[[], None]) -> Clustered:
     )
 
 
+def marked(data: Tensor, valid: NDArray[np.bool_] | None, scale: int = 1) -> Pixels:
+    """Return pixels on a device with what of them holds data, (Y, X); None for all."""
+    if valid is None or valid.all():
+        return Pixels(data, None, scale)
+    return Pixels(data, to_device(valid, str(data.device)), scale)
+
+
 def cluster_tile(
     samples: NDArray[Any],
     valid: NDArray[np.bool_] | None,
@@ -293,8 +239,7 @@ def cluster_tile(
     """
     try:
         with on_card(device):
-            mask = None if valid is None or valid.all() else to_device(valid, device)
-            return cluster(Pixels(to_device(samples, device), mask, job.color), job, pulse)
+            return cluster(marked(to_device(samples, device), valid, job.color), job, pulse)
     except torch.OutOfMemoryError:
         logger.warning(
             "%s has too little memory for a window of %d x %d px; the processor computes it.",
