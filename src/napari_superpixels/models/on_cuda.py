@@ -16,7 +16,7 @@ from torch import Tensor
 
 from napari_superpixels.kernels.cells import Frame
 from napari_superpixels.kernels.clustered import Clustered, FeaturesAt
-from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells
+from napari_superpixels.kernels.cone import WHOLE, Cut, exact_cells, position_table
 from napari_superpixels.kernels.cuda import slic, soft
 from napari_superpixels.kernels.cuda.memory import programs
 from napari_superpixels.kernels.cuda.pixels import Cell, Centres, Image, Tables
@@ -90,7 +90,9 @@ class _Launch:
     @property
     def cell(self) -> Cell:
         frame = self.frame
-        return Cell(*frame.step, frame.position, frame.lattice.cells[1])
+        block, chunks = programs(frame)
+        pixels = _pixels(frame.step, frame.position, block * chunks, str(self.values.device))
+        return Cell(*frame.step, frame.position, frame.lattice.cells[1], pixels)
 
     @property
     def centres(self) -> Centres:
@@ -147,6 +149,15 @@ class _Launch:
             self.image, self.cell, self.tables, self.centres, self.sums, *box.start,
             exponential, last, shift, **self.options,
         )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _pixels(step: tuple[int, int], position: int, count: int, device: str) -> Tensor:
+    """Return `Cell.pixels`."""
+    v, u = np.divmod(np.arange(count), step[1])
+    y, x = (position_table(s, position)[np.minimum(n, s - 1)] for n, s in zip((v, u), step))
+    words = np.stack((v << 16 | u, y << 16 | x)).astype(np.int32)
+    return torch.from_numpy(words).to(device)
 
 
 @lru_cache(maxsize=16)

@@ -44,7 +44,7 @@ def own_sums(
     """Record the pixels of every cell as its own: where clustering starts."""
     r, c = tl.program_id(1), tl.program_id(0) // CHUNKS
     chunk = tl.program_id(0) % CHUNKS
-    y, x, there, py, px = places(image, cell, r, c, chunk, BLOCK)
+    y, x, there, py, px = places(image, cell, r, c, chunk, BLOCK, CHUNKS)
     keep = holding(image, y, x, there, MASKED)
     found = features(image, tables, y, x, keep, C, LAB)
     record = ((r * cell.columns + c) * CHUNKS + chunk).to(tl.int64)
@@ -76,7 +76,7 @@ def associate(
     at = (r + 1) * (cell.columns + 2) + c + 1
     if LAST or _any_moved(centres, cell, at):
         chunk = tl.program_id(0) % CHUNKS
-        y, x, there, py, px = places(image, cell, r, c, chunk, BLOCK)
+        y, x, there, py, px = places(image, cell, r, c, chunk, BLOCK, CHUNKS)
         keep = holding(image, y, x, there, MASKED)
         found = features(image, tables, y, x, keep, C, LAB)
         code = tl.where(keep, _nearest(centres, cell, found, py, px, at, C, BLOCK), ABSENT)
@@ -99,15 +99,15 @@ def _any_moved(centres, cell, at):
 
 @triton.jit
 def _nearest(centres, cell, found, py, px, at, C: tl.constexpr, BLOCK: tl.constexpr):
-    """Return the code of the nearest candidate; of equally near ones the lowest."""
+    """Return the code of the nearest candidate; of equally near ones the lowest.
+
+    Distances leave their lowest four bits to the code, so one minimum finds both.
+    """
     best = tl.full((BLOCK,), NONE, tl.int32)
-    code = tl.zeros((BLOCK,), tl.int32)
     for k in tl.static_range(9):
-        total = measure(centres, cell, found, py, px, at, k, C)
-        nearer = total < best
-        best = tl.where(nearer, total, best)
-        code = tl.where(nearer, k, code)
-    return code
+        total = measure(centres, cell, found, py, px, at, k, C, 16)
+        best = tl.minimum(best, total + k)
+    return best & 15
 
 
 @triton.jit
@@ -160,7 +160,7 @@ def update(
     state = tl.load(centres.state + at)
     if n > 0:
         mean = ((2 * total + n + 2 * n * _BIAS) // (2 * n) - _BIAS).to(tl.int32)
-        values = centres.values + at * (C + 2) + value
+        values = centres.data + at * (C + 2) + value
         before = tl.load(values, mask=value < C + 2, other=0)
         changed = tl.max(tl.where((value < C + 2) & (mean != before), 1, 0)) != 0
         tl.store(values, mean, mask=value < C + 2)

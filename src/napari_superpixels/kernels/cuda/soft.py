@@ -39,13 +39,13 @@ def weigh(
     r, c = top + tl.program_id(1), left + tl.program_id(0) // CHUNKS
     chunk = tl.program_id(0) % CHUNKS
     at = (r + 1) * (cell.columns + 2) + c + 1
-    y, x, there, py, px = places(image, cell, r, c, chunk, BLOCK)
+    y, x, there, py, px = places(image, cell, r, c, chunk, BLOCK, CHUNKS)
     keep = holding(image, y, x, there, MASKED)
     found = features(image, tables, y, x, keep, C, LAB)
     least = tl.full((BLOCK,), NONE, tl.int32)
     distances = ()
     for k in tl.static_range(9):
-        total = measure(centres, cell, found, py, px, at, k, C)
+        total = measure(centres, cell, found, py, px, at, k, C, 1)
         least = tl.minimum(least, total)
         distances = distances + (total,)  # noqa: RUF005 - Triton knows no starred tuples
     share = tl.zeros((BLOCK,), tl.int32)
