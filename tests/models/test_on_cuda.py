@@ -214,7 +214,7 @@ def test_the_projection_bounds_what_is_allocated(card, monkeypatch):
         made.clear()
         frame = Frame(Lattice((50, 60), (19, 18)), 3, 144)
         pixels = on_cuda.Pixels(torch.empty((3, 50, 60), dtype=torch.int16), None)
-        on_cuda._Launch(pixels, frame, wide=soft)
+        on_cuda.Launch(pixels, frame, wide=soft)
         used = sum(made) + pixels.data.nbytes
         projected = device_bytes(frame, rgb=False, soft=soft)
         assert 0 < used <= projected <= used + (1 << 20) + 2 * 50 * 60

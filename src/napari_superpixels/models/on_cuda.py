@@ -49,7 +49,7 @@ class Pixels:
 
 
 @dataclass(frozen=True)
-class _Launch:
+class Launch:
     """The memory of one clustering, and how its kernels are called."""
 
     pixels: Pixels
@@ -190,15 +190,17 @@ class Job:
     """For what follows on the processor."""
 
 
-def cluster(pixels: Pixels, job: Job, pulse: Callable[[], None]) -> Clustered:
-    """Cluster pixels that are on a device, inside `on_card`; `pulse` is called between launches.
+def run_kernels(pixels: Pixels, job: Job, pulse: Callable[[], None]) -> tuple[Launch, Box]:
+    """Cluster pixels on their device; return its memory and the cells whose codes hold.
+
+    Nothing waits for the device. `pulse` is called between launches.
 
     Raises
     ------
     torch.OutOfMemoryError
         If the device's memory does not suffice.
     """
-    launch = _Launch(pixels, job.frame, wide=job.soft)
+    launch = Launch(pixels, job.frame, wide=job.soft)
     launch.start()
     rows, columns = job.frame.lattice.cells
     exact = Box.whole((rows, columns))
@@ -210,6 +212,12 @@ def cluster(pixels: Pixels, job: Job, pulse: Callable[[], None]) -> Clustered:
             launch.weigh(exact, job.color)
         else:
             launch.associate(exact, last=association == job.iterations)
+    return launch, exact
+
+
+def cluster(pixels: Pixels, job: Job, pulse: Callable[[], None]) -> Clustered:
+    """Cluster as `run_kernels`, inside `on_card`, and bring back what the processor needs."""
+    launch, exact = run_kernels(pixels, job, pulse)
     return Clustered(
         frame=job.frame,
         exact=exact,

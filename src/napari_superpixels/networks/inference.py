@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 
+from napari_superpixels.networks.grid import GridNetwork
+from napari_superpixels.networks.replay import Replayed
 from napari_superpixels.networks.ssn import Joined
 
 
@@ -124,16 +126,27 @@ times the resolution; processors have instructions for bfloat16 alone."""
 
 @contextmanager
 def fast(pulse: Callable[[], None], device: str) -> Iterator[None]:
-    """Infer a network of `fast_copy` in half precision; `pulse` before every operation."""
+    """Infer a network of `fast_copy` in half precision.
+
+    `pulse` is called before every operation, but on a card, where a window takes milliseconds, once
+    before all: what is recorded there (see `replay`) must not be interrupted.
+    """
     kind = torch.device(device).type
-    half = torch.autocast(kind, FAST_TYPES[kind])
-    with _single_thread(), half, torch.inference_mode(), _Pulsing(pulse):
+    half = torch.autocast(kind, FAST_TYPES[kind], cache_enabled=kind == "cpu")
+    with _single_thread(), half, torch.inference_mode(), ExitStack() as pulsing:
+        if kind == "cpu":
+            pulsing.enter_context(_Pulsing(pulse))
+        pulse()
         yield
 
 
 def fast_copy(network: nn.Module, device: str) -> nn.Module:
     """Return a copy of a prepared network on a device, for `fast`."""
-    return deepcopy(network).to(device, FAST_TYPES[torch.device(device).type])
+    kind = torch.device(device).type
+    copy = deepcopy(network).to(device, FAST_TYPES[kind])
+    if kind == "cuda" and isinstance(copy, GridNetwork):  # its windows all have one shape
+        copy.forward = Replayed(copy.forward)  # type: ignore[method-assign, assignment]
+    return copy
 
 
 def exact_copy(network: nn.Module, device: str) -> nn.Module:
