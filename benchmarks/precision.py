@@ -35,7 +35,7 @@ def compared(samples: Samples, method: str, device: str) -> Iterator[tuple[float
     for sample in samples:
         exact, fast = (labelled(sample.image, method, device, p) for p in ("exact", "fast"))
         scores = [
-            mean(achievable_segmentation_accuracy(one, truth) for truth in sample.annotations)
+            mean(achievable_segmentation_accuracy(one, truth) for truth in sample.segmentations)
             for one in (exact, fast)
         ]
         yield float((exact != fast).mean()), scores[0], scores[1]

@@ -150,8 +150,7 @@ def plan(
     """
     from napari_superpixels.engine.measure import measure
 
-    compute = device, precision
-    made = _make_plan(open(source), method, region, window, compute, settings)
+    made = _make_plan(open(source), method, region, window, (device, precision), settings)
     if not made.deferred:
         return made
     return replace(made, statistics=measure(made.source, cancel, projected=made.projected))
@@ -397,5 +396,5 @@ def _make_plan(
     from napari_superpixels.engine.plan import make_plan
     from napari_superpixels.models.compute import Compute
 
-    made = resolve_method(source, method, settings)
-    return make_plan(source, made, region=region, window=window, compute=Compute(*compute))
+    made, where = resolve_method(source, method, settings), Compute(*compute)
+    return make_plan(source, made, region=region, window=window, compute=where)

@@ -191,6 +191,7 @@ def test_and_then_it_is_refused_too(monkeypatch, tmp_path):
     assert crowded.alone == [False, True]
 
 
+@pytest.mark.skipif(not compute.has_bfloat16(), reason="this processor has no bfloat16")
 def test_fast_changes_few_pixels_and_exact_none(tmp_path):
     image = nsp.open(nsp.sample_path("slide"))
     region = {"y": (0, 128), "x": (0, 128)}

@@ -82,6 +82,7 @@ class Launch:
 
     @property
     def image(self) -> Image:
+        """The pixels, as kernels see them."""
         data, valid = self.pixels.data, self.pixels.valid
         plane, row, column = data.stride()
         height, width = data.shape[1:]
@@ -89,6 +90,7 @@ class Launch:
 
     @property
     def cell(self) -> Cell:
+        """The lattice, as kernels see it."""
         frame = self.frame
         block, chunks = programs(frame)
         pixels = _pixels(frame.step, frame.position, block * chunks, str(self.values.device))
@@ -96,10 +98,12 @@ class Launch:
 
     @property
     def centres(self) -> Centres:
+        """The centres, as kernels see them."""
         return Centres(self.values, self.state)
 
     @property
     def tables(self) -> Tables:
+        """What Lab is made from."""
         shares, roots = _tables(str(self.pixels.data.device))
         return Tables(shares, roots, self.pixels.scale)
 
