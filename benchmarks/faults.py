@@ -205,7 +205,7 @@ def killed(case: Case) -> str:
     done = len(case.state.done())
     assert 0 < done < total(case), done
     case.check_equal()
-    return f"{done} of {total(case)} done"
+    return f"the last at {done} of {total(case)} done; equal"
 
 
 def killed_twice(case: Case) -> str:

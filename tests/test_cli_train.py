@@ -112,7 +112,7 @@ def test_machines_get_one_line(shell, images, tmp_path):
     assert (code, complained) == (0, "")
     values = json.loads(told)
     assert values["step"] == 2
-    steps, found = column(read_log(out), "asa")
+    steps, found = column(read_log(out / "log.csv"), "asa")
     best = found.index(max(found))
     assert (values["best"], values["asa"]) == (steps[best], pytest.approx(found[best]))
 

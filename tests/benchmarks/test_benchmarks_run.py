@@ -248,3 +248,17 @@ def test_planning(benchmark_script, capsys):
     small, large = table_of(capsys.readouterr().out)
     assert (small["windows"], large["windows"]) == ("16", "400")
     assert float(large["plan, MB"]) < 50
+
+
+def test_segmentation_speed(benchmark_script, capsys):
+    given = ["--size", "32", "64", "--repeats", "2", "--device", "cpu"]
+    benchmark_script("segmentation_speed").main(given)
+    rows = {row["network"]: row for row in table_of(capsys.readouterr().out)}
+    assert len(rows) == 9
+    assert rows["FCN-32"]["x FCN-32"] == "1.00"
+    slow, fast = (float(rows[name]["ms"]) for name in ("PSPNet", "HCPSPNet"))
+    told = float(rows["HCPSPNet"]["atrous form / this"])
+    assert told == pytest.approx(slow / fast, rel=0.1)
+    assert {name for name, row in rows.items() if row["halo px"] == "not exact"} == {
+        "PSPNet", "HCPSPNet", "DeepLabv3", "HCDeepLabv3",
+    }  # fmt: skip

@@ -18,6 +18,7 @@ from napari_superpixels.engine.cluster import TASKS_PER_THREAD, connected
 from napari_superpixels.engine.cluster_facts import facts_of
 from napari_superpixels.engine.cluster_worker import WorkerPlan, do_tile
 from napari_superpixels.engine.events import RunFinished, RunStarted, TileDone, TileFailed
+from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.output import begin_output
 from napari_superpixels.engine.plan import make_plan
 from napari_superpixels.engine.records import RunState, partial_path
@@ -26,6 +27,7 @@ from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError,
 from napari_superpixels.io import close_handles
 from napari_superpixels.testing.fake import Fake
 from napari_superpixels.testing.local_cluster import different_files, local_cluster
+from napari_superpixels.testing.weights import write_random_weights
 
 pytest.importorskip("distributed")
 
@@ -120,7 +122,8 @@ def test_a_worker_makes_the_plan_ready_once(plan, tmp_path, monkeypatch):
         held = WorkerPlan("x", pickle.dumps(plan), {}, state.partial, wanted, facts_of(plan))
         held.setup(worker_of(threads=4, folder=tmp_path))
         with ThreadPoolExecutor(4) as pool:
-            assert all(seconds > 0 for seconds in pool.map(held.work, [f"0/{n}" for n in range(9)]))
+            steps = list(pool.map(held.work, [f"0/{n}" for n in range(9)]))
+        assert all(span.seconds > 0 for spans in steps for span in spans)
         assert len(made) == 1
         assert len(state.done()) == 9
         wanted.unlink()
@@ -148,7 +151,7 @@ def test_a_worker_with_little_memory_says_so(plan, tmp_path):
     worker.memory_manager.memory_limit = 1000
     held.setup(worker)
     with pytest.raises(
-        IncompleteRunError, match=r"worker tcp://here cannot go on .One window needs"
+        IncompleteRunError, match=r"worker tcp://here cannot go on .One super-tile at"
     ):
         held.work("0/0")
 
@@ -248,7 +251,7 @@ def test_what_is_no_cluster_run_is_refused_in_a_sentence(client, plan, tmp_path)
         (plan, {"client": "tcp://x"}, "client is 'tcp://x'; give a dask.distributed.Client"),
         (plan, {"client": client, "workers": 2}, "workers is 2, but a cluster has its own threads"),
         (plan, {"client": client, "part": (1, 2)}, "Both part and client are given; give one"),
-        (in_memory, {"client": client}, "array in memory, which no worker can open; write it to"),
+        (in_memory, {"client": client}, "array in memory, which no worker can open; write it"),
     ]
     for one, how, sentence in cases:
         with pytest.raises(InputError, match=sentence):
@@ -277,6 +280,15 @@ def test_a_missing_library_is_one_sentence(plan, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"not installed; run pip install 'napari-superpixels\[c"):
         nsp.run(plan, tmp_path / "out.zarr", client=object())
+
+
+def test_weights_of_the_users_own_travel_to_the_workers(client, image, own, tmp_path):
+    """Workers look for weights of that name in another folder, and find none."""
+    write_random_weights(own, "ssn")
+    made = nsp.plan(image, "ssn", weights="ssn-0", step=16, iterations=1, window=600)
+    whole = lazy_labels(made).compute()
+    result = nsp.run(made, tmp_path / "out.zarr", client=client)
+    np.testing.assert_array_equal(result.labels[:], whole)
 
 
 def test_a_relative_output_is_found_by_workers_elsewhere(

@@ -15,6 +15,7 @@ from napari_superpixels.tiling import Box
 from napari_superpixels.training import elsewhere, worker
 from napari_superpixels.training.elsewhere import train_elsewhere
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
+from napari_superpixels.training.loop import NOISE
 from napari_superpixels.training.objectives import AinetLoss
 from napari_superpixels.training.pairs import Pair, StoredLabels
 from napari_superpixels.training.recipes import recipe
@@ -82,7 +83,7 @@ def test_weights_and_card_lie_in_the_folder_and_nothing_else(task, own):
     assert [type(event) for event in events].count(StepDone) == 2
     told = {event.step: event.scores for event in events if isinstance(event, Validated)}
     assert told[card["steps"]] == done.scores
-    assert done.scores["asa"] == max(scores["asa"] for scores in told.values())
+    assert done.scores["asa"] > max(scores["asa"] for scores in told.values()) - NOISE
 
 
 def test_what_it_begins_with_is_measured_first(task, tmp_path):

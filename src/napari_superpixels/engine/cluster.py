@@ -7,7 +7,7 @@ import logging
 import pickle
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -107,8 +107,8 @@ def crew_of(client: Any, plan: Plan) -> "Hire":
         raise InputError(f"The client is {client.status}; give one that is connected.")
     if plan.source.opened is None:
         raise InputError(
-            "The image is an array in memory, which no worker can open; write it to a file that "
-            "all workers see, as an OME-Zarr, and open that."
+            "The image, or its mask, is an array in memory, which no worker can open; write it to "
+            "a file that all workers see, as an OME-Zarr, and open that."
         )
     return partial(Cluster, client)
 
@@ -134,7 +134,7 @@ class Cluster:
         self.state = state
         self.run = f"superpixels-{uuid.uuid4().hex}"
         self._numbers = count()
-        self._width = 1
+        self._width = self._threads = 1
         self._counted = float("-inf")
 
     @property
@@ -150,8 +150,9 @@ class Cluster:
             self._counted = now
             with self._losing():
                 threads = sum(self.client.nthreads().values())
-            if not threads:
+            if not threads and self._threads:
                 log.warning("The scheduler has no workers; waiting for them.")
+            self._threads = threads
             self._width = max(1, TASKS_PER_THREAD * threads)
         return self._width
 
@@ -187,10 +188,14 @@ class Cluster:
         """Hand out a super-tile."""
         from napari_superpixels.engine.cluster_worker import do_tile
 
-        key = f"super-tile-{self.run}-{task.name}-{next(self._numbers)}"
+        return self.hand_out(do_tile, self.run, task.name)
+
+    def hand_out(self, function: Callable[..., Spans], *arguments: str) -> Future[Spans]:
+        """Let some worker call a function, which nobody waits for in vain when it dies."""
         told: Future[Spans] = Future()
+        key = "-".join(("super-tile", *arguments, str(next(self._numbers))))
         with self._losing():
-            future = self._executor.submit(do_tile, self.run, task.name, key=key)
+            future = self._executor.submit(function, *arguments, key=key)
         future.add_done_callback(partial(self._tell, told))
         return told
 

@@ -104,8 +104,9 @@ class WorkerPlan(WorkerPlugin):
                 try:
                     self.tasks = self._made_ready()
                 except SuperpixelsError as error:
+                    why = str(error).rstrip(".")
                     raise IncompleteRunError(
-                        f"The worker {self.address} cannot go on ({error}); repair or remove it, "
+                        f"The worker {self.address} cannot go on ({why}); repair or remove it, "
                         f"and resume."
                     ) from None
             return self.tasks

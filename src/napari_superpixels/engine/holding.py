@@ -22,11 +22,11 @@ from napari_superpixels.errors import OutputError, TakenError
 LOCK, HOLDER = "lock", "holder.json"
 """Files in the state of a run that say who writes."""
 
-QUEUE_SECONDS = 300.0
-"""How long a part of an output stands in line to begin."""
-
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 """What disks without file locks say."""
+
+QUEUE_SECONDS = 300.0
+"""How long a part of an output stands in line to begin."""
 
 
 @contextmanager
@@ -57,10 +57,27 @@ def held(folder: Path, name: str) -> Iterator[int]:
     except (OSError, NotImplementedError) as error:
         raise OutputError(_no_lock(name, error)) from None
     try:
-        write_json(folder / HOLDER, _this_process())
+        _note_holder(folder, name)
         yield file_number(folder / LOCK)
     finally:
         lock.release()
+
+
+def _note_holder(folder: Path, name: str) -> None:
+    try:
+        write_json(folder / HOLDER, _this_process())
+    except OSError as error:
+        raise OutputError(refusal(name, error)) from None
+
+
+def _no_lock(name: str, error: OSError | NotImplementedError) -> str:
+    """Return in a sentence why there is no lock."""
+    if isinstance(error, OSError) and error.errno not in NO_LOCKS:
+        return refusal(name, error)
+    return (
+        f"{name} cannot be locked against a second run ({error}); choose an output on a disk "
+        f"with file locks."
+    )
 
 
 @contextmanager
@@ -89,16 +106,6 @@ def queued(path: Path, name: str, seconds: float = QUEUE_SECONDS) -> Iterator[No
             f"{name} is being prepared by another part for more than {seconds:.0f} s; look whether "
             f"that one is stopped, and start this one again."
         ) from None
-
-
-def _no_lock(name: str, error: OSError | NotImplementedError) -> str:
-    """Return in a sentence why there is no lock."""
-    if isinstance(error, OSError) and error.errno not in NO_LOCKS:
-        return refusal(name, error)
-    return (
-        f"{name} cannot be locked against a second run ({error}); choose an output on a disk "
-        f"with file locks."
-    )
 
 
 def file_number(path: Path) -> int:

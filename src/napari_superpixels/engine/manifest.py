@@ -7,6 +7,7 @@ from typing import Any
 
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import OutputError
+from napari_superpixels.io.reopening import reopen
 from napari_superpixels.io.sampling import sample_places, samples_of
 from napari_superpixels.models.registry import weights_licence
 
@@ -21,10 +22,18 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "hash": plan.hash,
         "provenance": plan.provenance(),
         "opened": opened,
+        # Not the plan's: it may have been made before a repair.
+        "seen": identity_now(plan),
         "libraries": _libraries(plan),
         # An array in memory is known by all of its pixels already.
         "samples": [] if opened is None else samples_of(plan.source),
     }
+
+
+def identity_now(plan: Plan) -> str | None:
+    """Return the identity of the image as it is now; None of an array in memory."""
+    opened = plan.source.opened
+    return None if opened is None else reopen(opened).identity
 
 
 def judge(

@@ -3,13 +3,12 @@
 import shutil
 from pathlib import Path
 
-from napari_superpixels.engine.manifest import judge, manifest_of, provenance_of
+from napari_superpixels.engine.manifest import identity_now, judge, manifest_of, provenance_of
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.tasks import layout_of
 from napari_superpixels.errors import IncompleteRunError, SourceError, TakenError
 from napari_superpixels.io.ome_zarr_writer import create_labels, finish_labels
-from napari_superpixels.io.reopening import reopen
 
 METADATA = "zarr.json"
 """What tells of a group or array."""
@@ -84,8 +83,8 @@ def finish_output(state: RunState, plan: Plan, out: Path, count: int) -> int:
 
 def _check_source(state: RunState, plan: Plan) -> None:
     """Refuse to finish what was read of an image that changed meanwhile."""
-    opened = plan.source.opened
-    if opened is not None and reopen(opened).identity != plan.source.identity:
+    seen = state.read_manifest().get("seen")
+    if seen is not None and seen != identity_now(plan):
         raise SourceError(
             f"The image {plan.source.location} changed while it was read, so its labels may be of "
             f"two images; remove {state.partial} and run again."
