@@ -10,6 +10,7 @@ from skimage.data import astronaut
 from skimage.io import imread, imsave
 
 import napari_superpixels as nsp
+from napari_superpixels.models.compute import has_bfloat16
 from napari_superpixels.testing.weights import write_random_weights
 from napari_superpixels.tiling import Box
 
@@ -49,6 +50,17 @@ def test_quality(benchmark_script, annotated, capsys):
         assert float(row["ASA"]) > 0.8
         gain = float(row["ASA"]) - float(row["skimage ASA at K"])
         assert float(row["ASA gain"]) == pytest.approx(gain, abs=2e-4)
+
+
+def test_precision(benchmark_script, annotated, capsys):
+    given = ["--data", str(annotated), "--methods", "scn", "--device", "cpu", "--limit", "1"]
+    if not has_bfloat16():
+        pytest.skip("this processor does not multiply bfloat16")
+    benchmark_script("precision").main(given)
+    (row,) = table_of(capsys.readouterr().out)
+    assert row["images"] == "1"
+    assert 0 < float(row["share differing"]) < 0.2
+    assert abs(float(row["ASA change"])) < 0.01
 
 
 def test_tile_borders(benchmark_script, tmp_path, capsys):
