@@ -241,6 +241,27 @@ def test_network_equality(repository, picture, tmp_path, method):
         assert found["any", "cells that a NaN spoils, of those declared"] in ("5 of 5", "6 of 6")
 
 
+def test_end_to_end(benchmark_script, tmp_path, capsys):
+    trace = tmp_path / "trace.json"
+    given = ["--size", "160", "--square", "80", "--chunk", "64", "--repeats", "1", "--check"]
+    given += ["--iterations", "2", "--window", "64", "--workers", "2", "--profile", str(trace)]
+    benchmark_script("end_to_end").main(given)
+    text = capsys.readouterr().out
+    memory, files = table_of(text)
+    assert memory["of memory's speed"] == memory["of its speed by CPU s"] == "100%"
+    assert files["what"] == "OME-Zarr to OME-Zarr"
+    assert float(files["CPU s"]) > 0
+    assert "bounds it" in text
+    assert trace.exists()
+
+
+def test_planning(benchmark_script, capsys):
+    benchmark_script("planning").main(["--windows", "16", "400"])
+    small, large = table_of(capsys.readouterr().out)
+    assert (small["windows"], large["windows"]) == ("16", "400")
+    assert float(large["plan, MB"]) < 50
+
+
 def test_segmentation_speed(benchmark_script, capsys):
     given = ["--size", "32", "64", "--repeats", "2", "--device", "cpu"]
     benchmark_script("segmentation_speed").main(given)
