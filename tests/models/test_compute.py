@@ -11,6 +11,7 @@ import napari_superpixels as nsp
 from napari_superpixels.engine import device as engine_device
 from napari_superpixels.engine.again import plan_of
 from napari_superpixels.engine.device import check_device, device_bytes, devices
+from napari_superpixels.engine.files import write_json
 from napari_superpixels.engine.manifest import manifest_of
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import InputError, OutputError, PlanError
@@ -95,7 +96,7 @@ def begun(out, device, method="scn"):
     plan = nsp.plan(nsp.sample_path("slide"), method, device=device)
     state = RunState(partial_path(out))
     state.make_folder()
-    state.write_manifest(manifest_of(plan))
+    write_json(state.manifest_path, manifest_of(plan))
     return plan.hash
 
 
