@@ -33,6 +33,9 @@ GAIN = 0.02
 """Of ASA, that counts as learned."""
 RATE = 2e-3
 """First learning rate of Adam; it falls to a tenth."""
+BATCH = 4
+"""Crops of a step. Of one alone the deepest map has 144 pixels, too few for batch normalisation:
+AINet, which adds what cells say to every pixel, then learns nothing."""
 NETWORKS = {"ssn": 117, "hcssn": 117, "scn": 192, "ainet": 192, "pcnet": 192}
 """Sides of their crops, in pixels: whole cells of SSN's, strides of the others."""
 
@@ -41,7 +44,9 @@ def short(name: str, steps: int) -> Recipe:
     """Return a network's recipe, made short and for cells of `STEP` pixels."""
     made, cell = recipe(f"{name}-cpu"), (STEP, STEP)
     crops = tuple(Crops(size=NETWORKS[name], at_border=each.at_border) for each in made.crops)
-    made = replace(made, step=STEP, steps=steps, batch=1, rate=Cosine(RATE, RATE / 10), crops=crops)
+    made = replace(
+        made, step=STEP, steps=steps, batch=BATCH, rate=Cosine(RATE, RATE / 10), crops=crops
+    )
     if name in ("ssn", "hcssn"):
         return replace(made, loss=SsnLoss(cell), logits=partial(ssn_logits, step=cell))
     return replace(made, logits=partial(grid_logits, step=cell), align=STEP)

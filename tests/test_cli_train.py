@@ -17,6 +17,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.testing.tiny import tiny_loss, tiny_recipe
 from napari_superpixels.training import recipes
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
+from napari_superpixels.training.log import column, read_log
 
 
 @pytest.fixture(autouse=True)
@@ -105,12 +106,15 @@ def test_nothing_is_claimed_to_be_kept_before_the_first_step(shell, images, tmp_
 def test_machines_get_one_line(shell, images, tmp_path):
     out = tmp_path / "out"
     code, told, complained = shell(
-        "train", "tiny", "--images", images, "--out", out, "--steps", 2, "--json"
-    )
+        "train", "tiny", "--images", images, "--out", out, "--steps", 2, "--validate-every", 1,
+        "--json",
+    )  # fmt: skip
     assert (code, complained) == (0, "")
     values = json.loads(told)
     assert values["step"] == 2
-    assert 0 < values["asa"] <= 1
+    steps, found = column(read_log(out / "log.csv"), "asa")
+    best = found.index(max(found))
+    assert (values["best"], values["asa"]) == (steps[best], pytest.approx(found[best]))
 
 
 def test_ctrl_c_ends_after_a_checkpoint_and_resume_goes_on(shell, images, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_superpixels.api import (
         export_geotiff,
+        finish,
         open,  # noqa: A004 - read as nsp.open
         plan,
         resume,
@@ -43,6 +44,7 @@ __all__ = [
     "__version__",
     "export_geotiff",
     "fetch_weights",
+    "finish",
     "join_channels",
     "open",
     "plan",

@@ -19,10 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import OutputError
-
 if TYPE_CHECKING:
     import dask.array as da
+    from distributed import Client
 
     from napari_superpixels.engine.events import Listener
     from napari_superpixels.engine.plan import Plan, Region
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "export_geotiff",
+    "finish",
     "open",
     "plan",
     "resume",
@@ -108,6 +108,8 @@ def plan(
     *,
     region: "Region | None" = None,
     window: int | tuple[int, int] | None = None,
+    device: str = "auto",
+    precision: str = "exact",
     cancel: threading.Event | None = None,
     **settings: Any,
 ) -> "Plan":
@@ -125,6 +127,11 @@ def plan(
         Labels are those of the whole image.
     window
         Edge of a window in pixels; chosen for you when left out. Never changes the labels.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or, of several, e.g. ``"cuda:1"``. Never changes the
+        labels of ``slic`` and ``ssn_pix``; for the others it belongs to the plan.
+    precision
+        ``"exact"`` or, of learned methods, ``"fast"``: half precision.
     cancel
         Set it, from any thread, to stop measuring; then `Cancelled` is raised.
     **settings
@@ -143,7 +150,7 @@ def plan(
     """
     from napari_superpixels.engine.measure import measure
 
-    made = _make_plan(open(source), method, region, window, settings)
+    made = _make_plan(open(source), method, region, window, (device, precision), settings)
     if not made.deferred:
         return made
     return replace(made, statistics=measure(made.source, cancel, projected=made.projected))
@@ -161,6 +168,8 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     calibration: Mapping[str, Sequence[Any]] | None = None,
     region: "Region | None" = None,
     window: int | tuple[int, int] | None = None,
+    device: str = "auto",
+    precision: str = "exact",
     **settings: Any,
 ) -> "da.Array":
     """Label an image lazily: only what is asked for is computed.
@@ -169,7 +178,7 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     ----------
     image, axes, level, channels, mask, rgb, calibration
         As for `open`.
-    method, region, window, **settings
+    method, region, window, device, precision, **settings
         As for `plan`.
 
     Returns
@@ -189,14 +198,15 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
 
     source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb,
                   calibration=calibration)  # fmt: skip
-    made = _make_plan(source, method, region, window, settings)
+    compute = device, precision
+    made = _make_plan(source, method, region, window, compute, settings)
     if window is None and not made.method.fixed_windows:
         window = view_window(source.axes.plane_shape)
-        made = _make_plan(source, made.method, region, window, {})
+        made = _make_plan(source, made.method, region, window, compute, {})
     return lazy_labels(made)
 
 
-def run(
+def run(  # noqa: PLR0913 - each is one thing to know of a run
     plan: "Plan",
     out: str | os.PathLike[str],
     *,
@@ -205,6 +215,9 @@ def run(
     cancel: threading.Event | None = None,
     resume: bool = False,
     into: str | None = None,
+    client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    profile: str | os.PathLike[str] | None = None,
 ) -> "RunResult":
     """Compute a plan into a multiscale OME-Zarr label image.
 
@@ -215,7 +228,7 @@ def run(
     out
         Folder to write; must not exist. While unfinished it lies beside it as ``OUT.partial``.
     workers
-        Windows in work at once; one a processor by default. Never changes the labels.
+        Processors to use; all that this process may by default. Never changes the labels.
     listener
         Called with each event of `napari_superpixels.engine.events`.
     cancel
@@ -224,11 +237,19 @@ def run(
         Whether to go on with an unfinished output.
     into
         Name under which to also write the labels into the image's own OME-Zarr (`write_into`).
+    client
+        Of `dask.distributed`: its workers do the work instead of this process. They must see image
+        and output under the same paths, and have the same versions.
+    part
+        Which of how many parts to compute, e.g. ``(3, 64)``, counted from 1; `finish` makes the
+        rest when all are done. A part that was stopped is simply started again.
+    profile
+        New JSON file for a trace of the run, to look at in ``chrome://tracing`` or Perfetto.
 
     Returns
     -------
     RunResult
-        ``path``, ``labels`` (a zarr array) and ``report``.
+        ``path``, ``labels`` (a zarr array) and ``report``; of a part, the unfinished output's.
 
     Raises
     ------
@@ -237,30 +258,23 @@ def run(
     InputError
         If its labels cannot go into the image; asked before anything runs.
     IncompleteRunError
-        If some super-tiles failed twice; resume after the repair.
+        If some super-tiles failed twice, or the scheduler is gone; resume after the repair.
     Cancelled
         If it was cancelled.
     """
     from napari_superpixels.engine.events import ignore
     from napari_superpixels.engine.intent import check_run
-    from napari_superpixels.engine.run import run_plan
+    from napari_superpixels.engine.profile import profiled
+    from napari_superpixels.engine.ways import check_way, run_way
 
     check_run(plan, workers=workers, cancel=cancel)
-    if into is not None:
-        _check_into(plan, into)
-    result = run_plan(
-        plan, Path(out), workers=workers, listener=listener or ignore, cancel=cancel, resume=resume
-    )
+    check_way(plan, part=part, client=client, workers=workers, into=into)
+    with profiled(profile, listener or ignore) as told:
+        result = run_way(plan, Path(out), workers=workers, listener=told, cancel=cancel,
+                         resume=resume, client=client, part=part)  # fmt: skip
     if into is not None:
         write_into(out, name=into)
     return result
-
-
-def _check_into(plan: "Plan", name: str) -> None:
-    from napari_superpixels.io.image_group import check_into
-
-    source, axes = plan.source, plan.axes
-    check_into(source.location, name, letters=axes.names, shape=axes.shape, level=source.level)
 
 
 def write_into(
@@ -328,53 +342,67 @@ def resume(
     out: str | os.PathLike[str],
     *,
     workers: int | None = None,
+    device: str | None = None,
     listener: "Listener | None" = None,
     cancel: threading.Event | None = None,
+    client: "Client | None" = None,
 ) -> "RunResult":
     """Go on with an unfinished output, with the plan that it was begun with.
+
+    However it was begun: on threads, in parts, or on the cluster of a `client`.
+
+    Parameters
+    ----------
+    out
+        Its name.
+    workers, listener, cancel, client
+        As for `run`.
+    device
+        As for `plan`; of a learned method only another one of the kind that it was begun on.
 
     Raises
     ------
     OutputError
-        If there is nothing to resume, its image was an array in memory, or the image changed.
+        If there is nothing to resume, its image was an array in memory, the image changed, or
+        there is no device of the kind that it was begun on.
     """
-    from napari_superpixels.engine.records import RunState, partial_path
+    from napari_superpixels.engine.again import plan_of
 
-    path = Path(out)
-    partial = partial_path(path)
-    if path.exists():
-        raise OutputError(f"{path} is finished already; there is nothing to resume.")
-    if not partial.exists():
-        raise OutputError(f"There is no unfinished output {partial}; check the name, or run anew.")
-    manifest = RunState(partial).read_manifest()
-    if manifest["opened"] is None:
-        raise OutputError(
-            f"{path} was made from an array in memory, which cannot be found again; resume it "
-            f"from Python with run(plan, out, resume=True)."
-        )
-    return run(
-        _plan_again(manifest), path, workers=workers, listener=listener, cancel=cancel, resume=True
-    )
+    plan = plan_of(Path(out), device)
+    return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True,
+               client=client)  # fmt: skip
 
 
-def _plan_again(manifest: dict[str, Any]) -> "Plan":
-    """Make the plan of a manifest again."""
-    from napari_superpixels.io import reopen
+def finish(
+    out: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    listener: "Listener | None" = None,
+    cancel: threading.Event | None = None,
+    into: str | None = None,
+) -> "RunResult":
+    """Make what is left of an output whose parts are done: coarser levels, metadata, its name.
 
-    provenance = manifest["provenance"]
-    source = reopen(manifest["opened"])
-    step = provenance["lattice"]["step_px"]
-    spans = zip(provenance["region_cells"], step, source.axes.plane_shape, strict=True)
-    region = {
-        name: (start * s, min(stop * s, size))
-        for name, ((start, stop), s, size) in zip("yx", spans, strict=True)
-    }
-    leading = [name for name in source.axes.names if name in "tz"]
-    region |= {name: (a, b) for name, (a, b) in zip(leading, provenance["planes"], strict=True)}
-    method = provenance["method"]
-    made = plan(source, method["name"], region=region, **method["settings"])
-    core, chunk = ((c[0], c[1]) for c in (provenance["window_cells"], provenance["chunk_cells"]))
-    return replace(made, core=core, chunk=chunk)
+    Parameters
+    ----------
+    out
+        The output that the parts were given.
+    workers, listener, cancel, into
+        As for `run`.
+
+    Raises
+    ------
+    IncompleteRunError
+        If parts are missing; they are named.
+    OutputError
+        If there is nothing to finish, its image was an array in memory, or the image changed.
+    """
+    from napari_superpixels.engine.again import plan_of
+    from napari_superpixels.engine.parts import check_parts
+
+    plan = plan_of(Path(out))
+    check_parts(plan, Path(out))
+    return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True, into=into)
 
 
 def _make_plan(
@@ -382,9 +410,12 @@ def _make_plan(
     method: "str | Method",
     region: "Region | None",
     window: int | tuple[int, int] | None,
+    compute: tuple[str, str],
     settings: dict[str, Any],
 ) -> "Plan":
     from napari_superpixels.engine.intent import resolve_method
     from napari_superpixels.engine.plan import make_plan
+    from napari_superpixels.models.compute import Compute
 
-    return make_plan(source, resolve_method(source, method, settings), region=region, window=window)
+    made, where = resolve_method(source, method, settings), Compute(*compute)
+    return make_plan(source, made, region=region, window=window, compute=where)

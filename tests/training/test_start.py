@@ -15,7 +15,7 @@ from napari_superpixels.networks.ssn import Ssn
 from napari_superpixels.training.export import half
 from napari_superpixels.training.loop import Run, Running, train
 from napari_superpixels.training.recipes import recipe
-from napari_superpixels.training.start import starting_from
+from napari_superpixels.training.start import GENTLER, starting_from
 
 
 def saved(folder, name, network):
@@ -45,6 +45,14 @@ def test_the_same_network_takes_every_layer(ssn):
     started = starting_from(recipe("ssn-cpu"), path)
     assert equal(made(started), given, given)
     assert len(started.start) == 64
+
+
+def test_what_is_trained_on_learns_more_gently(ssn):
+    _, path = ssn
+    gentle, full = starting_from(recipe("ssn-cpu"), path).rate, recipe("ssn-cpu").rate
+    assert gentle(0, 9) == pytest.approx(GENTLER * full(0, 9))
+    assert gentle(9, 9) == pytest.approx(GENTLER * full(9, 9))
+    assert starting_from(recipe("hcssn-cpu"), path).rate == recipe("hcssn-cpu").rate
 
 
 def test_a_network_of_the_family_takes_the_layers_it_has(ssn):

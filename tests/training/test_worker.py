@@ -15,6 +15,7 @@ from napari_superpixels.tiling import Box
 from napari_superpixels.training import elsewhere, worker
 from napari_superpixels.training.elsewhere import train_elsewhere
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
+from napari_superpixels.training.loop import NOISE
 from napari_superpixels.training.objectives import AinetLoss
 from napari_superpixels.training.pairs import Pair, StoredLabels
 from napari_superpixels.training.recipes import recipe
@@ -82,7 +83,7 @@ def test_weights_and_card_lie_in_the_folder_and_nothing_else(task, own):
     assert [type(event) for event in events].count(StepDone) == 2
     told = {event.step: event.scores for event in events if isinstance(event, Validated)}
     assert told[card["steps"]] == done.scores
-    assert done.scores["asa"] == max(scores["asa"] for scores in told.values())
+    assert done.scores["asa"] > max(scores["asa"] for scores in told.values()) - NOISE
 
 
 def test_what_it_begins_with_is_measured_first(task, tmp_path):
@@ -138,9 +139,16 @@ def test_a_training_that_diverges_keeps_its_last_checkpoint(task, own, monkeypat
 
 
 def test_what_begins_late_begins_as_late_in_a_short_training(task):
-    made = worker.chosen_recipe(replace(task, method="ainet", steps=200))
+    made = worker.chosen_recipe(replace(task, method="ainet", steps=200), 3)
     assert made.loss == AinetLoss(begin=150)
     assert (made.steps, made.crops[0].size) == (200, 32)
+
+
+def test_a_network_is_made_for_the_channels_of_the_layers(task):
+    made = worker.chosen_recipe(replace(task, method="scn"), 5)
+    assert made.channels == made.network().channels == 5
+    with pytest.raises(InputError, match="ssn-cpu sees colours"):
+        worker.chosen_recipe(replace(task, method="ssn"), 5)
 
 
 def test_the_process_itself_tells_of_every_step_and_writes_the_weights(task):

@@ -154,7 +154,7 @@ def train(  # noqa: PLR0913 - one option each
             raise TrainingError(rescued(str(error), chosen, out, card)) from error
     if not outcome.step:
         raise Cancelled("Interrupted before the first step was done; nothing is kept.")
-    told = finish(chosen, out, card) | {"step": outcome.step, **outcome.scores}
+    told = finish(chosen, out, card) | {"step": outcome.step}
     if not outcome.finished:
         raise Cancelled(
             f"Interrupted; step {outcome.step} is kept in '{out}', and the weights so far are "
@@ -273,11 +273,17 @@ def stop_politely() -> Iterator[Callable[[], bool]]:
 
 
 def finish(recipe: "Recipe", out: Path, card: dict[str, Any]) -> dict[str, Any]:
-    """Write weights, and curves where matplotlib is installed; return where things lie."""
+    """Write weights, and curves where matplotlib is installed; return where things lie.
+
+    The scores are those of the weights: of the best step that was measured, maybe an earlier one.
+    """
+    from napari_superpixels.models.weights import read_card
     from napari_superpixels.training.export import export
     from napari_superpixels.training.log import plot
 
-    told: dict[str, Any] = {"path": str(out), "weights": str(export(recipe, out, **card))}
+    weights = export(recipe, out, **card)
+    made = read_card(weights)
+    told = {"path": str(out), "weights": str(weights), "best": made["steps"], **made["validation"]}
     try:
         return told | {"curves": str(plot(out))}
     except InputError:
@@ -286,5 +292,5 @@ def finish(recipe: "Recipe", out: Path, card: dict[str, Any]) -> dict[str, Any]:
 
 def sentence(told: dict[str, Any]) -> str:
     """Return what was done as a line."""
-    scores = scores_line(told["step"], told) if "asa" in told else f"step {told['step']}"
+    scores = scores_line(told["best"], told) if "asa" in told else f"step {told['step']}"
     return f"{told['weights']}: {scores}"

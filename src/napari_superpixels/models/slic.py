@@ -29,7 +29,8 @@ class Slic:
     revision: ClassVar[int] = 1
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
-    window_px: ClassVar[int] = 1536
+    integers: ClassVar[bool] = True
+    window_px: ClassVar[int] = 4096
 
     step: int = setting(16, clustering.STEP)
     """Size of a cell, in pixels."""

@@ -31,7 +31,8 @@ class SsnPix:
     revision: ClassVar[int] = 1
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
-    window_px: ClassVar[int] = 1536
+    integers: ClassVar[bool] = True
+    window_px: ClassVar[int] = 4096
 
     step: int = setting(16, clustering.STEP)
     """Size of a cell, in pixels."""
@@ -65,7 +66,7 @@ class SsnPix:
         InputError
             If the samples are no real numbers.
         """
-        return clustering.cluster_model(self, facts, statistics, _clusterer)
+        return clustering.cluster_model(self, facts, statistics, _clusterer, soft=True)
 
 
 def _clusterer(quanta: Quanta) -> clustering.Clusterer:

@@ -49,6 +49,10 @@ class Started:
         return network
 
 
+GENTLER = 0.3
+"""Of its rate, for a network that begins with all its layers: at the full rate a short training
+forgets more than it learns (150 steps of `ssn` on an image of nuclei: ASA of others like it fell by
+.0046 instead of rising by .0028)."""
 OWN_LAYERS = ("head.",)
 """Layers that have a name in common, but read the features of their own network."""
 FREE = ("channels", "deformable")
@@ -90,6 +94,8 @@ def start_of(recipe: Recipe) -> dict[str, str]:
 def starting_from(recipe: Recipe, weights: str) -> Recipe:
     """Return a recipe whose network begins with weights that were trained before.
 
+    With weights of its own method it learns at `GENTLER` of the rate.
+
     Parameters
     ----------
     recipe
@@ -104,7 +110,10 @@ def starting_from(recipe: Recipe, weights: str) -> Recipe:
         If there are none.
     """
     found = find(weights, _method_of(weights, recipe))
-    return replace(recipe, network=Started(recipe.network, found), start=found.digest)
+    started = replace(recipe, network=Started(recipe.network, found), start=found.digest)
+    if found.network != recipe.method:
+        return started
+    return replace(started, rate=recipe.rate.beginning_at(GENTLER * recipe.rate.rate))
 
 
 def _method_of(weights: str, recipe: Recipe) -> str:

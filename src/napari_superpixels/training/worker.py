@@ -19,13 +19,13 @@ from typing import BinaryIO
 
 from napari_superpixels.errors import TrainingError
 from napari_superpixels.models.weights import free_path, read_card
+from napari_superpixels.training.channels import for_channels
 from napari_superpixels.training.data import TrainingSet
 from napari_superpixels.training.device import chosen_device
 from napari_superpixels.training.events import Listener, Validated
 from napari_superpixels.training.export import export
 from napari_superpixels.training.loop import Running, train
 from napari_superpixels.training.messages import Message, error_line, to_line
-from napari_superpixels.training.objectives import AinetLoss
 from napari_superpixels.training.recipe import Recipe
 from napari_superpixels.training.recipes import recipe
 from napari_superpixels.training.start import starting_from
@@ -93,8 +93,8 @@ def perform(task: Task, listener: Listener, stopped: Callable[[], bool]) -> Done
     SuperpixelsError
         If anything does not fit, or cannot be written.
     """
-    chosen = chosen_recipe(task)
     data = TrainingSet(task.learned, seed=task.seed, void=task.void)
+    chosen = chosen_recipe(task, data.channels)
     validation = Validation.of(task.held, void=task.void) if task.held else None
     if validation and task.start:
         listener(Validated(0, validation(chosen.network(), chosen)))
@@ -131,21 +131,19 @@ def _checkpoints(beside: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def chosen_recipe(task: Task) -> Recipe:
-    """Return the recipe of a task; what begins at one of its steps begins as early in proportion.
+def chosen_recipe(task: Task, channels: int) -> Recipe:
+    """Return the recipe of a task, for images of so many channels.
 
     Raises
     ------
     InputError
-        If the weights to begin with cannot be used.
+        If the weights to begin with cannot be used, or the network takes colours alone.
     """
-    made = recipe(SHORT[task.method].recipe)
-    loss = made.loss
-    if isinstance(loss, AinetLoss):
-        loss = replace(loss, begin=loss.begin * task.steps // made.steps)
+    made = recipe(SHORT[task.method].recipe).lasting(task.steps)
     crops = tuple(replace(each, size=task.crop) for each in made.crops)
-    made = replace(made, loss=loss, crops=crops, steps=task.steps)
-    return starting_from(made, task.start) if task.start else made
+    made = replace(made, crops=crops)
+    made = starting_from(made, task.start) if task.start else made
+    return for_channels(made, channels)
 
 
 if __name__ == "__main__":
