@@ -22,3 +22,8 @@ def test_no_way_of_running_shows_in_the_files(benchmark_script, capsys):
     rows = [line.split("|") for line in table.splitlines()[2:] if line]
     differing = {row[1].strip(): row[4].strip() for row in rows}
     assert differing == {"this process, 1 thread": "0", "2 worker(s)": "0", "2 part(s)": "0"}
+
+
+def test_every_fault_of_a_cluster_ends_with_equal_files(benchmark_script, tmp_path):
+    rows = benchmark_script("cluster_faults").rounds(1, 3, tmp_path)
+    assert [row[3] for row in rows] == 4 * ["1 of 1 equal"]

@@ -63,7 +63,9 @@ class At:
                 self.action()
 
 
-def test_a_run_outlives_all_its_workers_and_goes_on_with_those_that_join(plan, local, tmp_path):
+def test_a_run_outlives_all_its_workers_and_goes_on_with_those_that_join(
+    plan, local, tmp_path, caplog
+):
     out = tmp_path / "out.zarr"
     with local_cluster(workers=1) as processes, processes.client(workers=1) as client:
 
@@ -76,6 +78,7 @@ def test_a_run_outlives_all_its_workers_and_goes_on_with_those_that_join(plan, l
         assert at.done == result.report.computed == result.report.tiles
         assert len(client.nthreads()) == 1
         assert processes.workers[0].returncode == -signal.SIGKILL
+    assert caplog.text.count("The scheduler has no workers; waiting for them.") == 1
     assert different_files(local, out) == []
 
 

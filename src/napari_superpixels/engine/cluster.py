@@ -134,7 +134,7 @@ class Cluster:
         self.state = state
         self.run = f"superpixels-{uuid.uuid4().hex}"
         self._numbers = count()
-        self._width = 1
+        self._width = self._threads = 1
         self._counted = float("-inf")
 
     @property
@@ -150,8 +150,9 @@ class Cluster:
             self._counted = now
             with self._losing():
                 threads = sum(self.client.nthreads().values())
-            if not threads:
+            if not threads and self._threads:
                 log.warning("The scheduler has no workers; waiting for them.")
+            self._threads = threads
             self._width = max(1, TASKS_PER_THREAD * threads)
         return self._width
 
