@@ -168,7 +168,7 @@ class RunState:
 
     def write_failures(self, failures: list[dict[str, Any]]) -> None:
         """Write which super-tiles failed, where and why, to be read by a person."""
-        write_json(self.own / "failures.json", {"failed": failures})
+        self.write(lambda: write_json(self.own / "failures.json", {"failed": failures}))
 
     def read_failures(self) -> list[dict[str, Any]]:
         """Return which super-tiles failed, in whichever part."""
