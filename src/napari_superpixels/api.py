@@ -30,14 +30,12 @@ if TYPE_CHECKING:
     from napari_superpixels.models.protocol import Method
 
 __all__ = [
-    "export_geotiff",
     "finish",
     "open",
     "plan",
     "resume",
     "run",
     "superpixels",
-    "write_into",
 ]
 
 
@@ -148,9 +146,11 @@ def plan(
     InputError
         If a parameter, the region or the step does not fit.
     """
+    from napari_superpixels.engine.intent import intended
     from napari_superpixels.engine.measure import measure
 
-    made = _make_plan(open(source), method, region, window, (device, precision), settings)
+    where = device, precision
+    made = intended(open(source), method, settings, where, region=region, window=window)
     if not made.deferred:
         return made
     return replace(made, statistics=measure(made.source, cancel, projected=made.projected))
@@ -194,15 +194,16 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
         If a parameter does not fit.
     """
     from napari_superpixels.engine.geometry import view_window
+    from napari_superpixels.engine.intent import intended
     from napari_superpixels.engine.lazy import lazy_labels
 
     source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb,
                   calibration=calibration)  # fmt: skip
-    compute = device, precision
-    made = _make_plan(source, method, region, window, compute, settings)
+    where = device, precision
+    made = intended(source, method, settings, where, region=region, window=window)
     if window is None and not made.method.fixed_windows:
         window = view_window(source.axes.plane_shape)
-        made = _make_plan(source, made.method, region, window, compute, {})
+        made = intended(source, made.method, {}, where, region=region, window=window)
     return lazy_labels(made)
 
 
@@ -266,6 +267,7 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     from napari_superpixels.engine.intent import check_run
     from napari_superpixels.engine.profile import profiled
     from napari_superpixels.engine.ways import check_way, run_way
+    from napari_superpixels.exports import write_into
 
     check_run(plan, workers=workers, cancel=cancel)
     check_way(plan, part=part, client=client, workers=workers, into=into)
@@ -275,67 +277,6 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     if into is not None:
         write_into(out, name=into)
     return result
-
-
-def write_into(
-    labels: str | os.PathLike[str],
-    image: str | os.PathLike[str] | None = None,
-    *,
-    name: str = "superpixels",
-) -> Path:
-    """Write finished labels into the image's own OME-Zarr, in its version, with its levels.
-
-    Parameters
-    ----------
-    labels
-        Folder that `run` wrote; the whole of level 0.
-    image
-        Folder of the OME-Zarr image, 0.4 or 0.5; by default the one that was labelled.
-    name
-        What to call the labels.
-
-    Returns
-    -------
-    Path
-        Where the labels lie in the image.
-
-    Raises
-    ------
-    OutputError
-        If the image has labels of that name, or cannot be written to.
-    SourceError, InputError
-        If labels or image are missing or broken, or do not fit each other.
-    """
-    from napari_superpixels.io.into import write_into as write
-
-    return write(Path(labels), None if image is None else Path(image), name)
-
-
-def export_geotiff(
-    labels: str | os.PathLike[str], out: str | os.PathLike[str], *, level: int = 0
-) -> Path:
-    """Write finished labels as a GeoTIFF with the image's CRS and transform, and nodata 0.
-
-    Parameters
-    ----------
-    labels
-        Folder that `run` wrote.
-    out
-        File to write; must not exist. Planes along t and z become bands.
-    level
-        Level of the labels; 0 is the finest.
-
-    Raises
-    ------
-    OutputError
-        If the file exists, or cannot be written whole.
-    SourceError, InputError
-        If the labels are missing, unfinished or broken, or have no such level.
-    """
-    from napari_superpixels.io.geotiff_writer import export_geotiff as export
-
-    export(Path(labels), Path(out), level=level)
-    return Path(out)
 
 
 def resume(
@@ -403,19 +344,3 @@ def finish(
     plan = plan_of(Path(out))
     check_parts(plan, Path(out))
     return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True, into=into)
-
-
-def _make_plan(
-    source: "Source",
-    method: "str | Method",
-    region: "Region | None",
-    window: int | tuple[int, int] | None,
-    compute: tuple[str, str],
-    settings: dict[str, Any],
-) -> "Plan":
-    from napari_superpixels.engine.intent import resolve_method
-    from napari_superpixels.engine.plan import make_plan
-    from napari_superpixels.models.compute import Compute
-
-    made, where = resolve_method(source, method, settings), Compute(*compute)
-    return make_plan(source, made, region=region, window=window, compute=where)

@@ -44,6 +44,7 @@ from napari_superpixels.cli.work import (
     unfinished,
 )
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, SuperpixelsError
+from napari_superpixels.exports import export_geotiff, write_into
 
 EXIT_BAD_INPUT = 2
 """Something about the input, a parameter or the output is wrong; nothing was computed."""
@@ -205,9 +206,9 @@ def export(
     check_geotiff(geotiff)
     written = {}
     if geotiff is not None:
-        written["geotiff"] = str(api.export_geotiff(labels, geotiff, level=level))
+        written["geotiff"] = str(export_geotiff(labels, geotiff, level=level))
     if into is not None:
-        written["into"] = str(api.write_into(labels, image, name=into))
+        written["into"] = str(write_into(labels, image, name=into))
     typer.echo(json.dumps(written) if as_json else "\n".join(written.values()))
 
 

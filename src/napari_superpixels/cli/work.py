@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from napari_superpixels import api
 from napari_superpixels.cli.places import is_output
 from napari_superpixels.engine.events import Event, RunStarted, ignore
 from napari_superpixels.engine.files import write_json
@@ -21,6 +20,7 @@ from napari_superpixels.errors import (
     OutputError,
     SuperpixelsError,
 )
+from napari_superpixels.exports import export_geotiff, write_into
 from napari_superpixels.models.registry import weights_licence
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def export_all(labels: Path, exports: Exports) -> dict[str, str]:
     """Write what is to follow; return where it lies."""
     written = {}
     if "geotiff" in exports:
-        written["geotiff"] = str(api.export_geotiff(labels, exports["geotiff"]))
+        written["geotiff"] = str(export_geotiff(labels, exports["geotiff"]))
     if "into" in exports:
-        written["into"] = str(api.write_into(labels, name=exports["into"]))
+        written["into"] = str(write_into(labels, name=exports["into"]))
     return written
 
 

@@ -65,6 +65,7 @@ class Line(NamedTuple):
 
     @classmethod
     def over(cls, width: int, step: int) -> "Line":
+        """Make the line of a row of so many pixels, in cells of so many."""
         size = padded(width)
         columns = np.minimum(np.arange(size), width - 1) // step
         constants = np.repeat(np.array([OWN, 0], np.uint8), WORD)
