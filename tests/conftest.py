@@ -5,10 +5,15 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from napari_superpixels.models.compute import cuda_count
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,6 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(ROOT / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
+
+# Without a graphics card Triton interprets its kernels; it asks for that when it is imported.
+HAS_CUDA = cuda_count() > 0
+if not HAS_CUDA:
+    os.environ["TRITON_INTERPRET"] = "1"
 
 # Tests neither see nor write the weights of whoever runs them.
 OWN_WEIGHTS = tempfile.TemporaryDirectory(prefix="own-weights-")
@@ -48,6 +58,48 @@ def _no_file_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     if _open_files_below(folder):
         gc.collect()
     assert not _open_files_below(folder), "the test left files open"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a graphics card where there is none."""
+    if not HAS_CUDA:
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="there is no CUDA device here"))
+
+
+@pytest.fixture
+def card(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where Triton's kernels run, as torch calls it: a graphics card, or ``cpu``, interpreted."""
+    pytest.importorskip("triton", reason="Triton is not installed")
+    if HAS_CUDA:
+        yield "cuda:0"
+        return
+    with interpreted(check_overflow=request.node.get_closest_marker("overflow") is not None):
+        yield "cpu"
+
+
+@contextmanager
+def interpreted(*, check_overflow: bool) -> Iterator[None]:
+    """Prepare the interpreter once, which it else does, nested ever deeper, for every call.
+
+    Numbers that leave their type fail the test, if that is asked for: it takes twice the time.
+    """
+    import triton.language as tl
+    from triton.runtime import interpreter
+
+    modules = SimpleNamespace(__globals__={"tl": tl, "core": tl.core})
+    prepared, prepare = interpreter._patch_lang(modules), interpreter._patch_lang
+    interpreter._patch_lang = lambda _: SimpleNamespace(restore=lambda: None)
+    builder = interpreter.interpreter_builder
+    options = builder.options
+    builder.options = replace(options, sanitize_overflow=check_overflow)
+    try:
+        yield
+    finally:
+        builder.options = options
+        interpreter._patch_lang = prepare
+        prepared.restore()
 
 
 @pytest.fixture

@@ -108,6 +108,8 @@ def plan(
     *,
     region: "Region | None" = None,
     window: int | tuple[int, int] | None = None,
+    device: str = "auto",
+    precision: str = "exact",
     cancel: threading.Event | None = None,
     **settings: Any,
 ) -> "Plan":
@@ -125,6 +127,11 @@ def plan(
         Labels are those of the whole image.
     window
         Edge of a window in pixels; chosen for you when left out. Never changes the labels.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or, of several, e.g. ``"cuda:1"``. Never changes the
+        labels of ``slic`` and ``ssn_pix``; for the others it belongs to the plan.
+    precision
+        ``"exact"`` or, of learned methods, ``"fast"``: half precision.
     cancel
         Set it, from any thread, to stop measuring; then `Cancelled` is raised.
     **settings
@@ -143,7 +150,7 @@ def plan(
     """
     from napari_superpixels.engine.measure import measure
 
-    made = _make_plan(open(source), method, region, window, settings)
+    made = _make_plan(open(source), method, region, window, (device, precision), settings)
     if not made.deferred:
         return made
     return replace(made, statistics=measure(made.source, cancel, projected=made.projected))
@@ -161,6 +168,8 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     calibration: Mapping[str, Sequence[Any]] | None = None,
     region: "Region | None" = None,
     window: int | tuple[int, int] | None = None,
+    device: str = "auto",
+    precision: str = "exact",
     **settings: Any,
 ) -> "da.Array":
     """Label an image lazily: only what is asked for is computed.
@@ -169,7 +178,7 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     ----------
     image, axes, level, channels, mask, rgb, calibration
         As for `open`.
-    method, region, window, **settings
+    method, region, window, device, precision, **settings
         As for `plan`.
 
     Returns
@@ -189,10 +198,11 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
 
     source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb,
                   calibration=calibration)  # fmt: skip
-    made = _make_plan(source, method, region, window, settings)
+    compute = device, precision
+    made = _make_plan(source, method, region, window, compute, settings)
     if window is None and not made.method.fixed_windows:
         window = view_window(source.axes.plane_shape)
-        made = _make_plan(source, made.method, region, window, {})
+        made = _make_plan(source, made.method, region, window, compute, {})
     return lazy_labels(made)
 
 
@@ -332,6 +342,7 @@ def resume(
     out: str | os.PathLike[str],
     *,
     workers: int | None = None,
+    device: str | None = None,
     listener: "Listener | None" = None,
     cancel: threading.Event | None = None,
     client: "Client | None" = None,
@@ -340,15 +351,26 @@ def resume(
 
     However it was begun: on threads, in parts, or on the cluster of a `client`.
 
+    Parameters
+    ----------
+    out
+        Its name.
+    workers, listener, cancel, client
+        As for `run`.
+    device
+        As for `plan`; of a learned method only another one of the kind that it was begun on.
+
     Raises
     ------
     OutputError
-        If there is nothing to resume, its image was an array in memory, or the image changed.
+        If there is nothing to resume, its image was an array in memory, the image changed, or
+        there is no device of the kind that it was begun on.
     """
     from napari_superpixels.engine.again import plan_of
 
-    return run(plan_of(Path(out)), out, workers=workers, listener=listener, cancel=cancel,
-               resume=True, client=client)  # fmt: skip
+    plan = plan_of(Path(out), device)
+    return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True,
+               client=client)  # fmt: skip
 
 
 def finish(
@@ -388,9 +410,12 @@ def _make_plan(
     method: "str | Method",
     region: "Region | None",
     window: int | tuple[int, int] | None,
+    compute: tuple[str, str],
     settings: dict[str, Any],
 ) -> "Plan":
     from napari_superpixels.engine.intent import resolve_method
     from napari_superpixels.engine.plan import make_plan
+    from napari_superpixels.models.compute import Compute
 
-    return make_plan(source, resolve_method(source, method, settings), region=region, window=window)
+    made, where = resolve_method(source, method, settings), Compute(*compute)
+    return make_plan(source, made, region=region, window=window, compute=where)

@@ -17,8 +17,9 @@ DISTRIBUTIONS = {
     "skimage": "scikit-image",
 }
 """Distributions that do not bear the name of their module."""
-CARRIED = {"fast-slic", "llvmlite", "npe2", "pillow"}
-"""fast-slic has no wheels and is optional; numba, napari and scikit-image bring the others."""
+CARRIED = {"fast-slic", "llvmlite", "npe2", "pillow", "triton"}
+"""fast-slic has no wheels and is optional; numba, napari, scikit-image and, where it computes on
+graphics cards, torch bring the others."""
 PINS = (ROOT / "constraints" / "py311.txt").read_text("utf-8").splitlines()
 
 

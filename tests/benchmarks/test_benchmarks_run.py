@@ -10,6 +10,7 @@ from skimage.data import astronaut
 from skimage.io import imread, imsave
 
 import napari_superpixels as nsp
+from napari_superpixels.models.compute import has_bfloat16
 from napari_superpixels.testing.weights import write_random_weights
 from napari_superpixels.tiling import Box
 
@@ -49,6 +50,17 @@ def test_quality(benchmark_script, annotated, capsys):
         assert float(row["ASA"]) > 0.8
         gain = float(row["ASA"]) - float(row["skimage ASA at K"])
         assert float(row["ASA gain"]) == pytest.approx(gain, abs=2e-4)
+
+
+def test_precision(benchmark_script, annotated, capsys):
+    given = ["--data", str(annotated), "--methods", "scn", "--device", "cpu", "--limit", "1"]
+    if not has_bfloat16():
+        pytest.skip("this processor does not multiply bfloat16")
+    benchmark_script("precision").main(given)
+    (row,) = table_of(capsys.readouterr().out)
+    assert row["images"] == "1"
+    assert 0 < float(row["share differing"]) < 0.2
+    assert abs(float(row["ASA change"])) < 0.01
 
 
 def test_tile_borders(benchmark_script, tmp_path, capsys):
@@ -227,6 +239,27 @@ def test_network_equality(repository, picture, tmp_path, method):
     if method == "scn":
         assert found["0-picture", "start at 40, 72, raw"].startswith("0 of ")
         assert found["any", "cells that a NaN spoils, of those declared"] in ("5 of 5", "6 of 6")
+
+
+def test_end_to_end(benchmark_script, tmp_path, capsys):
+    trace = tmp_path / "trace.json"
+    given = ["--size", "160", "--square", "80", "--chunk", "64", "--repeats", "1", "--check"]
+    given += ["--iterations", "2", "--window", "64", "--workers", "2", "--profile", str(trace)]
+    benchmark_script("end_to_end").main(given)
+    text = capsys.readouterr().out
+    memory, files = table_of(text)
+    assert memory["of memory's speed"] == memory["of its speed by CPU s"] == "100%"
+    assert files["what"] == "OME-Zarr to OME-Zarr"
+    assert float(files["CPU s"]) > 0
+    assert "bounds it" in text
+    assert trace.exists()
+
+
+def test_planning(benchmark_script, capsys):
+    benchmark_script("planning").main(["--windows", "16", "400"])
+    small, large = table_of(capsys.readouterr().out)
+    assert (small["windows"], large["windows"]) == ("16", "400")
+    assert float(large["plan, MB"]) < 50
 
 
 def test_segmentation_speed(benchmark_script, capsys):

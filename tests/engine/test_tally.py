@@ -58,9 +58,8 @@ def test_a_duration_is_said_as_people_do(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_the_processors_are_listed_and_nothing_that_no_method_can_use() -> None:
-    assert [device.name for device in devices()] == ["cpu"]
-    assert "thread" in devices()[0].label
+def test_the_processors_are_listed_with_their_threads() -> None:
+    assert "thread" in devices()[-1].label
 
 
 @pytest.mark.parametrize(

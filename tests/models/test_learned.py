@@ -309,7 +309,7 @@ def test_integer_clustering_is_that_of_the_differentiable_operator(folder, sampl
     model = nsp.Ssn(weights=weights).model(RGB, None)
     assert isinstance(model, ssn.SsnModel)
     tile = whole_tile(image, 16)
-    whole = model.features(tile, None, tile.wanted, Bands(None, 1, lambda: None))
+    whole = model.features(tile, None, tile.wanted, Bands(None, 1, lambda: None)).numpy()
     network = learned.load(find(weights, "ssn"))
     assert isinstance(network, Ssn)
     pixels = normalise(torch.from_numpy(image).permute(2, 0, 1)[None] / 255)

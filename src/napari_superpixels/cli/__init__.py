@@ -101,6 +101,8 @@ def run(  # noqa: PLR0913 - one option each
     mask: opt.Mask = None,
     region: opt.RegionOption = None,
     window: opt.Window = None,
+    device: opt.DeviceOption = "auto",
+    precision: opt.Precision = "exact",
     workers: opt.Workers = None,
     part: opt.Part = None,
     scheduler: opt.Scheduler = None,
@@ -130,7 +132,15 @@ def run(  # noqa: PLR0913 - one option each
         if not (quiet or as_json):
             for note in source.notes:
                 typer.echo(f"{source.name}: {note}", err=True)
-        plan = api.plan(source, method, region=spans, window=window, **settings)
+        plan = api.plan(
+            source,
+            method,
+            region=spans,
+            window=window,
+            device=device,
+            precision=precision,
+            **settings,
+        )
         if not (quiet or as_json):
             tell_terms(plan)
         check_into(plan, into)
@@ -156,6 +166,7 @@ def resume(
     out: Annotated[Path, typer.Argument(help="The output whose run did not finish.")],
     workers: opt.Workers = None,
     scheduler: opt.Scheduler = None,
+    device: opt.ResumeDevice = None,
     quiet: opt.Quiet = False,  # noqa: FBT002
     as_json: opt.Json = False,  # noqa: FBT002
 ) -> None:
@@ -167,7 +178,7 @@ def resume(
         advising(out, exports),
         progress(quiet=quiet or as_json) as listener,
     ):
-        result = api.resume(out, workers=workers, listener=listener, client=client)
+        result = api.resume(out, workers=workers, device=device, listener=listener, client=client)
         summary = summary_of(result) | export_all(out, exports)
     tell(summary, quiet=quiet, as_json=as_json)
 
@@ -216,6 +227,8 @@ def plan(  # noqa: PLR0913 - one option each
     mask: opt.Mask = None,
     region: opt.RegionOption = None,
     window: opt.Window = None,
+    device: opt.DeviceOption = "auto",
+    precision: opt.Precision = "exact",
     as_json: opt.Json = False,  # noqa: FBT002
 ) -> None:
     """Show what a run would do: lattice, windows, memory, output."""
@@ -228,7 +241,15 @@ def plan(  # noqa: PLR0913 - one option each
     )
     picks = opt.channels_of(channels)
     source = api.open(image, axes=axes, level=level, channels=picks, mask=mask, rgb=rgb)
-    made = api.plan(source, method, region=opt.region_of(region), window=window, **settings)
+    made = api.plan(
+        source,
+        method,
+        region=opt.region_of(region),
+        window=window,
+        device=device,
+        precision=precision,
+        **settings,
+    )
     if not as_json:
         typer.echo(str(made))
         return

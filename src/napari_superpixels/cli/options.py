@@ -123,6 +123,13 @@ Profile = Annotated[
     Path | None,
     typer.Option(help="Write a trace of the run as this JSON file, for chrome://tracing."),
 ]
+DeviceOption = Annotated[
+    str, typer.Option("--device", help="auto, cpu, cuda, or one of several such as cuda:1.")
+]
+ResumeDevice = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, or one of several such as cuda:1.")
+]
+Precision = Annotated[str, typer.Option(help="Of learned methods: exact, or fast: half precision.")]
 Into = Annotated[
     str | None, typer.Option(help="Also write labels of this name into the image's own OME-Zarr.")
 ]

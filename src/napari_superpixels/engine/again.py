@@ -9,15 +9,24 @@ from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import OutputError
 from napari_superpixels.io.reopening import reopen
+from napari_superpixels.models.compute import AUTO, CUDA, Compute, cuda_count
 
 
-def plan_of(out: Path) -> Plan:
+def plan_of(out: Path, device: str | None = None) -> Plan:
     """Return the plan with which an unfinished output was begun; statistics are to be measured.
+
+    Parameters
+    ----------
+    out
+        The output.
+    device
+        Where to go on; None for where it was begun.
 
     Raises
     ------
     OutputError
-        If there is nothing unfinished, or its image was an array in memory.
+        If there is nothing unfinished, its image was an array in memory, or it was begun on another
+        kind of device than is asked for, or than there is here.
     SourceError, InputError
         If its image is gone or broken, or its weights are.
     """
@@ -32,10 +41,10 @@ def plan_of(out: Path) -> Plan:
             f"{out} was made from an array in memory, which cannot be found again; resume it "
             f"from Python with run(plan, out, resume=True)."
         )
-    return _made_again(manifest)
+    return _made_again(manifest, _compute_again(manifest["provenance"], out, device))
 
 
-def _made_again(manifest: dict[str, Any]) -> Plan:
+def _made_again(manifest: dict[str, Any], compute: Compute) -> Plan:
     provenance = manifest["provenance"]
     source = reopen(manifest["opened"])
     step = provenance["lattice"]["step_px"]
@@ -46,9 +55,29 @@ def _made_again(manifest: dict[str, Any]) -> Plan:
     }
     leading = [name for name in source.axes.names if name in "tz"]
     region |= {name: (a, b) for name, (a, b) in zip(leading, provenance["planes"], strict=True)}
-    method = resolve_method(source, provenance["method"]["name"], provenance["method"]["settings"])
-    made = make_plan(source, method, region=region)
+    named = provenance["method"]
+    method = resolve_method(source, named["name"], named["settings"])
+    made = make_plan(source, method, region=region, compute=compute)
     names = ("window_cells", "chunk_cells", "tile_windows")
     # Outputs of older versions lack the last, and are refused by their hash.
     core, chunk, group = ((y, x) for y, x in (provenance.get(name, (1, 1)) for name in names))
     return replace(made, core=core, chunk=chunk, group=group)
+
+
+def _compute_again(provenance: dict[str, Any], out: Path, device: str | None) -> Compute:
+    """Return where to go on: of a network on a device of the same kind."""
+    begun = provenance.get("computed")
+    if begun is None:
+        return Compute(device or AUTO)
+    kind, asked = begun["device"], begun["device"] if device in (None, AUTO) else device
+    if asked.partition(":")[0] != kind:
+        raise OutputError(
+            f"{out} was begun on {kind!r}, and a network's last bits are others on {asked!r}; "
+            f"resume it on {kind!r}, or run anew."
+        )
+    if kind == CUDA and not cuda_count():
+        raise OutputError(
+            f"{out} was begun on {kind!r}, and there is no such device here; resume it on a "
+            f"machine with one, or run anew."
+        )
+    return Compute(asked, begun["precision"])

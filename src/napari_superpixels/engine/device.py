@@ -1,8 +1,25 @@
-"""What this machine has to compute on, as far as the methods can use it."""
+"""What this machine has to compute on, and whether a plan fits into its memory."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from napari_superpixels.engine.cost import default_workers
+from napari_superpixels.engine.geometry import resolve_window
+from napari_superpixels.engine.plan import Plan
+from napari_superpixels.errors import PlanError
+from napari_superpixels.models.compute import (
+    AUTO,
+    CPU,
+    CUDA,
+    EXACT,
+    Movable,
+    has_driver,
+)
+
+SHARE_OF_DEVICE = 0.9
+"""Of the device's memory that is free, what a run may plan to use."""
+SMALLEST_PX = 64
+"""Edge of the smallest window that is proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +33,74 @@ class Device:
 
 
 def devices() -> tuple[Device, ...]:
-    """Return the devices that methods of today can use, the default first.
+    """Return the devices that can be chosen, the default first.
 
-    The clustering methods run on processors alone, so no graphics card is listed, and none is
-    looked for.
+    Nothing but the graphics driver is looked for: whether torch can use it, and so torch itself,
+    is a question for whoever computes.
     """
     threads = default_workers()
-    return (Device("cpu", f"CPU, {threads} thread{'s' if threads > 1 else ''}"),)
+    processor = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    if not has_driver():
+        return (Device(AUTO, processor),)
+    return Device(AUTO, "CUDA where possible"), Device(CUDA, "CUDA"), Device(CPU, processor)
+
+
+def check_device(plan: Plan, workers: int) -> None:
+    """Refuse a plan that does not fit into its device's memory.
+
+    Parameters
+    ----------
+    plan
+        What is to be run.
+    workers
+        How many windows are in work at once.
+
+    Raises
+    ------
+    PlanError
+        With figures and a proposal.
+    """
+    if plan.compute.kind != CUDA or plan.method.integers:
+        return  # integers are computed elsewhere where they do not fit, with the same result
+    budget = int(SHARE_OF_DEVICE * free_bytes(plan.compute.where))
+    needed = device_bytes(plan, workers)
+    if needed <= budget:
+        return
+    fitting = next((edge for edge, bytes_ in _smaller(plan, workers) if bytes_ <= budget), None)
+    proposal = f"window={fitting} would fit" if fitting else "choose device='cpu'"
+    raise PlanError(
+        f"Windows of {max(plan.core_px)} px need {needed / 1e9:.1f} GB of {plan.compute.device!r}, "
+        f"but {budget / 1e9:.1f} GB may be used ({SHARE_OF_DEVICE:.0%} of what is free); "
+        f"{proposal}."
+    )
+
+
+def device_bytes(plan: Plan, workers: int) -> int:
+    """Return what a run takes of a device's memory, in bytes; 0 where it takes none.
+
+    In fast mode one window at a time is enough.
+    """
+    from napari_superpixels.models.card import SLOTS
+
+    model = plan.unmeasured_model
+    if not isinstance(model, Movable):
+        return 0
+    at_once = min(SLOTS, workers) if plan.compute.precision == EXACT else 1
+    return at_once * model.device_bytes_for(plan.read_px)
+
+
+def _smaller(plan: Plan, workers: int) -> Iterator[tuple[int, int]]:
+    """Yield edges of smaller windows, and what a run with them takes of the device."""
+    edge = max(plan.core_px) // 2
+    while edge >= SMALLEST_PX:
+        core, chunk = resolve_window(plan.lattice, plan.cells, edge)
+        yield edge, device_bytes(replace(plan, core=core, chunk=chunk), workers)
+        edge //= 2
+
+
+def free_bytes(device: str) -> int:
+    """Return the memory that is free on a CUDA device, in bytes."""
+    import torch
+
+    free: int = torch.cuda.mem_get_info(device)[0]
+    return free

@@ -32,6 +32,7 @@ from napari_superpixels.engine.geometry import (
     windows_in_tile,
 )
 from napari_superpixels.io import GeoReference, Source
+from napari_superpixels.models.compute import ANYWHERE, Compute, placed
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
 from napari_superpixels.models.settings import settings_of
 from napari_superpixels.models.statistics import Statistics
@@ -69,6 +70,8 @@ class Plan:
     """Cells in a chunk on disk along y and x; divides `core`."""
     group: tuple[int, int] = (1, 1)
     """Windows of a super-tile along y and x: what is read, written and recorded at once."""
+    compute: Compute = ANYWHERE
+    """Where, and how exactly, it is computed; what decides labels of it is settled."""
 
     @property
     def facts(self) -> ImageFacts:
@@ -92,7 +95,7 @@ class Plan:
     def model(self) -> Model:
         """The method made ready for this image."""
         assert not self.deferred, "statistics first"
-        return self.method.model(self.facts, self.statistics)
+        return placed(self.method.model(self.facts, self.statistics), self.compute)
 
     @property
     def halo(self) -> int:
@@ -160,11 +163,10 @@ class Plan:
     @property
     def cost(self) -> TileCost:
         """Projected memory of one super-tile."""
-        window = self.lattice.to_pixels(largest_read(self.windows)).shape
+        window, model = self.read_px, self.unmeasured_model
         beyond = [n * c for n, c in zip((g - 1 for g in self.group), self.core_px, strict=True)]
         read = (window[0] + beyond[0], window[1] + beyond[1])
         tile_cells = (axis.shape.core for axis in self.supertiles.axes)
-        model = self.method.model(self.facts, self.statistics or blank_statistics(self))
         return project_tile(
             read=tuple(map(min, read, self.lattice.shape)),
             core=tuple(map(min, self.tile_px, self.pixels.shape)),
@@ -173,8 +175,20 @@ class Plan:
             channels=self.source.channels,
             source_chunk=self.source.chunk_shape,
             label_bytes=self.dtype.itemsize,
-            model_bytes=model.bytes_for((window[0], window[1])) * windows_at_once(self.group),
+            model_bytes=model.bytes_for(window) * windows_at_once(self.group),
         )
+
+    @property
+    def read_px(self) -> tuple[int, int]:
+        """Pixels that a window reads along y and x, at most."""
+        height, width = self.lattice.to_pixels(largest_read(self.windows)).shape
+        return height, width
+
+    @property
+    def unmeasured_model(self) -> Model:
+        """The model, where only sizes matter: statistics need not be there."""
+        model = self.method.model(self.facts, self.statistics or blank_statistics(self))
+        return placed(model, self.compute)
 
     @property
     def georeference(self) -> GeoReference | None:
@@ -214,6 +228,8 @@ class Plan:
             "window_cells": list(self.core),
             "chunk_cells": list(self.chunk),
             "tile_windows": list(self.group),
+            # Integers are the same everywhere.
+            **({} if self.method.integers else {"computed": self.compute.facts}),
         }
 
     @cached_property
@@ -259,6 +275,7 @@ def make_plan(
     statistics: Statistics | None = None,
     region: Region | None = None,
     window: int | tuple[int, int] | None = None,
+    compute: Compute = ANYWHERE,
 ) -> Plan:
     """Resolve what is wanted and what is there into a plan; no pixel is read.
 
@@ -276,11 +293,14 @@ def make_plan(
         outwards to whole cells. Labels are those of the whole image.
     window
         Edge of a window in pixels, one number or one each for y and x; grown to whole cells.
+    compute
+        Where, and how exactly, to compute.
 
     Raises
     ------
     InputError
-        If the step does not fit the image, or the region lies outside it.
+        If the step does not fit the image, the region lies outside it, or the method has no such
+        precision.
     """
     lattice = make_lattice(source, method.step)
     leading, cells = resolve_region(source.axes, lattice, {} if region is None else region)
@@ -297,6 +317,7 @@ def make_plan(
         core=core,
         chunk=chunk,
         group=windows_in_tile(method, grid),
+        compute=compute.settled(integers=method.integers, name=method.name),
     )
 
 

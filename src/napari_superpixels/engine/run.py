@@ -12,6 +12,7 @@ from typing import Any
 import zarr
 
 from napari_superpixels.engine.cost import available_bytes, default_workers, fit_lanes
+from napari_superpixels.engine.device import check_device
 from napari_superpixels.engine.events import (
     Event,
     Listener,
@@ -88,7 +89,7 @@ def run_plan(
     OutputError
         If the output exists, is in use, or belongs to another plan.
     PlanError
-        If one super-tile does not fit into memory.
+        If one super-tile does not fit into memory, or its windows into the device's.
     IncompleteRunError
         If super-tiles failed twice; the others are done and kept.
     Cancelled
@@ -141,11 +142,13 @@ def local_crew(
     Raises
     ------
     PlanError
-        If one super-tile does not fit into memory.
+        If one super-tile does not fit into memory, or its windows into the device's.
     """
     tiles = plan.tiles if tasks is None else tasks
     processors = workers or default_workers()
-    return Line(fit_lanes(plan.cost, processors, tiles, available_bytes()))
+    lanes = fit_lanes(plan.cost, processors, tiles, available_bytes())
+    check_device(plan, lanes.compute)
+    return Line(lanes)
 
 
 def check_name(out: Path) -> None:

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from napari_superpixels.engine.events import Event, Span, TileDone, TileFailed
-from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError
+from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, PlanError
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
 TRIES = 2
 """How often a super-tile is tried before it counts as failed."""
-FATAL = (Cancelled, IncompleteRunError, OutputError)
+FATAL = (Cancelled, IncompleteRunError, OutputError, PlanError)
 """What ends a run at once: nothing of it is the fault of one super-tile.
 
-Where the output cannot be written, say, all that is computed would be in vain."""
+Where the output cannot be written, say, all that is computed would be in vain; a plan that cannot
+work for lack of a device's memory fails everywhere."""
 
 STEPS = ("read", "compute", "finish", "write")
 """Names of the steps of a super-tile, in their order."""
@@ -155,6 +156,8 @@ class Stage:
             When the cancel event is set; no task is left running.
         IncompleteRunError
             When the crew cannot go on.
+        PlanError
+            If a task finds that the plan cannot work here.
         """
         try:
             self._drain(tasks)

@@ -44,10 +44,17 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ("windows", f"{windows:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
         ("tiles", f"{plan.tiles:,} of {_times(plan.tile_px)} px, then pieces of coarser levels"),
         ("chunks", f"{_times(plan.chunk_px)} px"),
+        ("computed on", _computed(plan)),
         ("memory", f"{_bytes(plan.projected_bytes(workers))} on {workers} processors"),
         ("labels on disk", f"at most {_bytes(_output_bytes(plan))} before compression"),
         *(("note", note) for note in source.notes),
     ]
+
+
+def _computed(plan: "Plan") -> str:
+    """Say where; of networks how exactly too."""
+    where = plan.compute.device
+    return where if plan.method.integers else f"{where}, {plan.compute.precision}"
 
 
 def _axes(plan: "Plan") -> str:

@@ -34,6 +34,16 @@ class SlicResult:
     """The centres that the last association used, with a rim of one cell."""
 
     @property
+    def frame(self) -> Frame:
+        """How the image is cut into cells."""
+        return self.cells.frame
+
+    @property
+    def complete(self) -> bool:
+        """Whether every pixel of the image holds data."""
+        return self.cells.complete
+
+    @property
     def centres(self) -> NDArray[np.int32]:
         """The centres, shape (GH, GW, C + 2): features, and y, x relative to the cell."""
         return self.lattice.values[1:-1, 1:-1]

@@ -1,7 +1,7 @@
 """What the clustering methods share: settings' limits, features, and the model the engine runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite, isqrt
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from napari_superpixels.kernels.features import (
 )
 from napari_superpixels.kernels.lab import rgb_to_lab
 from napari_superpixels.kernels.slic import SlicResult
+from napari_superpixels.models.compute import ON_PROCESSOR, Compute, kernels_device
 from napari_superpixels.models.protocol import NODATA_CODE, Codes, ImageFacts, Tile
 from napari_superpixels.models.settings import About
 from napari_superpixels.models.statistics import Statistics
@@ -67,6 +68,24 @@ class Clusterer(Protocol):
 
     def __call__(self, cells: Cells, iterations: int, *, cut: Cut, bands: Bands) -> SlicResult:
         """See `kernels.slic.cluster`."""
+        ...
+
+
+class Clustering(Protocol):
+    """What clustering gives, on whatever device: `SlicResult` or `Clustered`."""
+
+    @property
+    def frame(self) -> Frame: ...
+    @property
+    def exact(self) -> Box: ...
+    @property
+    def complete(self) -> bool: ...
+    def codes(self, box: Box, bands: Bands) -> Codes:
+        """See `kernels.slic.SlicResult`."""
+        ...
+
+    def cost(self, box: Box) -> Callable[[NDArray[np.int64], Codes], NDArray[np.int32]]:
+        """See `kernels.slic.SlicResult`."""
         ...
 
 
@@ -153,8 +172,12 @@ def cluster_model(
     facts: ImageFacts,
     statistics: Statistics | None,
     clusterer: Callable[[Quanta], Clusterer],
+    *,
+    soft: bool = False,
 ) -> "ClusterModel":
     """Make the callable that the engine runs, around a clusterer for the resolution chosen.
+
+    `soft` says which one it is to other devices.
 
     Raises
     ------
@@ -171,6 +194,7 @@ def cluster_model(
         rgb=facts.rgb,
         ranges=stretch_ranges(facts, statistics),
         clusterer=clusterer(quanta),
+        soft=soft,
     )
 
 
@@ -224,15 +248,14 @@ def _joint_range(statistics: Statistics) -> tuple[tuple[float, float], ...]:
     return ((min(statistics.minimum), max(statistics.maximum)),)
 
 
-def connected(result: SlicResult, wanted: Box, threads: int, bands: Bands) -> Codes:
+def connected(result: Clustering, wanted: Box, threads: int, bands: Bands) -> Codes:
     """Return the connected codes of some cells of a clustering."""
-    cells = result.cells
-    lattice = cells.frame.lattice
-    near = Box(tuple(side.grow(HALO_CELLS) for side in wanted)).clip(Box.whole(cells.grid))
+    lattice = result.frame.lattice
+    near = Box(tuple(side.grow(HALO_CELLS) for side in wanted)).clip(Box.whole(lattice.cells))
     assert result.exact.covers(near), "the tile's halo is too small for what is wanted"
     codes = result.codes(near, bands)
-    valid = None if cells.complete else codes != NODATA_CODE
-    cost, step = result.cost(near), cells.frame.step
+    valid = None if result.complete else codes != NODATA_CODE
+    cost, step = result.cost(near), result.frame.step
     whole = connect(codes, valid, step, cost, threads=threads, pulse=bands.pulse)
     place = lattice.to_pixels(wanted).relative_to(lattice.to_pixels(near))
     inner: Codes = whole[place.slices]
@@ -266,7 +289,15 @@ class ClusterModel:
     ranges: tuple[tuple[float, float], ...]
     """What to stretch: one pair a channel, one for all of RGB, none for 8-bit RGB."""
     clusterer: Clusterer
-    """What assigns the pixels."""
+    """What assigns the pixels, on the processor."""
+    soft: bool = False
+    """Whether that is the soft form."""
+    compute: Compute = ON_PROCESSOR
+    """Where it is wished to compute; the same bits everywhere."""
+
+    def on(self, compute: Compute) -> "ClusterModel":
+        """Return the same model, computing there; see `models.compute.Movable`."""
+        return replace(self, compute=compute)
 
     def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
         """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
@@ -276,9 +307,27 @@ class ClusterModel:
 
     def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
         frame = self._frame((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
-        cells = Cells.gather(frame, partial(self._rows, tile), bands)
-        result = self.clusterer(cells, self.iterations, cut=tile.cut, bands=bands)
+        result = self._clustered_on_device(tile, frame, bands.pulse)
+        if result is None:
+            cells = Cells.gather(frame, partial(self._rows, tile), bands)
+            result = self.clusterer(cells, self.iterations, cut=tile.cut, bands=bands)
         return connected(result, tile.wanted, threads, bands)
+
+    def _clustered_on_device(
+        self, tile: Tile, frame: Frame, pulse: Callable[[], None]
+    ) -> Clustering | None:
+        """Cluster on a graphics card; None where there is none, or too little of its memory."""
+        device = kernels_device(self.compute)
+        if device is None:
+            return None
+        from napari_superpixels.models.on_cuda import Job, cluster_tile
+
+        def features_at(y: NDArray[np.int64], x: NDArray[np.int64]) -> NDArray[np.int16]:
+            return self.features(tile.pixels[:, y, x][:, None])[:, 0]
+
+        samples = self.rgb_samples(tile.pixels) if self.rgb else self.features(tile.pixels)
+        job = Job(frame, self.iterations, tile.cut, self.quanta.color, self.soft, features_at)
+        return cluster_tile(samples, valid_of(tile.pixels, tile.valid), job, device, pulse)
 
     def _frame(self, shape: tuple[int, int], step: tuple[int, int]) -> Frame:
         return Frame(Lattice(shape, step), self.channels, self.quanta.position)
@@ -292,16 +341,25 @@ class ClusterModel:
 
     def features(self, pixels: NDArray[Any]) -> NDArray[np.int16]:
         """Turn samples, shape (C, Y, X), into integer features of the same shape."""
+        if self.rgb:
+            return rgb_to_lab(self.rgb_samples(pixels), self.quanta.color)
         if pixels.dtype == np.bool_:
             pixels = pixels.view(np.uint8)
-        if self.rgb:
-            samples = stretch_to_8bit(pixels, *self.ranges[0]) if self.ranges else pixels
-            return rgb_to_lab(samples, self.quanta.color)
         low, high = zip(*self.ranges, strict=True)
         return channel_features(pixels, low, high, self.quanta)
 
+    def rgb_samples(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        """Return RGB samples as 8 bits, (3, Y, X); those that have 8 as they are."""
+        if pixels.dtype == np.bool_:
+            pixels = pixels.view(np.uint8)
+        return stretch_to_8bit(pixels, *self.ranges[0]) if self.ranges else pixels
+
     def prepare(self) -> None:
         """Load nothing; see `models.protocol.Model`."""
+
+    def device_bytes_for(self, _shape: tuple[int, int]) -> int:
+        """Return 0: what does not fit on a device is computed on the processor, the same bits."""
+        return 0
 
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""

@@ -5,7 +5,7 @@ shifted, and only the image is filled up, once, to the network's alignment.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 from napari_superpixels.kernels.connectivity import HALO_CELLS
 from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
 from napari_superpixels.models import clustering, learned
+from napari_superpixels.models.compute import ON_PROCESSOR, Compute
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.settings import filled_in, setting
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.models.weights import Weights
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_superpixels.networks.grid import GridNetwork
 
 CELL = 16
@@ -39,6 +42,7 @@ class GridMethod:
     revision: ClassVar[int] = 2
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = True
+    integers: ClassVar[bool] = False
     reach_px: ClassVar[int]
     """Pixels of the network's lattice, around a pixel's own cell, on which its logits depend."""
     pixel_bytes: ClassVar[int]
@@ -167,6 +171,8 @@ class GridModel:
     """Memory of the network for a pixel of its lattice."""
     step: int
     """Size of a cell, in pixels."""
+    compute: Compute = ON_PROCESSOR
+    """Where, and how exactly."""
 
     def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
         """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
@@ -176,39 +182,64 @@ class GridModel:
         place = tuple(
             slice(side.start * s, side.stop * s) for side, s in zip(near, tile.step, strict=True)
         )
-        logits = np.ascontiguousarray(self.logits(tile, valid, pulse)[:, *place])
-        return learned.connected(tile, near, logits, valid, threads=threads, pulse=pulse)
+
+        def infer() -> tuple[Codes, "Tensor"]:
+            logits = self.associate(tile, valid, pulse)[:, *place].contiguous()
+            return learned.codes_of(logits), logits
+
+        found = learned.on_device(self.compute, tile, infer)
+        return learned.connected(tile, near, found, valid, threads=threads, pulse=pulse)
 
     def logits(
         self, tile: Tile, valid: NDArray[np.bool_] | None, pulse: Callable[[], None]
     ) -> NDArray[np.float32]:
         """Return the association logits of a tile, shape (9, Y, X); -inf for no candidate."""
+        found: NDArray[np.float32] = self.associate(tile, valid, pulse).float().cpu().numpy()
+        return found
+
+    def associate(
+        self, tile: Tile, valid: NDArray[np.bool_] | None, pulse: Callable[[], None]
+    ) -> "Tensor":
+        """Return the same where it was computed."""
         import torch
 
+        from napari_superpixels.models.card import to_device
         from napari_superpixels.networks.grid import normalise
-        from napari_superpixels.networks.inference import exact
 
-        network = cast("GridNetwork", learned.load(self.weights))
+        device = self.compute.where
+        network = cast("GridNetwork", learned.load_on(self.weights, self.compute))
         pixels = self.samples(tile.pixels, valid)
-        with exact(pulse):
-            image = normalise(torch.from_numpy(pixels)[None])
+        with learned.inferring(self.compute, pulse):
+            image = normalise(to_device(pixels, device)[None])
             populated = None
             if valid is not None:
-                image *= torch.from_numpy(valid)
-                populated = torch.from_numpy(learned.populated_cells(valid, tile.step))[None]
-            found: NDArray[np.float32] = network.associate(image, tile.step, populated)[0].numpy()
-        return found
+                image *= to_device(valid, device)
+                cells = learned.populated_cells(valid, tile.step)
+                populated = to_device(cells, device)[None].to(torch.bool)
+            return network.associate(image, tile.step, populated)[0]
+
+    def on(self, compute: Compute) -> "GridModel":
+        """Return the same model, computing there; see `models.compute.Movable`."""
+        return replace(self, compute=compute)
+
+    def device_bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return an upper bound of the device's memory for a tile of that shape, in bytes."""
+        return self._network_bytes(shape)
 
     def prepare(self) -> None:
         """Load the network; see `models.protocol.Model`."""
-        learned.load(self.weights)
+        learned.load_on(self.weights, self.compute)
 
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
-        step, block = self.step, self.step * self.align_cells
+        step = (self.step, self.step)
+        image = shape[0] * shape[1] * (2 * 4 * self.samples.channels + 2)
+        connectivity = connectivity_bytes(shape, step, threads=clustering.MOST_THREADS)
+        return self._network_bytes(shape) + image + connectivity
+
+    def _network_bytes(self, shape: tuple[int, int]) -> int:
+        """Return what the network and its logits take."""
+        block = self.step * self.align_cells
         height, width = (-(-n // block) * block for n in shape)
-        lattice = height * width * CELL**2 // step**2
-        pixels = shape[0] * shape[1]
-        image = pixels * (2 * 4 * self.samples.channels + 2)
-        connectivity = connectivity_bytes(shape, (step, step), threads=clustering.MOST_THREADS)
-        return lattice * self.pixel_bytes + pixels * 4 * LOGIT_BYTES + image + connectivity
+        lattice = height * width * CELL**2 // self.step**2
+        return lattice * self.pixel_bytes + shape[0] * shape[1] * 4 * LOGIT_BYTES

@@ -3,18 +3,21 @@
 Nothing here imports torch before a network is needed, so that settings and plans cost nothing.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_superpixels.errors import InputError
+from napari_superpixels.errors import InputError, PlanError
 from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
 from napari_superpixels.kernels.features import stretch_to_8bit
 from napari_superpixels.models import clustering
+from napari_superpixels.models.compute import CUDA, FAST, ON_PROCESSOR, Compute, cuda_count
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import About
@@ -23,7 +26,11 @@ from napari_superpixels.models.weights import Weights, find, path_of
 from napari_superpixels.tiling import Box, Lattice
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+Pulse = Callable[[], None]
 
 RGB = 3
 """Channels that the shipped weights take."""
@@ -118,6 +125,70 @@ def load(weights: Weights) -> "nn.Module":
     return prepare(network)
 
 
+@lru_cache(maxsize=8)
+def load_on(weights: Weights, compute: Compute) -> "nn.Module":
+    """Return a network where, and in the precision in which, it computes.
+
+    Raises
+    ------
+    InputError
+        As `load`.
+    PlanError
+        If it is to compute on a kind of device that this machine lacks.
+    """
+    from napari_superpixels.networks.inference import exact_copy, fast_copy
+
+    if compute == ON_PROCESSOR:
+        return load(weights)
+    if compute.kind == CUDA and not cuda_count():
+        raise PlanError(
+            "The plan computes on CUDA, and there is no such device here; run it on a machine "
+            "with one, or make another plan with device='cpu'."
+        )
+    copy = fast_copy if compute.precision == FAST else exact_copy
+    return copy(load(weights), compute.where)
+
+
+@contextmanager
+def inferring(compute: Compute, pulse: Pulse) -> Iterator[None]:
+    """Infer in the precision that is asked for; `pulse` before every operation."""
+    from napari_superpixels.networks.inference import exact, fast
+
+    with fast(pulse, compute.where) if compute.precision == FAST else exact(pulse):
+        yield
+
+
+def on_device(compute: Compute, tile: Tile, work: Callable[[], T]) -> T:
+    """Do what needs a device's memory.
+
+    Where that runs out nothing is changed in exact mode, for a network's results may depend on the
+    algorithm that fits. In fast mode the work is done again, alone on the card.
+
+    Raises
+    ------
+    PlanError
+        With a proposal, if it does not fit.
+    """
+    import torch
+
+    from napari_superpixels.models.card import on_card
+
+    tries = (False, True) if compute.precision == FAST else (False,)
+    for alone in tries:
+        try:
+            with on_card(compute.where, alone=alone):
+                return work()
+        except torch.OutOfMemoryError:
+            if alone != tries[-1]:
+                logger.warning("%s is out of memory; a window goes there alone.", compute.where)
+    cells = max(map(len, tile.wanted))
+    raise PlanError(
+        f"The device {compute.where!r} ran out of memory at a window of {cells * tile.step[0]} "
+        f"px; choose a smaller one, e.g. window={max(1, cells // 2) * tile.step[0]}, or "
+        f"device='cpu'."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """How the samples of an image become what a network takes: 8 bits, then 0 to 1."""
@@ -210,30 +281,54 @@ def populated_cells(valid: NDArray[np.bool_], step: tuple[int, int]) -> NDArray[
     return found
 
 
-def cost_of(logits: NDArray[np.float32]) -> Callable[..., NDArray[np.float32]]:
-    """Return the distance of pixels to candidates: what the logits, (9, Y, X), lack."""
-    flat = logits.reshape(len(logits), -1)
+def cost_of(logits: "Tensor") -> Callable[..., NDArray[np.float32]]:
+    """Return the distance of pixels to candidates: what the logits, (9, Y, X), lack.
+
+    They stay on their device; of the few that are asked for, values come back.
+    """
+    import torch
+
+    flat, there = logits.reshape(len(logits), -1), logits.device
 
     def distances(index: NDArray[np.int64], code: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return -flat[code, index]
+        with torch.inference_mode():
+            channel, pixel = (torch.from_numpy(each).to(there) for each in (code, index))
+            asked: NDArray[np.float32] = -flat[channel.long(), pixel].float().cpu().numpy()
+        return asked
 
     return distances
+
+
+def codes_of(logits: "Tensor") -> Codes:
+    """Return the best candidate of each pixel, of equal ones the lowest: one byte comes back."""
+    import torch
+
+    from napari_superpixels.models.card import to_host
+
+    with torch.inference_mode():
+        # `argmax` would make 64-bit numbers first, and take three times as long on a processor.
+        best, code = logits[0].clone(), torch.zeros_like(logits[0], dtype=torch.uint8)
+        for number, one in enumerate(logits[1:], start=1):
+            nearer = one > best
+            best = torch.where(nearer, one, best)
+            code.masked_fill_(nearer, number)
+        return to_host(code)
 
 
 def connected(
     tile: Tile,
     near: Box,
-    logits: NDArray[np.float32],
+    found: tuple[Codes, "Tensor"],
     valid: NDArray[np.bool_] | None,
     *,
     threads: int,
     pulse: Callable[[], None],
 ) -> Codes:
-    """Turn the logits of a box of a tile's cells, (9, Y, X), into codes of the wanted ones."""
+    """Turn codes and logits, (9, Y, X), of a box of a tile's cells into the wanted codes."""
+    codes, logits = found
     lattice = Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
     place = lattice.to_pixels(near)
     mask = None if valid is None else valid[place.slices]
-    codes = logits.argmax(axis=0).astype(np.uint8)
     used = min(threads, clustering.MOST_THREADS)
     whole = connect(codes, mask, tile.step, cost_of(logits), threads=used, pulse=pulse)
     inner: Codes = whole[lattice.to_pixels(tile.wanted).relative_to(place).slices]

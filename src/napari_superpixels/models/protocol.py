@@ -93,6 +93,8 @@ class Method(Protocol):
     """Raised whenever the labels change for equal settings."""
     fixed_windows: ClassVar[bool]
     """Whether all tiles must have one shape."""
+    integers: ClassVar[bool]
+    """Whether its labels are the same bits on every device; there is one precision then."""
     step: int
     """Size of a cell, in pixels."""
 

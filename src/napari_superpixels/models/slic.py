@@ -29,6 +29,7 @@ class Slic:
     revision: ClassVar[int] = 1
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
+    integers: ClassVar[bool] = True
     window_px: ClassVar[int] = 4096
 
     step: int = setting(16, clustering.STEP)

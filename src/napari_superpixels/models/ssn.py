@@ -6,7 +6,7 @@ nothing else decides: unlike those of the grid networks, labels do not depend on
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 from napari_superpixels.errors import InputError
 from napari_superpixels.kernels.bands import BANDS_A_THREAD, Bands, banded
 from napari_superpixels.kernels.cells import Cells, Frame
+from napari_superpixels.kernels.cone import Cut
 from napari_superpixels.kernels.connectivity import HALO_CELLS
 from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
+from napari_superpixels.kernels.cuda.memory import device_bytes
 from napari_superpixels.kernels.features import COLOR_DIAMETER, DISTANCE_LIMIT, Quanta
 from napari_superpixels.kernels.soft import GAMMA_COLOR, soft_cluster
 from napari_superpixels.models import clustering, learned
+from napari_superpixels.models.compute import CPU, ON_PROCESSOR, Compute, kernels_device
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.settings import filled_in, setting
 from napari_superpixels.models.statistics import Statistics
@@ -27,6 +30,8 @@ from napari_superpixels.models.weights import Weights
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from napari_superpixels.networks.ssn import Ssn as Network
 
 Int16 = NDArray[np.int16]
@@ -49,6 +54,7 @@ class SsnMethod:
     name: ClassVar[str]
     revision: ClassVar[int] = 2
     fixed_windows: ClassVar[bool] = False
+    integers: ClassVar[bool] = False
     window_px: ClassVar[int] = 4096
     reach_px: ClassVar[int]
     """Pixels around each 4 x 4 that its features depend on, in multiples of 4."""
@@ -186,14 +192,27 @@ class Scale:
         color = max(1, int((DISTANCE_LIMIT / farthest) ** 0.5))
         return cls(Quanta(color, round(color * clustering.SSN_COMPACTNESS)), count, lowest)
 
-    def __call__(self, features: NDArray[np.float32]) -> Int16:
-        """Turn the network's features, (C, Y, X), into integers of the same shape."""
-        units = features / np.float32(GAMMA_COLOR)
+    def __call__(self, features: "Tensor") -> "Tensor":
+        """Turn the network's features, float32 (C, Y, X), into int16 of the same shape."""
+        import torch
+
+        units = features / float(GAMMA_COLOR)
         middle = self.lowest + LEARNED_RANGE / 2
         half = LEARNED_RANGE / 2
-        units[: self.learned] = np.clip(units[: self.learned] - middle, -half, half)
-        quanta: Int16 = np.rint(units * self.quanta.color).astype(np.int16)
-        return quanta
+        units[: self.learned] = (units[: self.learned] - middle).clamp(-half, half)
+        return (units * self.quanta.color).round().to(torch.int16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What of a tile is clustered."""
+
+    cells: Box
+    """Of the tile."""
+    place: Box
+    """The same in pixels."""
+    frame: Frame
+    cut: Cut
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +233,8 @@ class SsnModel:
     """Pixels read around a block."""
     block_bytes: int
     """Memory of the network for a pixel of a block."""
+    compute: Compute = ON_PROCESSOR
+    """Where, and how exactly."""
 
     def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
         """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
@@ -222,41 +243,66 @@ class SsnModel:
             return self._assign(tile, used, bands)
 
     def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
-        whole = Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
         valid = clustering.valid_of(tile.pixels, tile.valid)
+        part = self._part(tile)
+
+        def work() -> clustering.Clustering:
+            features = self.features(tile, valid, part.cells, bands)
+            mask = None if valid is None else valid[part.place.slices]
+            return self._clustered(features, mask, part, bands)
+
+        result = learned.on_device(self.compute, tile, work)
+        return clustering.connected(result, tile.wanted.relative_to(part.cells), threads, bands)
+
+    def _part(self, tile: Tile) -> "_Part":
+        """Return the part of a tile that is clustered."""
+        whole = Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step)
         reach = 2 * self.iterations - 1 + HALO_CELLS
         used = Box(tuple(side.grow(reach) for side in tile.wanted)).clip(Box.whole(whole.cells))
-        place = whole.to_pixels(used)
-        features = self.features(tile, valid, used, bands)
-        mask = None if valid is None else valid[place.slices]
-
-        def rows(part: slice) -> tuple[Int16, NDArray[np.bool_] | None]:
-            return features[:, part], None if mask is None else mask[part]
-
-        scale = self._scale()
-        frame = Frame(Lattice(place.shape, tile.step), len(features), scale.quanta.position)
-        cells = Cells.gather(frame, rows, bands)
         cut = [
             (ends[0] or side.start > 0, ends[1] or side.stop < size)
             for ends, side, size in zip(tile.cut, used, whole.cells, strict=True)
         ]
-        result = soft_cluster(
-            cells,
-            self.iterations,
-            color=scale.quanta.color,
-            cut=(cut[0], cut[1]),
-            bands=bands,
-        )
-        return clustering.connected(result, tile.wanted.relative_to(used), threads, bands)
+        place = whole.to_pixels(used)
+        scale = self._scale()
+        frame = Frame(Lattice(place.shape, tile.step), scale.learned + 3, scale.quanta.position)
+        return _Part(used, place, frame, (cut[0], cut[1]))
+
+    def _clustered(
+        self, features: "Tensor", mask: NDArray[np.bool_] | None, part: "_Part", bands: Bands
+    ) -> clustering.Clustering:
+        """Cluster features where they are, or on the processor where no kernels can be used."""
+        color, device = self._scale().quanta.color, kernels_device(self.compute)
+        if device is not None:
+            from napari_superpixels.models.on_cuda import Job, cluster, marked
+
+            def features_at(y: NDArray[np.int64], x: NDArray[np.int64]) -> Int16:
+                found: Int16 = features[:, y, x].cpu().numpy()
+                return found
+
+            job = Job(
+                part.frame, self.iterations, part.cut, color, soft=True, features_at=features_at
+            )
+            return cluster(marked(features, mask), job, bands.pulse)
+        integers = features.cpu().numpy()
+
+        def rows(part: slice) -> tuple[Int16, NDArray[np.bool_] | None]:
+            return integers[:, part], None if mask is None else mask[part]
+
+        cells = Cells.gather(part.frame, rows, bands)
+        return soft_cluster(cells, self.iterations, color=color, cut=part.cut, bands=bands)
 
     def features(
         self, tile: Tile, valid: NDArray[np.bool_] | None, cells: Box, bands: Bands
-    ) -> Int16:
-        """Return the integer features of a box of a tile's cells, shape (C, Y, X)."""
+    ) -> "Tensor":
+        """Return the integer features, int16 (C, Y, X), of a box of a tile's cells."""
+        import torch
+
         scale = self._scale()
         shape = (tile.pixels.shape[1], tile.pixels.shape[2])
         place = Lattice(shape, tile.step).to_pixels(cells)
-        out = np.empty((scale.learned + 3, *place.shape), np.int16)
+        sizes = (scale.learned + 3, *place.shape)
+        out = torch.empty(sizes, dtype=torch.int16, device=self.compute.where)
         blocks = self._blocks(shape, tile.step, place)
 
         def fill(start: int, stop: int) -> None:
@@ -266,7 +312,10 @@ class SsnModel:
                 inner = core.relative_to(blocks[number].read).slices
                 out[:, *core.relative_to(place).slices] = found[:, *inner]
 
-        bands.run(fill, 0, len(blocks))
+        if self.compute.kind == CPU:
+            bands.run(fill, 0, len(blocks))
+        else:  # a stream belongs to one thread
+            fill(0, len(blocks))
         return out
 
     def _blocks(self, shape: tuple[int, int], step: tuple[int, int], place: Box) -> Windows:
@@ -282,29 +331,37 @@ class SsnModel:
 
     def _infer(
         self, tile: Tile, valid: NDArray[np.bool_] | None, read: Box, pulse: Callable[[], None]
-    ) -> NDArray[np.float32]:
-        """Return the network's features of some pixels of a tile, shape (C, Y, X)."""
-        import torch
-
-        from napari_superpixels.networks.inference import exact
+    ) -> "Tensor":
+        """Return the network's features of some pixels of a tile, float32 (C, Y, X)."""
+        from napari_superpixels.models.card import to_device
         from napari_superpixels.networks.ssn import normalise
 
-        network = cast("Network", learned.load(self.weights))
+        network = cast("Network", learned.load_on(self.weights, self.compute))
         mask = None if valid is None else valid[read.slices]
         pixels = self.samples(tile.pixels[:, *read.slices], mask)
-        with exact(pulse):
-            image = normalise(torch.from_numpy(pixels)[None])
-            found: NDArray[np.float32] = network.learned(
-                image, tile.step, (read[0].start, read[1].start)
-            )[0].numpy()
-        return found
+        with learned.inferring(self.compute, pulse):
+            image = normalise(to_device(pixels, self.compute.where)[None])
+            found = network.learned(image, tile.step, (read[0].start, read[1].start))
+            return found[0].float()
+
+    def on(self, compute: Compute) -> "SsnModel":
+        """Return the same model, computing there; see `models.compute.Movable`."""
+        return replace(self, compute=compute)
+
+    def device_bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return an upper bound of the device's memory for a tile of that shape, in bytes."""
+        scale = self._scale()
+        edge = self.block_cells * self.step + 2 * self.reach_px + STRIDE
+        step = (self.step, self.step)
+        frame = Frame(Lattice(shape, step), scale.learned + 3, scale.quanta.position)
+        return edge**2 * self.block_bytes + device_bytes(frame, rgb=False, soft=True)
 
     def _scale(self) -> Scale:
         return Scale.of(dict(self.weights.config))
 
     def prepare(self) -> None:
         """Load the network; see `models.protocol.Model`."""
-        learned.load(self.weights)
+        learned.load_on(self.weights, self.compute)
 
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""

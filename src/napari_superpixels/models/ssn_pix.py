@@ -31,6 +31,7 @@ class SsnPix:
     revision: ClassVar[int] = 1
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
+    integers: ClassVar[bool] = True
     window_px: ClassVar[int] = 4096
 
     step: int = setting(16, clustering.STEP)
@@ -65,7 +66,7 @@ class SsnPix:
         InputError
             If the samples are no real numbers.
         """
-        return clustering.cluster_model(self, facts, statistics, _clusterer)
+        return clustering.cluster_model(self, facts, statistics, _clusterer, soft=True)
 
 
 def _clusterer(quanta: Quanta) -> clustering.Clusterer:

@@ -9,6 +9,7 @@ from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, FileEdit, LineEdit, Select
 from napari.layers import Image, Labels, Layer, Shapes
 
+from napari_superpixels.engine.device import devices
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import METHODS, needs_weights
 from napari_superpixels.napari_ui.layer_facts import is_preview, layers_of_image, level_label
@@ -67,6 +68,7 @@ class Form:
             name="folder", mode=FileDialogMode.EXISTING_DIRECTORY, value=_home(settings)
         )
         self.output = LineEdit(name="output")
+        self.device = ComboBox(name="device", choices=[(one.label, one.name) for one in devices()])
         self.boundaries = CheckBox(name="boundaries", text="", value=remembered.boundaries)
         for field in self.fields:
             field.tooltip = TOOLTIPS.get(field.name, field.tooltip)
@@ -81,7 +83,7 @@ class Form:
         """All fields but the method's own parameters, in the order of the form."""
         return (
             self.images, self.level, self.method, self.step, self.step_um, self.unit, self.mask,
-            self.region, self.boundaries, self.folder, self.output,
+            self.region, self.boundaries, self.folder, self.output, self.device,
         )  # fmt: skip
 
     @property
@@ -196,6 +198,7 @@ class Form:
             settings=settings,
             boundaries=self.boundaries.value,
             folder=str(self.folder.value) if self.folder_is_chosen else "",
+            device=self.device.value,
         )
 
     def reset_choices(self, *_: Any) -> list[str]:
@@ -226,6 +229,8 @@ class Form:
             self.step.value = remembered.step_px
         if remembered.unit in dict(UNITS).values():
             self.unit.value = remembered.unit
+        if remembered.device in self.device.choices:
+            self.device.value = remembered.device
 
     @property
     def folder_is_chosen(self) -> bool:

@@ -1,8 +1,7 @@
 """How the form lies on the panel: labels on the left in one column, rarer fields folded away."""
 
-from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
-from napari_superpixels.engine.device import devices
 from napari_superpixels.engine.tally import Progress
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.parameters import Parameters, label_of, parameters_of
@@ -99,7 +98,7 @@ class Panel:
             rows_of([("Boundaries", form.boundaries)]),
             folded("Where", [("Mask", form.mask), ("Region", form.region)]),
             folded("Output", [
-                ("Folder", form.folder), ("Name", form.output), ("Computes on", _device())
+                ("Folder", form.folder), ("Name", form.output), ("Computes on", form.device)
             ]),
             side_by_side(self.buttons["preview"], self.buttons["run"], self.buttons["cancel"]),
             side_by_side(self.buttons["copy"]),
@@ -109,10 +108,3 @@ class Panel:
 
 
 _TEXTS = {"preview": "Preview", "run": "Run", "cancel": "Cancel", "copy": "Copy as script"}
-
-
-def _device() -> QLabel:
-    """Return what computes, as text: the methods of today leave no choice."""
-    label = QLabel(", ".join(device.label for device in devices()))
-    label.setToolTip(TOOLTIPS["device"])
-    return label

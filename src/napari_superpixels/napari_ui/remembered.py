@@ -37,6 +37,8 @@ class Remembered:
     """Whether borders are shown."""
     folder: str = ""
     """Where outputs go; empty for the one that the plugin's settings name."""
+    device: str = "auto"
+    """What computes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

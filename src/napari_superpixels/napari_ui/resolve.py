@@ -13,6 +13,7 @@ from napari_superpixels.engine.measure import is_blank, measure, sample_places
 from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.errors import InputError, SuperpixelsError
 from napari_superpixels.io import Block, Source, join_channels, open_source, reopen, with_mask
+from napari_superpixels.models.compute import AUTO, Compute
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.napari_ui.grids import check_one_grid, mask_level, polygons_on
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot, PolygonsSnapshot
@@ -70,6 +71,8 @@ class Request:
     """What is known of images already."""
     region: Mapping[str, tuple[int, int]] | None = None
     """What is written, in pixels of the level; everything where it is None."""
+    device: str = AUTO
+    """What computes."""
 
 
 def resolve(request: Request, cancel: threading.Event | None = None) -> Plan:
@@ -92,7 +95,7 @@ def resolve(request: Request, cancel: threading.Event | None = None) -> Plan:
     source = resolve_source(request)
     region = region_of(request, source)
     method = resolve_method(source, request.method, dict(request.settings))
-    plan = make_plan(source, method, region=region)
+    plan = make_plan(source, method, region=region, compute=Compute(request.device))
     if not plan.deferred:
         return plan
     return replace(plan, statistics=request.measured.statistics(plan, cancel))

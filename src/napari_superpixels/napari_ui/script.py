@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_superpixels.io import Source, join_channels, with_mask
+from napari_superpixels.models.compute import AUTO
 from napari_superpixels.napari_ui.grids import mask_level, polygons_on
 from napari_superpixels.napari_ui.resolve import (
     Request,
@@ -51,6 +52,7 @@ def script_for(request: Request, *, out: str | None = None) -> str:
     arguments += [f"{name}={value!r}" for name, value in request.settings.items()]
     region = region_of(request, source)
     arguments += [f"region={region!r}"] if region is not None else []
+    arguments += [f"device={request.device!r}"] if request.device != AUTO else []
     name = out or f"{source.name}-{request.method}.zarr"
     return "\n".join([
         *_beginning(needs_viewer="viewer.layers" in opening),

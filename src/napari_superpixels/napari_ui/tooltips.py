@@ -18,7 +18,8 @@ TOOLTIPS = {
     "folder": "Folder that a run writes to.",
     "output": "Name of the OME-Zarr that a run writes. One that is proposed becomes unique by "
     "itself; one that you write is taken as it is.",
-    "device": "What computes. The methods of today run on processors; no graphics card is used.",
+    "device": "What computes. SLIC and SSN_pix give the same labels on each; those of networks may "
+    "differ in rare pixels.",
     "preview": "Show superpixels where you look, without writing anything; press again to stop.",
     "run": "Compute the whole region and write it as an OME-Zarr; go on looking around meanwhile.",
     "cancel": "Stop the run; what is done is kept, and Run goes on from there.",

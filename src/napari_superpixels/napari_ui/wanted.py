@@ -52,6 +52,7 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
         settings=form.settings(),
         mask=_mask(form.mask.value),
         region=spans,
+        device=form.device.value,
     )
 
 

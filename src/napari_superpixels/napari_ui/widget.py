@@ -53,8 +53,8 @@ class SuperpixelsWidget(Container):  # type: ignore[type-arg]
 
     The fields are attributes with a ``value``: ``images`` (a list of layers), ``level``,
     ``method``, ``step`` (pixels), ``step_um`` (micrometers), ``unit`` (``"px"`` or ``"um"``),
-    ``mask``, ``region``, ``boundaries``, ``folder``, ``output``; ``parameter(name)`` is a method's
-    own.
+    ``mask``, ``region``, ``boundaries``, ``folder``, ``output``, ``device``;
+    ``parameter(name)`` is a method's own.
 
     Parameters
     ----------

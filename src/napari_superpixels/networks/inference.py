@@ -1,7 +1,8 @@
 """Running a network so that nothing but its weights and its input decides the result, and fast."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -11,6 +12,8 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 
+from napari_superpixels.networks.grid import GridNetwork
+from napari_superpixels.networks.replay import Replayed
 from napari_superpixels.networks.ssn import Joined
 
 
@@ -61,17 +64,94 @@ class _SingleThread:
 _single_thread = _SingleThread()
 
 
+@dataclass
+class _Shared:
+    """Settings of the whole process: made by the first thread that needs them, undone by the last.
+
+    Each on its own would put back what another still needs.
+    """
+
+    make: Callable[[], AbstractContextManager[None]]
+    users: int = 0
+    lock: Lock = field(default_factory=Lock)
+    held: ExitStack = field(default_factory=ExitStack)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self.lock:
+            if self.users == 0:
+                self.held.enter_context(self.make())
+            self.users += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                if self.users == 0:
+                    self.held.close()
+
+
+@contextmanager
+def _no_choice() -> Iterator[None]:
+    """Have libraries choose no algorithm by trial, and no product of less than float32."""
+    matmul: Any = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    with torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    ):
+        matmul.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            matmul.fp32_precision = before
+
+
+_fixed = _Shared(_no_choice)
+
+
 @contextmanager
 def exact(pulse: Callable[[], None]) -> Iterator[None]:
     """Infer in float32 with one thread and no choice of algorithms; `pulse` before every operation.
 
     Windows are computed side by side instead. What `pulse` raises ends the work.
     """
-    cudnn = torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    )
-    with _single_thread(), cudnn, torch.inference_mode(), _Pulsing(pulse):
+    with _single_thread(), _fixed(), torch.inference_mode(), _Pulsing(pulse):
         yield
+
+
+FAST_TYPES = {"cpu": torch.bfloat16, "cuda": torch.float16}
+"""What `fast` computes in, by kind of device. On a card both have one speed, and float16 has eight
+times the resolution; processors have instructions for bfloat16 alone."""
+
+
+@contextmanager
+def fast(pulse: Callable[[], None], device: str) -> Iterator[None]:
+    """Infer a network of `fast_copy` in half precision.
+
+    `pulse` is called before every operation, but on a card, where a window takes milliseconds, once
+    before all: what is recorded there (see `replay`) must not be interrupted.
+    """
+    kind = torch.device(device).type
+    half = torch.autocast(kind, FAST_TYPES[kind], cache_enabled=kind == "cpu")
+    with _single_thread(), half, torch.inference_mode(), ExitStack() as pulsing:
+        if kind == "cpu":
+            pulsing.enter_context(_Pulsing(pulse))
+        pulse()
+        yield
+
+
+def fast_copy(network: nn.Module, device: str) -> nn.Module:
+    """Return a copy of a prepared network on a device, for `fast`."""
+    kind = torch.device(device).type
+    copy = deepcopy(network).to(device, FAST_TYPES[kind])
+    if kind == "cuda" and isinstance(copy, GridNetwork):  # its windows all have one shape
+        copy.forward = Replayed(copy.forward)  # type: ignore[method-assign, assignment]
+    return copy
+
+
+def exact_copy(network: nn.Module, device: str) -> nn.Module:
+    """Return a copy of a prepared network on a device, for `exact`."""
+    return deepcopy(network).to(device)
 
 
 def prepare(network: nn.Module) -> nn.Module:

@@ -23,6 +23,7 @@ class Fake:
     revision: ClassVar[int] = 1
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
+    integers: ClassVar[bool] = True
     window_px: ClassVar[int] = 1536
 
     step: int = 8

@@ -1,0 +1,220 @@
+"""Where, and how exactly, it is computed: what is asked for, what is settled, what is refused."""
+
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import napari_superpixels as nsp
+from napari_superpixels.engine import device as engine_device
+from napari_superpixels.engine.again import plan_of
+from napari_superpixels.engine.device import check_device, device_bytes, devices
+from napari_superpixels.engine.files import write_json
+from napari_superpixels.engine.manifest import manifest_of
+from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.errors import InputError, OutputError, PlanError
+from napari_superpixels.models import card, compute, learned
+from napari_superpixels.models.compute import ON_PROCESSOR, Compute
+
+IMAGE = np.random.default_rng(1).integers(0, 256, (96, 80, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def one_card(monkeypatch):
+    """Pretend that torch finds a graphics card."""
+    for module in ("models.compute", "models.learned", "engine.again"):
+        monkeypatch.setattr(f"napari_superpixels.{module}.cuda_count", lambda: 1)
+
+
+@pytest.fixture
+def no_card(monkeypatch):
+    for module in ("models.compute", "models.learned", "engine.again"):
+        monkeypatch.setattr(f"napari_superpixels.{module}.cuda_count", lambda: 0)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:one", "cpu:0", "", None, 0])
+def test_what_is_no_device_is_refused(device):
+    with pytest.raises(InputError, match=r"The device is .*; give 'auto', 'cpu', 'cuda'"):
+        Compute(device)
+
+
+def test_what_is_no_precision_is_refused():
+    with pytest.raises(InputError, match="The precision is 'half'; give 'exact' or 'fast'"):
+        nsp.plan(IMAGE, "slic", precision="half")
+
+
+def test_a_device_that_is_not_there_is_refused(no_card):
+    with pytest.raises(InputError, match="torch finds no CUDA device here; choose 'cpu'"):
+        nsp.plan(IMAGE, "slic", device="cuda")
+
+
+def test_of_several_the_last_has_a_number(one_card):
+    assert Compute("cuda:0").where == Compute("cuda").where == "cuda:0"
+    with pytest.raises(InputError, match="'cuda:1', but torch finds 1 CUDA device here"):
+        Compute("cuda:1")
+
+
+def test_for_integers_the_device_is_no_part_of_the_hash(one_card):
+    plans = [nsp.plan(IMAGE, "slic", device=device) for device in ("auto", "cpu", "cuda")]
+    assert len({plan.hash for plan in plans}) == 1
+    assert [plan.compute.device for plan in plans] == ["auto", "cpu", "cuda"]
+    with pytest.raises(InputError, match="slic computes in integers"):
+        nsp.plan(IMAGE, "slic", precision="fast")
+
+
+def test_for_networks_kind_and_precision_are_part_of_the_hash(one_card):
+    kinds = {"cpu": "exact", "cuda": "exact", "auto": "fast"}
+    plans = [nsp.plan(IMAGE, "scn", device=d, precision=p) for d, p in kinds.items()]
+    assert len({plan.hash for plan in plans}) == 3
+    assert plans[-1].compute == Compute("cuda", "fast")
+    assert nsp.plan(IMAGE, "scn", device="cuda:0").hash == plans[1].hash
+    assert "cuda, fast" in str(plans[-1])
+
+
+def test_without_a_card_networks_run_on_the_processor(no_card):
+    assert nsp.plan(IMAGE, "scn").compute == ON_PROCESSOR
+
+
+def test_fast_is_refused_where_it_would_be_slow(no_card, monkeypatch):
+    monkeypatch.setattr(compute, "has_bfloat16", lambda: False)
+    with pytest.raises(InputError, match="a processor without instructions for bfloat16"):
+        nsp.plan(IMAGE, "scn", precision="fast")
+
+
+def test_a_plan_for_a_card_is_refused_elsewhere(one_card, monkeypatch):
+    """As in a worker of another machine."""
+    plan = pickle.loads(pickle.dumps(nsp.plan(IMAGE, "scn", device="cuda")))
+    monkeypatch.setattr(learned, "cuda_count", lambda: 0)
+    with pytest.raises(PlanError, match="computes on CUDA, and there is no such device here"):
+        plan.model.prepare()
+
+
+def begun(out, device, method="scn"):
+    """Leave what a run has left that was killed at once; return its plan's hash."""
+    plan = nsp.plan(nsp.sample_path("slide"), method, device=device)
+    state = RunState(partial_path(out))
+    state.make_folder()
+    write_json(state.manifest_path, manifest_of(plan))
+    return plan.hash
+
+
+@pytest.mark.parametrize(
+    ("begun_on", "asked", "refused"),
+    [
+        ("cuda", "cpu", r"was begun on 'cuda'.*resume it on 'cuda'"),
+        ("cpu", "cuda:0", r"was begun on 'cpu'.*others on 'cuda:0'"),
+    ],
+)
+def test_a_resume_on_another_kind_is_refused(one_card, tmp_path, begun_on, asked, refused):
+    out = tmp_path / "out.zarr"
+    begun(out, begun_on)
+    with pytest.raises(OutputError, match=refused):
+        plan_of(out, asked)
+
+
+def test_a_resume_without_that_kind_is_refused(one_card, monkeypatch, tmp_path):
+    out = tmp_path / "out.zarr"
+    begun(out, "cuda")
+    monkeypatch.setattr("napari_superpixels.engine.again.cuda_count", lambda: 0)
+    with pytest.raises(OutputError, match="there is no such device here; resume it on a machine"):
+        plan_of(out)
+
+
+@pytest.mark.parametrize(("begun_on", "asked"), [("cuda", None), ("cuda", "cuda:0"), ("cpu", None)])
+def test_a_resume_on_the_same_kind_has_the_same_hash(one_card, tmp_path, begun_on, asked):
+    out = tmp_path / "out.zarr"
+    made = begun(out, begun_on)
+    assert plan_of(out, asked).hash == made
+
+
+@pytest.mark.parametrize("asked", [None, "cpu", "cuda"])
+def test_integers_are_resumed_anywhere(one_card, tmp_path, asked):
+    out = tmp_path / "out.zarr"
+    made = begun(out, "cuda", "slic")
+    assert plan_of(out, asked).hash == made
+
+
+def test_what_can_be_chosen(monkeypatch):
+    monkeypatch.setattr(engine_device, "has_driver", lambda: False)
+    assert [one.name for one in devices()] == ["auto"]
+    monkeypatch.setattr(engine_device, "has_driver", lambda: True)
+    assert [one.name for one in devices()] == ["auto", "cuda", "cpu"]
+
+
+@pytest.mark.parametrize("method", ["scn", "ssn"])
+def test_a_plan_that_does_not_fit_the_device_is_refused_with_a_proposal(
+    one_card, monkeypatch, method
+):
+    image = np.zeros((3000, 3000, 3), np.uint8)
+    plan = nsp.plan(image, method, device="cuda", window=1024)
+    needed = device_bytes(plan, workers=2)
+    assert needed == 2 * device_bytes(plan, workers=1) > 5e8
+    assert device_bytes(replace(plan, compute=Compute("cuda", "fast")), 2) == needed // 2
+    monkeypatch.setattr(engine_device, "free_bytes", lambda _: int(needed / 0.89))
+    check_device(plan, 2)
+    monkeypatch.setattr(engine_device, "free_bytes", lambda _: int(0.9 * needed))
+    with pytest.raises(PlanError, match=r"need .* GB of 'cuda', but .* window=512 would fit"):
+        check_device(plan, 2)
+    monkeypatch.setattr(engine_device, "free_bytes", lambda _: 1000)
+    with pytest.raises(PlanError, match="choose device='cpu'"):
+        check_device(plan, 2)
+    check_device(replace(plan, compute=ON_PROCESSOR), 2)
+
+
+class Crowded:
+    """A device on which so many attempts run out of memory."""
+
+    def __init__(self, monkeypatch, failures):
+        self.failures, self.alone = failures, []
+        self.on_card = card.on_card
+        monkeypatch.setattr(card, "on_card", self.entered)
+
+    def entered(self, device, *, alone=False):
+        self.alone.append(alone)
+        if len(self.alone) <= self.failures:
+            raise torch.OutOfMemoryError("injected")
+        return self.on_card("cpu")
+
+
+def run(precision, tmp_path):
+    plan = nsp.plan(IMAGE, "scn", window=64, device="cpu")
+    # The settings of a card, on the processor: what is computed does not matter here.
+    plan = replace(plan, compute=Compute("cpu", precision))
+    return nsp.run(plan, tmp_path / "out.zarr", workers=1)
+
+
+def test_out_of_memory_stops_an_exact_run_with_a_proposal(monkeypatch, tmp_path):
+    crowded = Crowded(monkeypatch, failures=1)
+    with pytest.raises(PlanError, match=r"ran out of memory at a window of .*, e\.g\. window=\d+"):
+        run("exact", tmp_path)
+    assert crowded.alone == [False], "not tried again, and no other window either"
+
+
+def test_out_of_memory_leaves_a_fast_window_alone_on_the_card(monkeypatch, tmp_path, caplog):
+    crowded = Crowded(monkeypatch, failures=1)
+    report = run("fast", tmp_path).report
+    assert not report.failed
+    assert crowded.alone[:2] == [False, True]
+    assert "a window goes there alone" in caplog.text
+
+
+def test_and_then_it_is_refused_too(monkeypatch, tmp_path):
+    crowded = Crowded(monkeypatch, failures=2)
+    with pytest.raises(PlanError, match="ran out of memory"):
+        run("fast", tmp_path)
+    assert crowded.alone == [False, True]
+
+
+@pytest.mark.skipif(not compute.has_bfloat16(), reason="this processor has no bfloat16")
+def test_fast_changes_few_pixels_and_exact_none(tmp_path):
+    image = nsp.open(nsp.sample_path("slide"))
+    region = {"y": (0, 128), "x": (0, 128)}
+    made = {}
+    for precision in ("exact", "fast"):
+        plan = nsp.plan(image, "scn", region=region, device="cpu")
+        plan = replace(plan, compute=Compute("cpu", precision))
+        made[precision] = nsp.run(plan, tmp_path / precision, workers=1).labels[...]
+    differing = (made["exact"] != made["fast"]).mean()
+    assert 0 < differing < 0.05
