@@ -8,6 +8,7 @@ thread each, and in as many parts; files that differ from those of a local run a
 """
 
 import argparse
+import gc
 import subprocess
 import sys
 import tempfile
@@ -98,8 +99,11 @@ def client_rows(tasks: int, folder: Path) -> list[list[str]]:
 def held(client: Any, done: int, seconds: float) -> list[str]:
     """Return what there is after so many super-tiles."""
     on_scheduler = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
-    memory = psutil.Process().memory_info().rss / 1e6
-    row = (done, len(client.futures), on_scheduler, f"{memory:.0f}", f"{1e3 * seconds / done:.1f}")
+    gc.collect()
+    objects = f"{len(gc.get_objects()) / 1e3:.0f}"
+    memory = f"{psutil.Process().memory_info().rss / 1e6:.0f}"
+    pace = f"{1e3 * seconds / done:.1f}"
+    row = (done, len(client.futures), on_scheduler, objects, memory, pace)
     return list(map(str, row))
 
 
@@ -181,9 +185,10 @@ def main(given: Sequence[str] | None = None) -> None:
     options = arguments(sys.argv[1:] if given is None else given)
     print(f"{hardware.description(('numpy', 'numba', 'zarr', 'distributed'))}\n")
     with tempfile.TemporaryDirectory() as scratch:
-        header = ["tasks done", "futures of the client", "tasks of the scheduler", "client MB"]
+        header = ["tasks done", "futures of the client", "tasks of the scheduler"]
+        header += ["thousand objects of the client", "client MB", "ms/task"]
         rows = client_rows(options.tasks, Path(scratch))
-        print(markdown([*header, "ms/task"], rows), end="\n\n")
+        print(markdown(header, rows), end="\n\n")
         header = ["way", "s", "Mpx/s", "files that differ"]
         print(markdown(header, list(scaling_rows(options, Path(scratch)))))
 
