@@ -51,13 +51,13 @@ def test_the_finest_level_is_what_a_run_writes(live, weights_of, name, region):
 def test_a_tile_reads_what_a_window_reads(live, weights_of):
     """The network gets arrays of one shape, the same as in a run; at the image's ends too."""
     plan = api.plan(api.open(IMAGE), "scn", weights=weights_of("scn"), step=STEP, window=64)
-    shapes, logits = [], GridModel.logits
+    shapes, logits = [], GridModel.associate
 
     def recorded(self, tile, valid, pulse):
         shapes.append((tile.pixels.shape, tile.pixels.tobytes()))
         return logits(self, tile, valid, pulse)
 
-    with mock.patch.object(GridModel, "logits", recorded):
+    with mock.patch.object(GridModel, "associate", recorded):
         lazy_labels(plan).compute(scheduler="synchronous")
         ran, shapes = shapes, []
         view = live(plan)
