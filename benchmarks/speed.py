@@ -2,15 +2,22 @@
 
 Every contender gets the same kind of input, an RGB image of real pixels that no cache has seen, and
 does all of its work: conversion to Lab, the iterations, its own clean-up. They run in turns in one
-process; figures are medians, and only ratios within one run mean something.
+process; figures are medians, and only ratios within one run mean something. `slic` passes over
+cells whose candidates rest, so beside a slide with smooth glass stands a mosaic of photographs.
+
+With annotated images ASA and boundary recall stand beside the speed, with the very settings that
+are timed, at the number of superpixels that the step gives.
 
     python benchmarks/speed.py
-    python benchmarks/speed.py --size 2048 --repeats 5
+    python benchmarks/speed.py --data FOLDER/bsds500/val --quality-limit 20
+    python benchmarks/speed.py --size 2048 --repeats 5 --images slide
 """
 
 import argparse
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +25,16 @@ from numpy.typing import NDArray
 
 import napari_superpixels as nsp
 from napari_superpixels.evaluation import hardware
-from napari_superpixels.evaluation.baselines import FAST_SLIC_LIMIT, baseline, is_installed
+from napari_superpixels.evaluation.baselines import (
+    FAST_SLIC_LIMIT,
+    baseline,
+    is_installed,
+    skimage_slic,
+)
+from napari_superpixels.evaluation.bsds import Samples
 from napari_superpixels.evaluation.mosaic import fresh_image, read_image
-from napari_superpixels.evaluation.ours import codes_of
+from napari_superpixels.evaluation.ours import codes_of, run_native
+from napari_superpixels.evaluation.protocol import Method, evaluate
 from napari_superpixels.evaluation.tables import markdown
 from napari_superpixels.models.slic import Slic
 from napari_superpixels.tiling import Lattice
@@ -28,66 +42,170 @@ from napari_superpixels.tiling import Lattice
 SLIDE = nsp.sample_path("slide")
 """The real slide that comes with the package."""
 
-PACKAGES = ("numpy", "numba", "scikit-image", "fast-slic", "opencv-contrib-python-headless")
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "motorcycle_left", "ihc")
+"""Pictures that come with scikit-image, all of at least `PIECE` pixels."""
+PIECE = (300, 400)
+
+COMPACTNESS = {"skimage": 20.0, "fast-slic": 10.0, "opencv-slic": 10.0}
+"""Of scikit-image the better one on BSDS500, of the others the default."""
+
+PACKAGES = ("numpy", "numba", "scikit-image", "fast-slic", "opencv-contrib-python-headless", "dask")
 
 Image = NDArray[np.uint8]
 Call = Callable[[Image], Any]
 
 
-def lazy(image: Image, *, step: int, iterations: int) -> Any:
-    """Label through the public lazy array, ids included."""
-    labels = nsp.superpixels(image, "slic", axes="yxs", step=step, iterations=iterations)
-    return labels.compute()
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Something that makes superpixels."""
+
+    name: str
+    call: Call
+    """What is timed."""
+    method: Method | None = None
+    """The same with a wanted number of superpixels, for images of any size; None is not scored."""
 
 
-def ours(options: argparse.Namespace) -> Iterator[tuple[str, Call]]:
+def ours(options: argparse.Namespace) -> Iterator[Contender]:
     """Yield our own contenders."""
-    step, iterations = options.step, options.iterations
-    yield "slic, lazy array", partial(lazy, step=step, iterations=iterations)
-    model = partial(codes_of, method=Slic(step=step, iterations=iterations))
-    yield f"slic, model, {options.threads} threads", partial(model, threads=options.threads)
-    if options.threads > 1:
-        yield "slic, model, 1 thread", partial(model, threads=1)
+    method = Slic(step=options.step, iterations=options.iterations)
+
+    def native(image: Image, _target: int) -> Any:
+        return run_native(image, method)
+
+    def lazy(image: Image) -> Any:
+        return nsp.superpixels(image, method, axes="yxs").compute()
+
+    yield Contender("slic, lazy array", lazy, native)
+    for threads in sorted({1, options.threads}, reverse=True):
+        call = partial(codes_of, method=method, threads=threads)
+        yield Contender(f"slic, model, {threads} threads", call, native)
 
 
-def others(options: argparse.Namespace) -> Iterator[tuple[str, Call]]:
+def others(options: argparse.Namespace) -> Iterator[Contender]:
     """Yield the contenders that are installed, at the same number of superpixels."""
     cells = Lattice((options.size, options.size), (options.step, options.step)).cells_per_plane
-    common = {"compactness": 10.0, "iterations": options.iterations}
-    yield "skimage", partial(baseline("skimage", **common), target=cells)
-    if is_installed("fast-slic"):
-        target = min(cells, FAST_SLIC_LIMIT)
-        for threads in sorted({1, options.threads}):
-            call = baseline("fast-slic", **common, threads=threads)
-            yield f"fast-slic AVX2, {threads} threads", partial(call, target=target)
-    if is_installed("opencv-slic"):
-        yield "opencv SLIC", partial(baseline("opencv-slic", **common), target=cells)
+    yield _other("skimage", "skimage", cells, options)
+    tiles = {"chunk": options.chunk, "threads": options.threads, "iterations": options.iterations}
+    yield Contender("dask map_overlap, skimage", partial(map_overlap, target=cells, **tiles))
+    for threads in sorted({1, options.threads}):
+        if is_installed("fast-slic"):
+            target = min(cells, FAST_SLIC_LIMIT)
+            name = f"fast-slic AVX2, {threads} threads"
+            yield _other(name, "fast-slic", target, options, threads=threads)
+    for kind in ("slic", "seeds", "lsc"):
+        if is_installed(f"opencv-{kind}"):
+            yield _other(f"opencv {kind.upper()}", f"opencv-{kind}", cells, options)
 
 
-def rows(options: argparse.Namespace) -> list[list[str]]:
-    """Time everybody in turns."""
-    pixels = read_image(options.image)
+def _other(
+    name: str, wanted: str, target: int, options: argparse.Namespace, **given: Any
+) -> Contender:
+    if wanted in COMPACTNESS:
+        given["compactness"] = COMPACTNESS[wanted]
+    method = baseline(wanted, iterations=options.iterations, **given)
+    return Contender(name, partial(method, target=target), method)
+
+
+def map_overlap(image: Image, target: int, *, chunk: int, threads: int, iterations: int) -> Any:
+    """Label chunk by chunk with scikit-image, as is commonly done; seams and all."""
+    import dask.array as da
+
+    share, depth = target / (image.shape[0] * image.shape[1]), 32
+
+    def one(part: Image, block_id: tuple[int, ...]) -> NDArray[np.int64]:
+        wanted = max(1, round(share * part.shape[0] * part.shape[1]))
+        compactness = COMPACTNESS["skimage"]
+        labels = skimage_slic(part, wanted, compactness=compactness, iterations=iterations)
+        offset = (block_id[0] * 100_000 + block_id[1]) << 32
+        return (labels + offset)[..., np.newaxis]
+
+    pixels = da.from_array(image, chunks=(chunk, chunk, 3))
+    map_overlap: Any = da.map_overlap
+    labels = map_overlap(
+        one, pixels, depth=(depth, depth, 0), boundary="none", dtype=np.int64, allow_rechunk=True,
+        meta=np.empty((0, 0, 0), np.int64), chunks=(*pixels.chunks[:2], (1,)),
+    )  # fmt: skip
+    return labels.compute(scheduler="threads", num_workers=threads)
+
+
+def photographs(folder: Path | None) -> Image:
+    """Return one picture of many photographs, those of a folder or those of scikit-image."""
+    if folder is None:
+        import skimage.data
+
+        paths = [Path(skimage.data.__file__).with_name(f"{name}.png") for name in PHOTOGRAPHS]
+        paths = [path if path.exists() else path.with_suffix(".jpg") for path in paths]
+    else:
+        paths = sorted(p for p in folder.iterdir() if p.suffix in {".png", ".jpg"})[:48]
+    pieces = [_upright(read_image(path))[: PIECE[0], : PIECE[1], :3] for path in paths]
+    pieces = [piece for piece in pieces if piece.shape == (*PIECE, 3)]
+    columns = 1 if len(pieces) < 4 else 3
+    pieces = pieces[: len(pieces) // columns * columns]
+    rows = [np.concatenate(pieces[i : i + columns], axis=1) for i in range(0, len(pieces), columns)]
+    return np.concatenate(rows)
+
+
+def _upright(image: Image) -> Image:
+    return image if image.shape[1] >= image.shape[0] else image.swapaxes(0, 1)
+
+
+def pixels_of(name: str, options: argparse.Namespace) -> Image:
+    """Return what a kind of image is made of: the slide, photographs, or a file."""
+    if name == "slide":
+        return read_image(SLIDE)
+    if name == "photographs":
+        return photographs(Path(options.data) if options.data else None)
+    return read_image(name)
+
+
+def seconds_of(
+    contenders: Sequence[Contender], pixels: Image, options: argparse.Namespace
+) -> dict[str, list[float]]:
+    """Time everybody in turns on images made of some pixels."""
     rng = np.random.default_rng(options.seed)
-    calls = dict([*ours(options), *others(options)])
     warm = fresh_image(pixels, min(options.size, 256), rng, square=options.square)
-    for name, call in calls.items():
-        if name.startswith("slic"):
-            call(warm)  # compiles, or loads what was compiled before
+    for contender in contenders:
+        if contender.name.startswith("slic"):
+            contender.call(warm)  # compiles, or loads what was compiled before
     fresh = partial(fresh_image, pixels, options.size, rng, square=options.square)
-    seconds = hardware.interleave(calls, fresh, options.repeats)
+    calls = {contender.name: contender.call for contender in contenders}
+    return hardware.interleave(calls, fresh, options.repeats)
+
+
+def scores_of(contenders: Sequence[Contender], options: argparse.Namespace) -> dict[str, list[str]]:
+    """Return count, ASA and boundary recall of everybody; nothing without annotated images."""
+    if not options.data:
+        return {}
+    samples = Samples(options.data, limit=options.quality_limit)
+    step = (options.step, options.step)
+    target = Lattice(samples[0].image.shape[:2], step).cells_per_plane
+    found: dict[str, list[str]] = {}
+    for contender in contenders:
+        if contender.method is not None:
+            scores = evaluate(contender.method, samples, target, workers=options.threads)
+            numbers = f"{scores.superpixels:.0f}", f"{scores.asa:.4f}", f"{scores.br:.4f}"
+            found[contender.name] = list(numbers)
+    return found
+
+
+def rows(
+    seconds: dict[str, list[float]], scores: dict[str, list[str]], megapixels: float
+) -> list[list[str]]:
+    """Return the lines of the table."""
     middle = hardware.medians(seconds)
-    area = options.size**2 / 1e6
     best_fast = min((middle[n] for n in middle if n.startswith("fast-slic")), default=float("nan"))
     return [
         [
             name,
             f"{middle[name]:.2f}",
             f"{min(seconds[name]):.2f} to {max(seconds[name]):.2f}",
-            f"{area / middle[name]:.2f}",
+            f"{megapixels / middle[name]:.2f}",
             f"{middle['skimage'] / middle[name]:.1f}",
             f"{best_fast / middle[name]:.2f}",
+            *scores.get(name, ["", "", ""]),
         ]
-        for name in calls
+        for name in seconds
     ]
 
 
@@ -100,13 +218,18 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=hardware.cores())
     parser.add_argument("--square", type=int, default=256, help="side of the pieces, in pixels")
-    parser.add_argument("--image", default=SLIDE, help="what the images are made of")
+    parser.add_argument(
+        "--images", nargs="+", default=["slide", "photographs"], help="these, or files"
+    )
+    parser.add_argument("--chunk", type=int, default=1024, help="chunks of dask, in pixels")
+    parser.add_argument("--data", help="folder of images with NAME.npz beside them, to score on")
+    parser.add_argument("--quality-limit", type=int, help="score on that many of them")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args(given)
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    """Print the table."""
+    """Print a table for each kind of image."""
     options = arguments(given)
     print(f"{hardware.description(PACKAGES)}\n")
     print(
@@ -114,8 +237,14 @@ def main(given: Sequence[str] | None = None) -> None:
         f"{options.iterations} iterations, medians of {options.repeats} rounds in turns; "
         f"fast-slic visits a third of the rows in each iteration.\n"
     )
+    contenders = [*ours(options), *others(options)]
+    scores = scores_of(contenders, options)
     header = ["what", "s", "range", "Mpx/s", "x skimage", "x fast-slic (its best)"]
-    print(markdown(header, rows(options)))
+    for name in options.images:
+        seconds = seconds_of(contenders, pixels_of(name, options), options)
+        print(f"Pixels of: {Path(name).name}\n")
+        print(markdown([*header, "K", "ASA", "BR"], rows(seconds, scores, options.size**2 / 1e6)))
+        print()
 
 
 if __name__ == "__main__":

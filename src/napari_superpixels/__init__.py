@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_superpixels.api import (
-        export_geotiff,
+        finish,
         open,  # noqa: A004 - read as nsp.open
         plan,
         resume,
         run,
         superpixels,
-        write_into,
     )
     from napari_superpixels.errors import SuperpixelsError
+    from napari_superpixels.exports import export_geotiff, write_into
     from napari_superpixels.io.joined import join_channels
     from napari_superpixels.io.polygons import Polygons
     from napari_superpixels.models.fetching import fetch_weights
@@ -43,6 +43,7 @@ __all__ = [
     "__version__",
     "export_geotiff",
     "fetch_weights",
+    "finish",
     "join_channels",
     "open",
     "plan",
@@ -64,10 +65,12 @@ _HOMES = {
     "Ssn": "models.ssn",
     "SsnPix": "models.ssn_pix",
     "SuperpixelsError": "errors",
+    "export_geotiff": "exports",
     "fetch_weights": "models.fetching",
     "join_channels": "io.joined",
     "sample_path": "samples",
     "show": "napari_ui.show",
+    "write_into": "exports",
 }
 """Modules of the public names that are not functions of `api`."""
 

@@ -19,10 +19,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.errors import OutputError
-
 if TYPE_CHECKING:
     import dask.array as da
+    from distributed import Client
 
     from napari_superpixels.engine.events import Listener
     from napari_superpixels.engine.plan import Plan, Region
@@ -31,13 +30,12 @@ if TYPE_CHECKING:
     from napari_superpixels.models.protocol import Method
 
 __all__ = [
-    "export_geotiff",
+    "finish",
     "open",
     "plan",
     "resume",
     "run",
     "superpixels",
-    "write_into",
 ]
 
 
@@ -148,9 +146,11 @@ def plan(
     InputError
         If a parameter, the region or the step does not fit.
     """
+    from napari_superpixels.engine.intent import intended
     from napari_superpixels.engine.measure import measure
 
-    made = _make_plan(open(source), method, region, window, (device, precision), settings)
+    where = device, precision
+    made = intended(open(source), method, settings, where, region=region, window=window)
     if not made.deferred:
         return made
     return replace(made, statistics=measure(made.source, cancel, projected=made.projected))
@@ -194,19 +194,20 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
         If a parameter does not fit.
     """
     from napari_superpixels.engine.geometry import view_window
+    from napari_superpixels.engine.intent import intended
     from napari_superpixels.engine.lazy import lazy_labels
 
     source = open(image, axes=axes, level=level, channels=channels, mask=mask, rgb=rgb,
                   calibration=calibration)  # fmt: skip
-    compute = device, precision
-    made = _make_plan(source, method, region, window, compute, settings)
+    where = device, precision
+    made = intended(source, method, settings, where, region=region, window=window)
     if window is None and not made.method.fixed_windows:
         window = view_window(source.axes.plane_shape)
-        made = _make_plan(source, made.method, region, window, compute, {})
+        made = intended(source, made.method, {}, where, region=region, window=window)
     return lazy_labels(made)
 
 
-def run(
+def run(  # noqa: PLR0913 - each is one thing to know of a run
     plan: "Plan",
     out: str | os.PathLike[str],
     *,
@@ -215,6 +216,9 @@ def run(
     cancel: threading.Event | None = None,
     resume: bool = False,
     into: str | None = None,
+    client: "Client | None" = None,
+    part: tuple[int, int] | None = None,
+    profile: str | os.PathLike[str] | None = None,
 ) -> "RunResult":
     """Compute a plan into a multiscale OME-Zarr label image.
 
@@ -225,7 +229,7 @@ def run(
     out
         Folder to write; must not exist. While unfinished it lies beside it as ``OUT.partial``.
     workers
-        Windows in work at once; one a processor by default. Never changes the labels.
+        Processors to use; all that this process may by default. Never changes the labels.
     listener
         Called with each event of `napari_superpixels.engine.events`.
     cancel
@@ -234,11 +238,19 @@ def run(
         Whether to go on with an unfinished output.
     into
         Name under which to also write the labels into the image's own OME-Zarr (`write_into`).
+    client
+        Of `dask.distributed`: its workers do the work instead of this process. They must see image
+        and output under the same paths, and have the same versions.
+    part
+        Which of how many parts to compute, e.g. ``(3, 64)``, counted from 1; `finish` makes the
+        rest when all are done. A part that was stopped is simply started again.
+    profile
+        New JSON file for a trace of the run, to look at in ``chrome://tracing`` or Perfetto.
 
     Returns
     -------
     RunResult
-        ``path``, ``labels`` (a zarr array) and ``report``.
+        ``path``, ``labels`` (a zarr array) and ``report``; of a part, the unfinished output's.
 
     Raises
     ------
@@ -247,91 +259,24 @@ def run(
     InputError
         If its labels cannot go into the image; asked before anything runs.
     IncompleteRunError
-        If some super-tiles failed twice; resume after the repair.
+        If some super-tiles failed twice, or the scheduler is gone; resume after the repair.
     Cancelled
         If it was cancelled.
     """
     from napari_superpixels.engine.events import ignore
     from napari_superpixels.engine.intent import check_run
-    from napari_superpixels.engine.run import run_plan
+    from napari_superpixels.engine.profile import profiled
+    from napari_superpixels.engine.ways import check_way, run_way
+    from napari_superpixels.exports import write_into
 
     check_run(plan, workers=workers, cancel=cancel)
-    if into is not None:
-        _check_into(plan, into)
-    result = run_plan(
-        plan, Path(out), workers=workers, listener=listener or ignore, cancel=cancel, resume=resume
-    )
+    check_way(plan, part=part, client=client, workers=workers, into=into)
+    with profiled(profile, listener or ignore) as told:
+        result = run_way(plan, Path(out), workers=workers, listener=told, cancel=cancel,
+                         resume=resume, client=client, part=part)  # fmt: skip
     if into is not None:
         write_into(out, name=into)
     return result
-
-
-def _check_into(plan: "Plan", name: str) -> None:
-    from napari_superpixels.io.image_group import check_into
-
-    source, axes = plan.source, plan.axes
-    check_into(source.location, name, letters=axes.names, shape=axes.shape, level=source.level)
-
-
-def write_into(
-    labels: str | os.PathLike[str],
-    image: str | os.PathLike[str] | None = None,
-    *,
-    name: str = "superpixels",
-) -> Path:
-    """Write finished labels into the image's own OME-Zarr, in its version, with its levels.
-
-    Parameters
-    ----------
-    labels
-        Folder that `run` wrote; the whole of level 0.
-    image
-        Folder of the OME-Zarr image, 0.4 or 0.5; by default the one that was labelled.
-    name
-        What to call the labels.
-
-    Returns
-    -------
-    Path
-        Where the labels lie in the image.
-
-    Raises
-    ------
-    OutputError
-        If the image has labels of that name, or cannot be written to.
-    SourceError, InputError
-        If labels or image are missing or broken, or do not fit each other.
-    """
-    from napari_superpixels.io.into import write_into as write
-
-    return write(Path(labels), None if image is None else Path(image), name)
-
-
-def export_geotiff(
-    labels: str | os.PathLike[str], out: str | os.PathLike[str], *, level: int = 0
-) -> Path:
-    """Write finished labels as a GeoTIFF with the image's CRS and transform, and nodata 0.
-
-    Parameters
-    ----------
-    labels
-        Folder that `run` wrote.
-    out
-        File to write; must not exist. Planes along t and z become bands.
-    level
-        Level of the labels; 0 is the finest.
-
-    Raises
-    ------
-    OutputError
-        If the file exists, or cannot be written whole.
-    SourceError, InputError
-        If the labels are missing, unfinished or broken, or have no such level.
-    """
-    from napari_superpixels.io.geotiff_writer import export_geotiff as export
-
-    export(Path(labels), Path(out), level=level)
-    return Path(out)
 
 
 def resume(
@@ -341,14 +286,17 @@ def resume(
     device: str | None = None,
     listener: "Listener | None" = None,
     cancel: threading.Event | None = None,
+    client: "Client | None" = None,
 ) -> "RunResult":
     """Go on with an unfinished output, with the plan that it was begun with.
+
+    However it was begun: on threads, in parts, or on the cluster of a `client`.
 
     Parameters
     ----------
     out
         Its name.
-    workers, listener, cancel
+    workers, listener, cancel, client
         As for `run`.
     device
         As for `plan`; of a learned method only another one of the kind that it was begun on.
@@ -359,42 +307,40 @@ def resume(
         If there is nothing to resume, its image was an array in memory, the image changed, or
         there is no device of the kind that it was begun on.
     """
-    from napari_superpixels.engine.again import plan_again
-    from napari_superpixels.engine.records import RunState, partial_path
+    from napari_superpixels.engine.again import plan_of
 
-    path = Path(out)
-    partial = partial_path(path)
-    if path.exists():
-        raise OutputError(f"{path} is finished already; there is nothing to resume.")
-    if not partial.exists():
-        raise OutputError(f"There is no unfinished output {partial}; check the name, or run anew.")
-    manifest = RunState(partial).read_manifest()
-    if manifest["opened"] is None:
-        raise OutputError(
-            f"{path} was made from an array in memory, which cannot be found again; resume it "
-            f"from Python with run(plan, out, resume=True)."
-        )
-    return run(
-        plan_again(manifest, path, device),
-        path,
-        workers=workers,
-        listener=listener,
-        cancel=cancel,
-        resume=True,
-    )
+    plan = plan_of(Path(out), device)
+    return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True,
+               client=client)  # fmt: skip
 
 
-def _make_plan(
-    source: "Source",
-    method: "str | Method",
-    region: "Region | None",
-    window: int | tuple[int, int] | None,
-    compute: tuple[str, str],
-    settings: dict[str, Any],
-) -> "Plan":
-    from napari_superpixels.engine.intent import resolve_method
-    from napari_superpixels.engine.plan import make_plan
-    from napari_superpixels.models.compute import Compute
+def finish(
+    out: str | os.PathLike[str],
+    *,
+    workers: int | None = None,
+    listener: "Listener | None" = None,
+    cancel: threading.Event | None = None,
+    into: str | None = None,
+) -> "RunResult":
+    """Make what is left of an output whose parts are done: coarser levels, metadata, its name.
 
-    made, where = resolve_method(source, method, settings), Compute(*compute)
-    return make_plan(source, made, region=region, window=window, compute=where)
+    Parameters
+    ----------
+    out
+        The output that the parts were given.
+    workers, listener, cancel, into
+        As for `run`.
+
+    Raises
+    ------
+    IncompleteRunError
+        If parts are missing; they are named.
+    OutputError
+        If there is nothing to finish, its image was an array in memory, or the image changed.
+    """
+    from napari_superpixels.engine.again import plan_of
+    from napari_superpixels.engine.parts import check_parts
+
+    plan = plan_of(Path(out))
+    check_parts(plan, Path(out))
+    return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True, into=into)

@@ -39,7 +39,7 @@ def _parsed() -> dict[str, set[str]]:
 
 def test_the_page_on_the_shell_has_the_options_of_the_parser() -> None:
     documented, parsed = _documented(), _parsed()
-    for name in ("run", "resume", "export", "plan", "info", "train", "evaluate"):
+    for name in ("run", "resume", "finish", "export", "plan", "info", "train", "evaluate"):
         known = parsed[name] - {"--json"}
         said = documented.get(name, set()) & parsed[name] - {"--json"}
         assert said == known, name

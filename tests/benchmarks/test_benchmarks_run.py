@@ -101,15 +101,59 @@ def test_borders_are_counted_near_tiles_and_on_them(benchmark_script):
     assert borders.boundaries_on_borders(labels, 128) == (256, 0.5, 0.25)
 
 
-def test_speed(benchmark_script, capsys):
+def test_speed(benchmark_script, annotated, capsys):
     given = ["--size", "128", "--square", "64", "--repeats", "2", "--threads", "2"]
-    benchmark_script("speed").main(given)
+    given += ["--chunk", "64", "--step", "12", "--data", str(annotated), "--quality-limit", "1"]
+    benchmark_script("speed").main([*given, "--images", "slide", str(annotated / "0.png")])
     text = capsys.readouterr().out
-    rows = {row["what"]: row for row in table_of(text)}
-    assert {"slic, lazy array", "slic, model, 2 threads", "skimage"} <= set(rows)
-    assert rows["skimage"]["x skimage"] == "1.0"
-    assert all(float(row["Mpx/s"]) > 0 for row in rows.values())
     assert "cores" in text
+    tables = text.split("Pixels of: ")[1:]
+    assert [table.split()[0] for table in tables] == ["slide", "0.png"]
+    for table in tables:
+        rows = {row["what"]: row for row in table_of(table)}
+        names = {"slic, lazy array", "slic, model, 2 threads", "slic, model, 1 threads", "skimage"}
+        assert names | {"dask map_overlap, skimage", "opencv SEEDS", "opencv LSC"} <= set(rows)
+        assert rows["skimage"]["x skimage"] == "1.0"
+        assert all(float(row["Mpx/s"]) > 0 for row in rows.values())
+        assert rows["dask map_overlap, skimage"]["ASA"] == ""
+        for name in names:
+            assert float(rows[name]["ASA"]) > 0.8
+            assert 20 < int(rows[name]["K"]) < 200
+        assert rows["slic, lazy array"]["BR"] == rows["slic, model, 1 threads"]["BR"]
+
+
+def test_the_mosaic_of_photographs_is_textured(benchmark_script, tmp_path):
+    speed = benchmark_script("speed")
+    shipped = speed.photographs(None)
+    assert shipped.shape == (600, 1200, 3)
+    assert (np.diff(shipped.astype(int), axis=1) != 0).mean() > 0.7
+    for number in range(3):
+        imsave(tmp_path / f"{number}.png", shipped[:400, 300 * number : 300 * number + 300])
+    assert speed.photographs(tmp_path).shape == (900, 400, 3), "each lies on its side"
+
+
+def test_the_pipeline_of_others_covers_every_pixel(benchmark_script):
+    image = astronaut()[:130, :150]
+    labels = benchmark_script("speed").map_overlap(image, 80, chunk=64, threads=1, iterations=2)[
+        ..., 0
+    ]
+    assert labels.shape == image.shape[:2]
+    assert labels.min() > 0
+    assert not set(np.unique(labels[:64, :64])) & set(np.unique(labels[64:, 64:])), "blocks differ"
+
+
+def test_scaling(benchmark_script, tmp_path, capsys):
+    given = ["--size", "128", "--square", "64", "--repeats", "1", "--threads", "1", "2"]
+    given += ["--windows", "64", "128", "--megapixels", "0.01", "0.02", "--folder", str(tmp_path)]
+    benchmark_script("scaling").main(given)
+    rows = table_of(capsys.readouterr().out)
+    assert [row["varied"] for row in rows] == 2 * ["threads"] + 2 * ["window, px"] + 2 * [
+        "megapixels"
+    ]
+    assert [row["value"] for row in rows] == ["1", "2", "64", "128", "0.01", "0.02"]
+    assert all(float(row["Mpx/s"]) > 0 for row in rows)
+    for name in ("threads", "window", "megapixels"):
+        assert imread(tmp_path / f"scaling-{name}.png").std() > 5, "something is drawn"
 
 
 def test_positions(benchmark_script, annotated, capsys):
@@ -239,3 +283,38 @@ def test_network_equality(repository, picture, tmp_path, method):
     if method == "scn":
         assert found["0-picture", "start at 40, 72, raw"].startswith("0 of ")
         assert found["any", "cells that a NaN spoils, of those declared"] in ("5 of 5", "6 of 6")
+
+
+def test_end_to_end(benchmark_script, tmp_path, capsys):
+    trace = tmp_path / "trace.json"
+    given = ["--size", "160", "--square", "80", "--chunk", "64", "--repeats", "1", "--check"]
+    given += ["--iterations", "2", "--window", "64", "--workers", "2", "--profile", str(trace)]
+    benchmark_script("end_to_end").main(given)
+    text = capsys.readouterr().out
+    memory, files = table_of(text)
+    assert memory["of memory's speed"] == memory["of its speed by CPU s"] == "100%"
+    assert files["what"] == "OME-Zarr to OME-Zarr"
+    assert float(files["CPU s"]) > 0
+    assert "bounds it" in text
+    assert trace.exists()
+
+
+def test_planning(benchmark_script, capsys):
+    benchmark_script("planning").main(["--windows", "16", "400"])
+    small, large = table_of(capsys.readouterr().out)
+    assert (small["windows"], large["windows"]) == ("16", "400")
+    assert float(large["plan, MB"]) < 50
+
+
+def test_segmentation_speed(benchmark_script, capsys):
+    given = ["--size", "32", "64", "--repeats", "2", "--device", "cpu"]
+    benchmark_script("segmentation_speed").main(given)
+    rows = {row["network"]: row for row in table_of(capsys.readouterr().out)}
+    assert len(rows) == 9
+    assert rows["FCN-32"]["x FCN-32"] == "1.00"
+    slow, fast = (float(rows[name]["ms"]) for name in ("PSPNet", "HCPSPNet"))
+    told = float(rows["HCPSPNet"]["atrous form / this"])
+    assert told == pytest.approx(slow / fast, rel=0.1)
+    assert {name for name, row in rows.items() if row["halo px"] == "not exact"} == {
+        "PSPNet", "HCPSPNet", "DeepLabv3", "HCDeepLabv3",
+    }  # fmt: skip

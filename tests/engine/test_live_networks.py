@@ -62,7 +62,7 @@ def test_a_tile_reads_what_a_window_reads(live, weights_of):
         ran, shapes = shapes, []
         view = live(plan)
         seen(view, view.labels[0])
-    assert len(ran) == plan.tiles == 12
+    assert len(ran) == len(plan.windows) == 12
     assert set(shapes) == set(ran)
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from napari_superpixels import api
-from napari_superpixels.engine.cost import fit_workers, project_tile
+from napari_superpixels.engine.cost import Lanes, TileCost, fit_lanes, project_tile
 from napari_superpixels.engine.geometry import pyramid_factors
 from napari_superpixels.engine.plan import make_plan
 from napari_superpixels.errors import InputError, PlanError
@@ -84,17 +84,32 @@ def test_the_pyramid_follows_the_source_else_halves():
 
 
 def test_memory_is_refused_with_figures():
+    def cost(size):
+        return TileCost(read_bytes=0, model_bytes=size, label_bytes=0)
+
     with pytest.raises(PlanError, match=r"needs 9\.1 GB, but 0\.8 GB .* smaller window"):
-        fit_workers(9_000_000_000, 4, 1_000_000_000)
-    assert fit_workers(100, 4, 1_000_000_000) == 4
-    assert fit_workers(300_000_000, 4, 1_000_000_000) == 2
+        fit_lanes(cost(9_000_000_000), 4, 99, 1_000_000_000)
+    assert fit_lanes(cost(100), 16, 99, 1_000_000_000) == Lanes.over(16)
+    assert fit_lanes(cost(100), 16, 3, 1_000_000_000) == Lanes.over(16, 3)
+    assert fit_lanes(cost(300_000_000), 16, 99, 1_000_000_000) == Lanes.over(16, 2)
+
+
+def test_processors_are_shared_among_a_few_super_tiles():
+    for processors in range(1, 100):
+        lanes = Lanes.over(processors)
+        assert lanes.compute * lanes.threads <= processors < lanes.compute * (lanes.threads + 1)
+        assert 1 <= lanes.read == lanes.write <= lanes.compute
+    assert Lanes.over(2) == Lanes(read=1, compute=1, write=1, threads=2)
+    assert Lanes.over(16) == Lanes(read=2, compute=4, write=2, threads=4)
 
 
 def test_projected_memory_grows_with_everything():
     base = {
         "read": (100, 100),
         "core": (50, 50),
+        "cells": 9,
         "pixel_bytes": 3,
+        "channels": 3,
         "source_chunk": (64, 64),
         "label_bytes": 4,
         "model_bytes": 1000,

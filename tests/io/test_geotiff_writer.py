@@ -27,6 +27,7 @@ def make_labels(path, names="yx", shape=(90, 70), dtype=np.uint32, place=None, f
         axes=Axes.of(names, shape),
         dtype=np.dtype(dtype),
         chunk=(32, 32),
+        tile=(32, 32),
         factors=factors,
         cells=(6, 5),
         cell_chunk=(6, 5),
@@ -180,8 +181,8 @@ def test_what_is_no_finished_label_image_is_refused(tmp_path):
     with pytest.raises(InputError, match="level=2 does not exist"):
         export_geotiff(tmp_path / "done.zarr", out, level=2)
     create_only = LabelLayout(
-        axes=Axes.of("yx", (9, 9)), dtype=np.dtype(np.uint32), chunk=(9, 9), factors=(),
-        cells=(1, 1), cell_chunk=(1, 1), channels=1,
+        axes=Axes.of("yx", (9, 9)), dtype=np.dtype(np.uint32), chunk=(9, 9), tile=(9, 9),
+        factors=(), cells=(1, 1), cell_chunk=(1, 1), channels=1,
     )  # fmt: skip
     create_labels(tmp_path / "unfinished", create_only)
     for name in ("folder", "other.zarr", "array.zarr", "unfinished"):

@@ -58,8 +58,8 @@ def make_image(path, version="0.5", letters="cyx", shapes=((3, 101, 70), (3, 50,
 def make_labels(path, letters="yx", shape=(101, 70), level=0, location=None, dtype=np.uint32):
     """Write a label image of small random labels; return them."""
     layout = LabelLayout(
-        axes=Axes.of(letters, shape), dtype=np.dtype(dtype), chunk=(32, 32), factors=(),
-        cells=(1, 1), cell_chunk=(1, 1), channels=1,
+        axes=Axes.of(letters, shape), dtype=np.dtype(dtype), chunk=(32, 32), tile=(32, 32),
+        factors=(), cells=(1, 1), cell_chunk=(1, 1), channels=1,
     )  # fmt: skip
     create_labels(path, layout)
     labels = np.random.default_rng(0).integers(0, 4, shape, dtype)

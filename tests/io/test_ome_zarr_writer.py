@@ -18,6 +18,7 @@ def layout() -> LabelLayout:
         axes=Axes(axes),
         dtype=np.dtype(np.uint32),
         chunk=(32, 32),
+        tile=(32, 32),
         factors=((2, 2), (4, 4)),
         cells=(7, 6),
         cell_chunk=(2, 2),

@@ -62,6 +62,29 @@ def test_equals_the_reference_on_fixed_cases(kind, size):
         assert layers <= max(sum(step) - 2, 0)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("width", [62, 63, 64, 65, 127, 128, 129, 193])
+def test_equals_the_reference_where_rows_span_words(kind, width):
+    """Rows are compared 64 pixels at a time; cells and runs go across."""
+    rng = np.random.default_rng(width)
+    for step in ((2, 3), (3, 16), (5, 33), (4, 64), (2, 100)):
+        case = make_assignment(rng, kind, (int(rng.integers(4, 14)), width), step)
+        expected, _ = connect_reference(case.codes, case.valid, step, case.cost)
+        np.testing.assert_array_equal(solve(case), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_long_runs_of_few_labels_span_words(threads):
+    """A run of 3 x 60 pixels in three cells is one; nodata inside it counts in no size."""
+    step = (3, 60)
+    codes = np.full((90, 420), 4, np.uint8)
+    codes[10:14, 60:120], codes[10:14, 180:240] = 5, 3
+    valid = np.random.default_rng(0).random(codes.shape) > 0.2
+    expected, _ = connect_reference(codes, valid, step, smaller_label)
+    out = connect(codes, valid, step, smaller_label, threads=threads)
+    np.testing.assert_array_equal(out, expected)
+
+
 @given(case=assignments(largest_cells=9))
 def test_every_label_is_one_piece_near_its_cell(case):
     lattice, labels = labels_of(connect(case.codes, None, case.step, case.cost), case.step)

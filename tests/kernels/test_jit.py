@@ -67,3 +67,31 @@ def test_a_change_of_an_inlined_file_empties_the_cache(tmp_path):
     assert call(1) == ["2", "0"]
     assert call(1) == ["2", "1"], "nothing changed, so nothing is compiled again"
     assert call(5) == ["6", "0"]
+
+
+def test_a_cache_whose_types_are_gone_counts_as_empty(tmp_path):
+    """As after an update of the package that renamed a named tuple that kernels take."""
+    package = str(Path(__file__).parents[2] / "src")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), package]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+    }
+    for name in ("Before", "After"):
+        (tmp_path / "taker.py").write_text(TAKER.format(name))
+        command = [sys.executable, "-c", f"from taker import {name}, take; print(take({name}(3)))"]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == "4\n"
+
+
+TAKER = """
+from typing import NamedTuple
+from napari_superpixels.kernels.jit import kernel
+class {}(NamedTuple):
+    x: int
+@kernel()
+def take(pair):
+    return pair.x + 1
+"""

@@ -26,11 +26,12 @@ def sums_reference(codes, pixels, step):
 @pytest.mark.parametrize(
     ("shape", "step"), [((13, 17), (4, 5)), ((1, 1), (3, 3)), ((5, 1), (2, 7))]
 )
-def test_equals_the_reference(dtype, shape, step):
+@pytest.mark.parametrize("channels", [2, 3])
+def test_equals_the_reference(dtype, shape, step, channels):
     rng = np.random.default_rng(3)
     codes = make_codes(rng, "random", shape, step)
     codes[rng.random(shape) < 0.2] = NODATA
-    pixels = (rng.random((2, *shape)) * 100).astype(dtype)
+    pixels = (rng.random((channels, *shape)) * 100).astype(dtype)
     counts, sums = cell_sums(codes, pixels, step)
     expected_counts, expected_sums = sums_reference(codes, pixels, step)
     assert counts.dtype == np.int64

@@ -9,9 +9,11 @@ import torch
 
 import napari_superpixels as nsp
 from napari_superpixels.engine import device as engine_device
-from napari_superpixels.engine.again import plan_again
+from napari_superpixels.engine.again import plan_of
 from napari_superpixels.engine.device import check_device, device_bytes, devices
+from napari_superpixels.engine.files import write_json
 from napari_superpixels.engine.manifest import manifest_of
+from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import InputError, OutputError, PlanError
 from napari_superpixels.models import card, compute, learned
 from napari_superpixels.models.compute import ON_PROCESSOR, Compute
@@ -89,35 +91,49 @@ def test_a_plan_for_a_card_is_refused_elsewhere(one_card, monkeypatch):
         plan.model.prepare()
 
 
-def begun(device, method="scn"):
+def begun(out, device, method="scn"):
+    """Leave what a run has left that was killed at once; return its plan's hash."""
     plan = nsp.plan(nsp.sample_path("slide"), method, device=device)
-    return manifest_of(plan)
+    state = RunState(partial_path(out))
+    state.make_folder()
+    write_json(state.manifest_path, manifest_of(plan))
+    return plan.hash
 
 
-def test_a_resume_on_another_kind_is_refused(one_card, tmp_path):
-    with pytest.raises(OutputError, match=r"was begun on 'cuda'.*resume it on 'cuda'"):
-        plan_again(begun("cuda"), tmp_path / "out.zarr", "cpu")
-    with pytest.raises(OutputError, match=r"was begun on 'cpu'.*others on 'cuda:0'"):
-        plan_again(begun("cpu"), tmp_path / "out.zarr", "cuda:0")
+@pytest.mark.parametrize(
+    ("begun_on", "asked", "refused"),
+    [
+        ("cuda", "cpu", r"was begun on 'cuda'.*resume it on 'cuda'"),
+        ("cpu", "cuda:0", r"was begun on 'cpu'.*others on 'cuda:0'"),
+    ],
+)
+def test_a_resume_on_another_kind_is_refused(one_card, tmp_path, begun_on, asked, refused):
+    out = tmp_path / "out.zarr"
+    begun(out, begun_on)
+    with pytest.raises(OutputError, match=refused):
+        plan_of(out, asked)
 
 
 def test_a_resume_without_that_kind_is_refused(one_card, monkeypatch, tmp_path):
-    manifest = begun("cuda")
+    out = tmp_path / "out.zarr"
+    begun(out, "cuda")
     monkeypatch.setattr("napari_superpixels.engine.again.cuda_count", lambda: 0)
     with pytest.raises(OutputError, match="there is no such device here; resume it on a machine"):
-        plan_again(manifest, tmp_path / "out.zarr", None)
+        plan_of(out)
 
 
 @pytest.mark.parametrize(("begun_on", "asked"), [("cuda", None), ("cuda", "cuda:0"), ("cpu", None)])
 def test_a_resume_on_the_same_kind_has_the_same_hash(one_card, tmp_path, begun_on, asked):
-    manifest = begun(begun_on)
-    assert plan_again(manifest, tmp_path / "out.zarr", asked).hash == manifest["hash"]
+    out = tmp_path / "out.zarr"
+    made = begun(out, begun_on)
+    assert plan_of(out, asked).hash == made
 
 
 @pytest.mark.parametrize("asked", [None, "cpu", "cuda"])
 def test_integers_are_resumed_anywhere(one_card, tmp_path, asked):
-    manifest = begun("cuda", "slic")
-    assert plan_again(manifest, tmp_path / "out.zarr", asked).hash == manifest["hash"]
+    out = tmp_path / "out.zarr"
+    made = begun(out, "cuda", "slic")
+    assert plan_of(out, asked).hash == made
 
 
 def test_what_can_be_chosen(monkeypatch):

@@ -1,4 +1,4 @@
-"""The shell: ``napari-superpixels run | resume | export | plan | info | train | evaluate``."""
+"""The shell: ``napari-superpixels run | resume | finish | export | plan | info | train | ...``."""
 
 import atexit
 import errno
@@ -18,8 +18,15 @@ import typer
 from napari_superpixels import api
 from napari_superpixels.cli import options as opt
 from napari_superpixels.cli import weights_command
+from napari_superpixels.cli.cluster_command import finish, reached
 from napari_superpixels.cli.evaluate_command import evaluate
-from napari_superpixels.cli.places import check_geotiff, check_into, is_output, jobs_of
+from napari_superpixels.cli.places import (
+    check_geotiff,
+    check_into,
+    check_profile,
+    is_output,
+    jobs_of,
+)
 from napari_superpixels.cli.progress import progress
 from napari_superpixels.cli.train_command import train
 from napari_superpixels.cli.work import (
@@ -37,6 +44,7 @@ from napari_superpixels.cli.work import (
     unfinished,
 )
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, SuperpixelsError
+from napari_superpixels.exports import export_geotiff, write_into
 
 EXIT_BAD_INPUT = 2
 """Something about the input, a parameter or the output is wrong; nothing was computed."""
@@ -51,6 +59,7 @@ app = typer.Typer(
     help="Superpixels over images of any size; the tiling never shows.",
 )
 
+app.command()(finish)
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(weights_command.app, name="weights")
@@ -96,8 +105,11 @@ def run(  # noqa: PLR0913 - one option each
     device: opt.DeviceOption = "auto",
     precision: opt.Precision = "exact",
     workers: opt.Workers = None,
+    part: opt.Part = None,
+    scheduler: opt.Scheduler = None,
     into: opt.Into = None,
     geotiff: opt.Geotiff = None,
+    profile: opt.Profile = None,
     skip_existing: opt.SkipExisting = False,  # noqa: FBT002 - the framework's way to declare a switch
     quiet: opt.Quiet = False,  # noqa: FBT002
     as_json: opt.Json = False,  # noqa: FBT002
@@ -110,7 +122,7 @@ def run(  # noqa: PLR0913 - one option each
         iterations=iterations,
         weights=weights,
     )
-    picks, spans = opt.channels_of(channels), opt.region_of(region)
+    picks, spans, one = opt.channels_of(channels), opt.region_of(region), opt.part_of(part)
     exports = exports_of(geotiff, into)
 
     def work(image: str, out: Path) -> dict[str, Any]:
@@ -134,20 +146,27 @@ def run(  # noqa: PLR0913 - one option each
             tell_terms(plan)
         check_into(plan, into)
         again = skip_existing and resumable(out)
-        with advising(out, exports), progress(quiet=quiet or as_json) as listener:
+        with advising(out, exports, part), progress(quiet=quiet or as_json) as listener:
             listener = remembering(listener, out, exports)
-            result = api.run(plan, out, workers=workers, listener=listener, resume=again)
+            result = api.run(plan, out, workers=workers, listener=listener, resume=again,
+                             client=client, part=one, profile=profile)  # fmt: skip
+            if one is not None:
+                return summary_of(result) | {"part": part}
             return summary_of(result) | export_all(out, exports)
 
     if not (skip_existing and is_output(Path(paths[-1]))):
         check_geotiff(geotiff, len(paths) - 1)
-    run_all(jobs_of(paths), work, quiet=quiet, as_json=as_json)
+    check_profile(profile, len(paths) - 1)
+    jobs = jobs_of(paths)
+    with reached(scheduler) as client:
+        run_all(jobs, work, quiet=quiet, as_json=as_json)
 
 
 @app.command()
 def resume(
     out: Annotated[Path, typer.Argument(help="The output whose run did not finish.")],
     workers: opt.Workers = None,
+    scheduler: opt.Scheduler = None,
     device: opt.ResumeDevice = None,
     quiet: opt.Quiet = False,  # noqa: FBT002
     as_json: opt.Json = False,  # noqa: FBT002
@@ -155,8 +174,12 @@ def resume(
     """Go on with an unfinished output, and with the exports that its run was to make."""
     out = unfinished(out)
     exports = remembered(out)
-    with advising(out, exports), progress(quiet=quiet or as_json) as listener:
-        result = api.resume(out, workers=workers, device=device, listener=listener)
+    with (
+        reached(scheduler) as client,
+        advising(out, exports),
+        progress(quiet=quiet or as_json) as listener,
+    ):
+        result = api.resume(out, workers=workers, device=device, listener=listener, client=client)
         summary = summary_of(result) | export_all(out, exports)
     tell(summary, quiet=quiet, as_json=as_json)
 
@@ -183,9 +206,9 @@ def export(
     check_geotiff(geotiff)
     written = {}
     if geotiff is not None:
-        written["geotiff"] = str(api.export_geotiff(labels, geotiff, level=level))
+        written["geotiff"] = str(export_geotiff(labels, geotiff, level=level))
     if into is not None:
-        written["into"] = str(api.write_into(labels, image, name=into))
+        written["into"] = str(write_into(labels, image, name=into))
     typer.echo(json.dumps(written) if as_json else "\n".join(written.values()))
 
 
@@ -234,9 +257,10 @@ def plan(  # noqa: PLR0913 - one option each
     cost = {
         "hash": made.hash,
         "halo_cells": made.halo,
-        "windows": made.tiles,
-        "window_bytes": made.cost.total,
-        "bytes_with_one_window": made.projected_bytes(1),
+        "windows": len(made.windows) * len(made.planes),
+        "tiles": made.tiles,
+        "tile_bytes": made.cost.total,
+        "bytes_on_one_processor": made.projected_bytes(1),
         "notes": list(source.notes),
     }
     typer.echo(json.dumps(made.provenance() | cost))

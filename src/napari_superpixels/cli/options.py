@@ -107,6 +107,22 @@ Workers = Annotated[
     int | None,
     typer.Option(parser=positive_number, metavar="NUMBER", help="Windows in work at once."),
 ]
+Part = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K/N", help="Compute part K of N of the output alone, e.g. 3/64; then `finish` it."
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Work on the cluster of this dask scheduler, e.g. tcp://host:8786."
+    ),
+]
+Profile = Annotated[
+    Path | None,
+    typer.Option(help="Write a trace of the run as this JSON file, for chrome://tracing."),
+]
 DeviceOption = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, or one of several such as cuda:1.")
 ]
@@ -147,6 +163,23 @@ def channels_of(text: str | None) -> list[int] | None:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"The channels are {text!r}; give numbers such as 0,2.") from None
+
+
+def part_of(text: str | None) -> tuple[int, int] | None:
+    """Return the numbers of a part such as ``3/64``.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if text is None:
+        return None
+    try:
+        number, count = map(int, text.split("/"))
+    except ValueError:
+        raise InputError(f"The part is {text!r}; give it as 3/64, the third of 64.") from None
+    return number, count
 
 
 def region_of(parts: list[str] | None) -> dict[str, tuple[int, int]] | None:

@@ -115,6 +115,24 @@ def check_geotiff(geotiff: Path | None, images: int = 1) -> None:
     _check_writable(geotiff.parent)
 
 
+def check_profile(profile: Path | None, images: int) -> None:
+    """Refuse one trace for several runs, and one that cannot be written.
+
+    Raises
+    ------
+    InputError, OutputError
+        If it is so.
+    """
+    from napari_superpixels.engine import profile as traces
+
+    if profile is None:
+        return
+    if images > 1:
+        raise InputError(f"One profile is given for {images} images; profile them one by one.")
+    traces.check_profile(profile)
+    _check_writable(profile.parent)
+
+
 def check_into(plan: "Plan", name: str | None) -> None:
     """Refuse, before hours of work, an image that labels could not be written into.
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from napari_superpixels.engine.events import Event, RunStarted, TileDone, TileFailed, speed
+from napari_superpixels.engine.events import (
+    Event,
+    RunStarted,
+    TileDone,
+    TileFailed,
+    TilesLost,
+    speed,
+)
 from napari_superpixels.engine.tally import Tally, duration
 
 if TYPE_CHECKING:
@@ -57,6 +64,8 @@ class PlainLines:
             self._count()
         elif isinstance(event, TileFailed):
             self._tell(failure_line(event))
+        elif isinstance(event, TilesLost):
+            self._tell(loss_line(event))
 
     def _start(self, event: RunStarted) -> None:
         self._told = self._clock()
@@ -81,6 +90,13 @@ def failure_line(event: TileFailed) -> str:
     """Return what failed as one line."""
     again = "trying again" if event.retrying else "given up"
     return f"{event.place}: {event.message} ({again})"
+
+
+def loss_line(event: TilesLost) -> str:
+    """Return what was found lost as one line."""
+    count = len(event.tiles)
+    what = "1 finished tile was" if count == 1 else f"{count} finished tiles were"
+    return f"{what} altered or lost on disk (tile {event.tiles[0]}); what it touches is done again."
 
 
 def _complain(line: str) -> None:
@@ -109,5 +125,7 @@ def _bar(console: "Console") -> "Iterator[Listener]":
                 shown.advance(bar)
             elif isinstance(event, TileFailed):
                 shown.console.print(failure_line(event), style="red", markup=False)
+            elif isinstance(event, TilesLost):
+                shown.console.print(loss_line(event), style="yellow", markup=False)
 
         yield listen

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from napari_superpixels import api
 from napari_superpixels.cli.places import is_output
 from napari_superpixels.engine.events import Event, RunStarted, ignore
+from napari_superpixels.engine.files import write_json
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import (
     Cancelled,
@@ -20,6 +20,7 @@ from napari_superpixels.errors import (
     OutputError,
     SuperpixelsError,
 )
+from napari_superpixels.exports import export_geotiff, write_into
 from napari_superpixels.models.registry import weights_licence
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def export_all(labels: Path, exports: Exports) -> dict[str, str]:
     """Write what is to follow; return where it lies."""
     written = {}
     if "geotiff" in exports:
-        written["geotiff"] = str(api.export_geotiff(labels, exports["geotiff"]))
+        written["geotiff"] = str(export_geotiff(labels, exports["geotiff"]))
     if "into" in exports:
-        written["into"] = str(api.write_into(labels, name=exports["into"]))
+        written["into"] = str(write_into(labels, name=exports["into"]))
     return written
 
 
@@ -61,7 +62,7 @@ def remembering(listener: "Listener | None", out: Path, exports: Exports) -> "Li
 
     def listen(event: Event) -> None:
         if isinstance(event, RunStarted) and exports:
-            path.write_text(json.dumps(exports))
+            write_json(path, exports)
         (listener or ignore)(event)
 
     return listen
@@ -102,7 +103,7 @@ def resumable(out: Path) -> bool:
 
 
 @contextmanager
-def advising(out: Path, exports: Exports) -> Iterator[None]:
+def advising(out: Path, exports: Exports, part: str | None = None) -> Iterator[None]:
     """Tell, where the block is interrupted, the command that goes on.
 
     Raises
@@ -113,6 +114,10 @@ def advising(out: Path, exports: Exports) -> Iterator[None]:
     try:
         yield
     except (Cancelled, KeyboardInterrupt):
+        if part is not None:
+            raise Cancelled(
+                f"Interrupted; what is done is kept: start part {part} again with the same command."
+            ) from None
         raise Cancelled(_advice(out, exports)) from None
 
 
@@ -202,11 +207,12 @@ def tell(summary: dict[str, Any], *, quiet: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(summary))
     elif not quiet:
-        typer.echo(f"{summary['path']}: {summary['summary']}")
+        what = f"part {summary['part']}, " if "part" in summary else ""
+        typer.echo(f"{summary['path']}: {what}{summary['summary']}")
         for name in ("geotiff", "into"):
             if name in summary:
                 typer.echo(f"{summary['path']}: also in {summary[name]}")
-    if summary.get("superpixels") == 0 and not quiet:
+    if summary.get("superpixels") == 0 and "part" not in summary and not quiet:
         typer.echo(
             f"Warning: {summary['path']} has no superpixel, for no pixel holds data; look at the "
             f"mask, the nodata value and the region.",

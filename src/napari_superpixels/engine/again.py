@@ -1,38 +1,51 @@
-"""The plan of an unfinished output, made again from what it says of itself."""
+"""The plan of an unfinished output, made again from its manifest."""
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_superpixels.engine.intent import resolve_method
-from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.plan import Plan, make_plan
+from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import OutputError
-from napari_superpixels.io import reopen
+from napari_superpixels.io.reopening import reopen
 from napari_superpixels.models.compute import AUTO, CUDA, Compute, cuda_count
 
 
-def plan_again(manifest: dict[str, Any], out: Path, device: str | None) -> Plan:
-    """Make the plan of a manifest again; its image is measured again.
+def plan_of(out: Path, device: str | None = None) -> Plan:
+    """Return the plan with which an unfinished output was begun; statistics are to be measured.
 
     Parameters
     ----------
-    manifest
-        Of the output.
     out
-        Its name.
+        The output.
     device
         Where to go on; None for where it was begun.
 
     Raises
     ------
     OutputError
-        If it was begun on another kind of device than is asked for, or than there is here.
-    InputError, SourceError
-        If its image or its weights are not what they were.
+        If there is nothing unfinished, its image was an array in memory, or it was begun on another
+        kind of device than is asked for, or than there is here.
+    SourceError, InputError
+        If its image is gone or broken, or its weights are.
     """
+    partial = partial_path(out)
+    if out.exists():
+        raise OutputError(f"{out} is finished already; there is nothing to resume.")
+    if not partial.exists():
+        raise OutputError(f"There is no unfinished output {partial}; check the name, or run anew.")
+    manifest = RunState(partial).read_manifest()
+    if manifest["opened"] is None:
+        raise OutputError(
+            f"{out} was made from an array in memory, which cannot be found again; resume it "
+            f"from Python with run(plan, out, resume=True)."
+        )
+    return _made_again(manifest, _compute_again(manifest["provenance"], out, device))
+
+
+def _made_again(manifest: dict[str, Any], compute: Compute) -> Plan:
     provenance = manifest["provenance"]
-    compute = _compute_again(provenance, out, device)
     source = reopen(manifest["opened"])
     step = provenance["lattice"]["step_px"]
     spans = zip(provenance["region_cells"], step, source.axes.plane_shape, strict=True)
@@ -45,10 +58,10 @@ def plan_again(manifest: dict[str, Any], out: Path, device: str | None) -> Plan:
     named = provenance["method"]
     method = resolve_method(source, named["name"], named["settings"])
     made = make_plan(source, method, region=region, compute=compute)
-    if made.deferred:
-        made = replace(made, statistics=measure(source, projected=made.projected))
-    core, chunk = ((c[0], c[1]) for c in (provenance["window_cells"], provenance["chunk_cells"]))
-    return replace(made, core=core, chunk=chunk)
+    names = ("window_cells", "chunk_cells", "tile_windows")
+    # Outputs of older versions lack the last, and are refused by their hash.
+    core, chunk, group = ((y, x) for y, x in (provenance.get(name, (1, 1)) for name in names))
+    return replace(made, core=core, chunk=chunk, group=group)
 
 
 def _compute_again(provenance: dict[str, Any], out: Path, device: str | None) -> Compute:

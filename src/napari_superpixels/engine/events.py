@@ -24,6 +24,20 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """When a step of a super-tile was taken."""
+
+    step: str
+    """One of `engine.stage.STEPS`."""
+    thread: str
+    """Name of the thread."""
+    begin: float
+    """When it began, in seconds since 1970."""
+    seconds: float
+    """How long it took."""
+
+
+@dataclass(frozen=True, slots=True)
 class TileDone:
     """A super-tile is written and recorded."""
 
@@ -34,7 +48,9 @@ class TileDone:
     pixels: int
     """Pixels that it wrote."""
     seconds: float
-    """How long it took, from read to record."""
+    """How long its steps took, from read to record, waiting not counted."""
+    spans: tuple[Span, ...] = ()
+    """Its steps, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +65,14 @@ class TileFailed:
     """What went wrong."""
     retrying: bool
     """Whether it will be tried once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TilesLost:
+    """A resume found files of super-tiles missing or altered; they are computed again."""
+
+    tiles: tuple[str, ...]
+    """Their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +99,14 @@ class Report:
     """Wall time of this run."""
     superpixels: int
     """Number of superpixels in the output; 0 until the output is whole."""
+    busy: tuple[tuple[str, float], ...] = ()
+    """By stage, the share of this run's time that its threads were at work, 0 to 1."""
+
+    @property
+    def bound(self) -> str | None:
+        """The stage that bounds the speed: the busiest; None where nothing was done."""
+        stage, share = max(self.busy, key=lambda pair: pair[1], default=("", 0.0))
+        return stage if share else None
 
     @property
     def megapixels_per_second(self) -> float:
@@ -89,10 +121,12 @@ class Report:
         )
         if self.failed:
             return f"{text}, {len(self.failed)} failed"
-        return f"{text}, {self.superpixels} superpixels"
+        shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.busy)
+        bound = f"; {self.bound} bounds it ({shares} of the time)" if self.bound else ""
+        return f"{text}, {self.superpixels} superpixels{bound}"
 
 
-Event = RunStarted | TileDone | TileFailed | RunFinished
+Event = RunStarted | TilesLost | TileDone | TileFailed | RunFinished
 Listener = Callable[[Event], None]
 
 

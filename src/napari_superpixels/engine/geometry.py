@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Mapping
 from itertools import pairwise
-from math import prod
+from math import log2, prod
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,14 @@ from napari_superpixels.io.source import Source
 from napari_superpixels.models.protocol import Method
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows
 
-WHOLE_PX = 4096
-"""A plane up to this edge is one window, when the user leaves it to us."""
 VIEW_WHOLE_PX = 2048
 """The same of a lazy array, whose parts are asked for one by one."""
 VIEW_WINDOW_PX = 1536
 """Edge of a window of a larger lazy array."""
 CHUNK_PX = 512
 """Edge that chunks on disk come near to."""
+TILE_WINDOWS = 4
+"""Windows along each side of a super-tile, where all must have one shape."""
 EXAMPLE_REGION = '{"y": (0, 512)}'
 
 
@@ -103,13 +103,15 @@ def resolve_window(
     return (pairs[0][0], pairs[1][0]), (pairs[0][1], pairs[1][1])
 
 
-def run_window(shape: tuple[int, ...], method: Method) -> int:
-    """Return the edge of the windows of a run, in pixels, when the user leaves it to us.
+def windows_in_tile(method: Method, grid: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many windows a super-tile has along y and x, of so many in a plane.
 
-    Windows that all have one shape have it whatever asks for them.
+    Large windows are super-tiles by themselves; of small ones, which must have one shape, some
+    share what is read and written.
     """
-    whole = max(shape) <= WHOLE_PX and not method.fixed_windows
-    return WHOLE_PX if whole else method.window_px
+    most = TILE_WINDOWS if method.fixed_windows else 1
+    y, x = (min(most, n) for n in grid)
+    return y, x
 
 
 def view_window(shape: tuple[int, int]) -> int:
@@ -130,9 +132,12 @@ def _two_numbers(window: Any) -> tuple[int, int]:
 
 
 def _core_and_chunk(edge_px: int, step: int, cells: int) -> tuple[int, int]:
-    """Return cells of a core and of a chunk: a whole number of chunks of nearly `CHUNK_PX`."""
+    """Return cells of a core and of a chunk: 1, 2, 4, ... chunks of nearly `CHUNK_PX`.
+
+    So a core of a coarser level is whole chunks again, as far down as possible.
+    """
     core = min(-(-edge_px // step), cells)
-    pieces = max(1, round(core * step / CHUNK_PX))
+    pieces = 2 ** max(0, round(log2(core * step / CHUNK_PX)))
     chunk = -(-core // pieces)
     return chunk * pieces, chunk
 

@@ -7,11 +7,32 @@ from math import isfinite
 from typing import Any
 
 from napari_superpixels.axes import UNIT_UM, Axis
-from napari_superpixels.engine.plan import Plan
+from napari_superpixels.engine.plan import Plan, Region, make_plan
 from napari_superpixels.errors import InputError
 from napari_superpixels.io.source import Source
+from napari_superpixels.models.compute import Compute
 from napari_superpixels.models.protocol import Method
 from napari_superpixels.models.registry import make_method
+
+
+def intended(
+    source: Source,
+    method: "str | Method",
+    settings: Mapping[str, Any],
+    where: tuple[str, str],
+    *,
+    region: Region | None,
+    window: int | tuple[int, int] | None,
+) -> Plan:
+    """Return the plan of what is asked for; `where` are device and precision.
+
+    Raises
+    ------
+    InputError
+        If anything of it cannot be used.
+    """
+    made, compute = resolve_method(source, method, settings), Compute(*where)
+    return make_plan(source, made, region=region, window=window, compute=compute)
 
 
 def resolve_method(source: Source, method: Any, settings: Mapping[str, Any]) -> Method:

@@ -31,7 +31,7 @@ class WindowLabeller:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.threads = max(1, default_workers() // plan.tiles)
+        self.threads = max(1, default_workers() // (len(plan.windows) * len(plan.planes)))
 
     def at(
         self, block_id: tuple[int, ...] | None = None, statistics: Statistics | None = None

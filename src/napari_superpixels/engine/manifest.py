@@ -1,20 +1,108 @@
 """What an output says of its making: the manifest of a run, and the provenance when it is whole."""
 
+import json
 import platform
 from importlib.metadata import version
 from typing import Any
 
 from napari_superpixels.engine.plan import Plan
+from napari_superpixels.errors import OutputError
+from napari_superpixels.io.reopening import reopen
+from napari_superpixels.io.sampling import sample_places, samples_of
 from napari_superpixels.models.registry import weights_licence
 
 
 def manifest_of(plan: Plan) -> dict[str, Any]:
-    """Return what a resume needs to make the same plan again."""
+    """Return what a resume needs to make the same plan again, and to know the image again.
+
+    Few megabytes of the image are read for it.
+    """
+    opened = plan.source.opened
     return {
         "hash": plan.hash,
         "provenance": plan.provenance(),
-        "opened": plan.source.opened,
+        "opened": opened,
+        # Not the plan's: it may have been made before a repair.
+        "seen": identity_now(plan),
+        "libraries": _libraries(plan),
+        # An array in memory is known by all of its pixels already.
+        "samples": [] if opened is None else samples_of(plan.source),
     }
+
+
+def identity_now(plan: Plan) -> str | None:
+    """Return the identity of the image as it is now; None of an array in memory."""
+    opened = plan.source.opened
+    return None if opened is None else reopen(opened).identity
+
+
+def judge(
+    begun: dict[str, Any], plan: Plan, failures: list[dict[str, Any]], name: str
+) -> dict[str, Any]:
+    """Return the manifest with which an unfinished output goes on.
+
+    An image whose files have other sizes or times than before is another image; but where parts
+    of it could not be read, a repair is what everyone hopes for: then its metadata and the pixels
+    of the sampled places decide.
+
+    Parameters
+    ----------
+    begun
+        The manifest of the output.
+    plan
+        With which to go on.
+    failures
+        Super-tiles that failed before.
+    name
+        What the user calls the output.
+
+    Raises
+    ------
+    OutputError
+        If it is of another plan or image, or was begun with other libraries that matter.
+    """
+    now: dict[str, Any] = json.loads(json.dumps(manifest_of(plan)))
+    repaired = any(failure["message"].startswith("SourceError") for failure in failures)
+    if begun["hash"] != now["hash"]:
+        one, other = begun["provenance"], now["provenance"]
+        if not (repaired and _without_identity(one) == _without_identity(other)):
+            raise OutputError(
+                f"{name} belongs to another plan ({difference(one, other)}); "
+                f"resume with that one, or remove it and run anew."
+            )
+    _check_libraries(begun.get("libraries", {}), now["libraries"], name)
+    return now | {"samples": _same_samples(begun.get("samples", []), now["samples"], plan, name)}
+
+
+def _without_identity(provenance: dict[str, Any]) -> dict[str, Any]:
+    return provenance | {"source": None}
+
+
+def _check_libraries(begun: dict[str, str], now: dict[str, str], name: str) -> None:
+    for library, number in now.items():
+        before = begun.get(library, number)
+        if before != number:
+            raise OutputError(
+                f"{name} was begun with {library} {before}, whose last bits may differ from those "
+                f"of {library} {number} here; resume it with that one, or remove it and run anew."
+            )
+
+
+def _same_samples(
+    begun: list[int | None], now: list[int | None], plan: Plan, name: str
+) -> list[int | None]:
+    """Return the samples, with those that could not be read before."""
+    if not begun:
+        return now
+    for before, after, (_, box) in zip(begun, now, sample_places(plan.source), strict=True):
+        if None not in (before, after) and before != after:
+            y, x = box
+            raise OutputError(
+                f"The image has changed since {name} was begun: its pixels at "
+                f"y {y.start}:{y.stop}, x {x.start}:{x.stop} are others; resume with the image as "
+                f"it was, or remove {name} and run anew."
+            )
+    return [after if before is None else before for before, after in zip(begun, now, strict=True)]
 
 
 def provenance_of(plan: Plan) -> dict[str, Any]:
@@ -31,6 +119,11 @@ def versions() -> dict[str, str]:
     """Return the versions of what made the labels, by distribution."""
     found = {name: version(name) for name in ("napari-superpixels", "numba", "numpy", "zarr")}
     return {"python": platform.python_version(), **found}
+
+
+def _libraries(plan: Plan) -> dict[str, str]:
+    """Return the versions on which labels depend: those of networks, which are floats."""
+    return {"torch": version("torch")} if hasattr(plan.method, "weights") else {}
 
 
 def difference(one: Any, other: Any, path: str = "") -> str:

@@ -9,12 +9,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from napari_superpixels.axes import Axes, Axis
-from napari_superpixels.engine.cost import TileCost, project_run, project_tile
+from napari_superpixels.engine.cost import (
+    Lanes,
+    TileCost,
+    project_run,
+    project_tile,
+    windows_at_once,
+)
 from napari_superpixels.engine.geometry import (
     largest_read,
     make_lattice,
@@ -22,7 +29,7 @@ from napari_superpixels.engine.geometry import (
     pyramid_factors,
     resolve_region,
     resolve_window,
-    run_window,
+    windows_in_tile,
 )
 from napari_superpixels.io import GeoReference, Source
 from napari_superpixels.models.compute import ANYWHERE, Compute, placed
@@ -31,7 +38,7 @@ from napari_superpixels.models.settings import settings_of
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an output of the same plan would be laid out otherwise."""
 OWNER_RING = 1
 """Cells around a core whose labels must be right too, for the features of the core's cells."""
@@ -61,6 +68,8 @@ class Plan:
     """Cells that a window writes along y and x."""
     chunk: tuple[int, int]
     """Cells in a chunk on disk along y and x; divides `core`."""
+    group: tuple[int, int] = (1, 1)
+    """Windows of a super-tile along y and x: what is read, written and recorded at once."""
     compute: Compute = ANYWHERE
     """Where, and how exactly, it is computed; what decides labels of it is settled."""
 
@@ -103,10 +112,16 @@ class Plan:
         )
         return Windows.over(self.lattice.cells, self.cells, shapes)
 
+    @cached_property
+    def supertiles(self) -> Windows:
+        """The super-tiles of one plane: what each writes, and all that its windows read."""
+        shapes = (WindowShape(core * n) for core, n in zip(self.core, self.group, strict=True))
+        return Windows.over(self.lattice.cells, self.cells, tuple(shapes))
+
     @property
     def tiles(self) -> int:
-        """Number of windows of all planes."""
-        return len(self.windows) * len(self.planes)
+        """Number of super-tiles of all planes."""
+        return len(self.supertiles) * len(self.planes)
 
     @property
     def pixels(self) -> Box:
@@ -131,6 +146,11 @@ class Plan:
         return tuple(n * s for n, s in zip(self.core, self.lattice.step, strict=True))
 
     @property
+    def tile_px(self) -> tuple[int, ...]:
+        """Pixels that a super-tile writes along y and x."""
+        return tuple(n * g for n, g in zip(self.core_px, self.group, strict=True))
+
+    @property
     def chunk_px(self) -> tuple[int, ...]:
         """Pixels of a chunk on disk along y and x."""
         return tuple(n * s for n, s in zip(self.chunk, self.lattice.step, strict=True))
@@ -142,15 +162,20 @@ class Plan:
 
     @property
     def cost(self) -> TileCost:
-        """Projected memory of one window."""
-        read, model = self.read_px, self.unmeasured_model
+        """Projected memory of one super-tile."""
+        window, model = self.read_px, self.unmeasured_model
+        beyond = [n * c for n, c in zip((g - 1 for g in self.group), self.core_px, strict=True)]
+        read = (window[0] + beyond[0], window[1] + beyond[1])
+        tile_cells = (axis.shape.core for axis in self.supertiles.axes)
         return project_tile(
-            read=read,
-            core=tuple(map(min, self.core_px, self.pixels.shape)),
+            read=tuple(map(min, read, self.lattice.shape)),
+            core=tuple(map(min, self.tile_px, self.pixels.shape)),
+            cells=prod(map(min, tile_cells, self.cells.shape)),
             pixel_bytes=self.source.read_bytes_per_pixel,
+            channels=self.source.channels,
             source_chunk=self.source.chunk_shape,
             label_bytes=self.dtype.itemsize,
-            model_bytes=model.bytes_for(read),
+            model_bytes=model.bytes_for(window) * windows_at_once(self.group),
         )
 
     @property
@@ -173,8 +198,9 @@ class Plan:
         return where.moved(top, left) if where else None
 
     def projected_bytes(self, workers: int) -> int:
-        """Return the memory that a run with so many windows in work adds to its process."""
-        return project_run(self.cost.total, workers)
+        """Return the memory that a run on so many processors adds to its process."""
+        lanes = Lanes.over(workers)
+        return project_run(self.cost, Lanes.over(workers, min(lanes.compute, self.tiles)))
 
     def provenance(self) -> dict[str, Any]:
         """Return what made the labels, as values that JSON can hold."""
@@ -201,6 +227,7 @@ class Plan:
             "planes": [[side.start, side.stop] for side in self.leading],
             "window_cells": list(self.core),
             "chunk_cells": list(self.chunk),
+            "tile_windows": list(self.group),
             # Integers are the same everywhere.
             **({} if self.method.integers else {"computed": self.compute.facts}),
         }
@@ -277,9 +304,8 @@ def make_plan(
     """
     lattice = make_lattice(source, method.step)
     leading, cells = resolve_region(source.axes, lattice, {} if region is None else region)
-    if window is None:
-        window = run_window(lattice.to_pixels(cells).shape, method)
-    core, chunk = resolve_window(lattice, cells, window)
+    core, chunk = resolve_window(lattice, cells, method.window_px if window is None else window)
+    grid = tuple(-(-n // c) for n, c in zip(cells.shape, core, strict=True))
     return Plan(
         source=source,
         method=method,
@@ -290,6 +316,7 @@ def make_plan(
         cells=cells,
         core=core,
         chunk=chunk,
+        group=windows_in_tile(method, grid),
         compute=compute.settled(integers=method.integers, name=method.name),
     )
 

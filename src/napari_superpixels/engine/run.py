@@ -1,17 +1,17 @@
 """The local run: super-tiles on threads, level by level, then the metadata and the name."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import zarr
 
-from napari_superpixels.engine.cost import available_bytes, default_workers, fit_workers
+from napari_superpixels.engine.cost import available_bytes, default_workers, fit_lanes
 from napari_superpixels.engine.device import check_device
 from napari_superpixels.engine.events import (
     Event,
@@ -19,20 +19,22 @@ from napari_superpixels.engine.events import (
     Report,
     RunFinished,
     RunStarted,
+    TileFailed,
+    TilesLost,
     ignore,
 )
-from napari_superpixels.engine.manifest import difference, manifest_of, provenance_of
+from napari_superpixels.engine.line import Line
 from napari_superpixels.engine.measure import measure
+from napari_superpixels.engine.output import begin_output, check_output, finish_output
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState, check_folder, partial_path
-from napari_superpixels.engine.stage import Stage
-from napari_superpixels.engine.tasks import Tasks, layout_of
-from napari_superpixels.errors import IncompleteRunError, OutputError, TakenError
+from napari_superpixels.engine.stage import Crew, Stage
+from napari_superpixels.engine.tasks import Tasks
+from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
-from napari_superpixels.io.ome_zarr_writer import create_labels, finish_labels
 
-LEVEL_READ_PX = 2048
-"""Edge of what a super-tile of a coarser level reads of the level before, where chunks allow."""
+Hire = Callable[[Plan, RunState], Crew]
+"""Makes the crew of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def run_plan(
     listener: Listener = ignore,
     cancel: threading.Event | None = None,
     resume: bool = False,
+    hire: Hire | None = None,
 ) -> RunResult:
     """Compute a plan into a multiscale OME-Zarr label image.
 
@@ -68,14 +71,16 @@ def run_plan(
     out
         Where; must not exist. Until it is whole the output lies beside it, as ``OUT.partial``.
     workers
-        How many windows are in work at once; by default one a processor. Fewer where memory
-        asks for it. Never changes the result.
+        How many processors to use; by default all that this process may. Super-tiles in work at
+        once are fewer where memory asks for it. Never changes the result.
     listener
         Is told what happens.
     cancel
         Set it, from any thread, to stop within two seconds.
     resume
         Whether to go on with an unfinished output of the same plan.
+    hire
+        Makes the crew that does the work; by default threads of this process, `workers` many.
 
     Raises
     ------
@@ -84,33 +89,32 @@ def run_plan(
     OutputError
         If the output exists, is in use, or belongs to another plan.
     PlanError
-        If one window does not fit into memory, or into the device's.
+        If one super-tile does not fit into memory, or its windows into the device's.
     IncompleteRunError
         If super-tiles failed twice; the others are done and kept.
     Cancelled
         If it was cancelled; what is done is kept.
     """
-    if plan.deferred:
-        plan = replace(plan, statistics=measure(plan.source, projected=plan.projected))
-    wanted = workers or default_workers()
-    fitting = fit_workers(plan.cost.total, wanted, available_bytes())
-    check_device(plan, fitting)
-    _check_name(out)
+    cancel = cancel or threading.Event()
+    plan = measured(plan)
+    hire = hire or partial(local_crew, workers=workers)
+    check_name(out)
     state = RunState(partial_path(out))
     _check_free(out, state, resume=resume)
+    crew = hire(plan, state)
     plan.model.prepare()
     if not resume:
         state.make_folder()
     with state.lock(), closing_handles():
-        workers = min(fitting, plan.tiles)
-        run = _Run(plan, out, state, workers, max(1, wanted // workers))
-        run.prepare(resume=resume)
-        report = run.execute(listener, cancel or threading.Event())
+        run = _Run(plan, out, state, crew)
+        run.prepare(resume=resume, listener=listener, pulse=pulse_of(cancel))
+        with crew:
+            report = run.execute(listener, cancel)
         if not report.failed:
             state.publish(out)
     listener(RunFinished(report))
     if report.failed:
-        raise IncompleteRunError(_failure_sentence(report, out))
+        raise IncompleteRunError(failure_sentence(report, f"resume {out}"))
     return RunResult(out, report)
 
 
@@ -123,7 +127,38 @@ def closing_handles() -> Iterator[None]:
         close_handles()
 
 
-def _check_name(out: Path) -> None:
+def measured(plan: Plan) -> Plan:
+    """Return a plan whose statistics are measured."""
+    if not plan.deferred:
+        return plan
+    return replace(plan, statistics=measure(plan.source, projected=plan.projected))
+
+
+def local_crew(
+    plan: Plan, _state: RunState, *, workers: int | None, tasks: int | None = None
+) -> Line:
+    """Return threads of this process, as many as memory allows and there are tasks.
+
+    Raises
+    ------
+    PlanError
+        If one super-tile does not fit into memory, or its windows into the device's.
+    """
+    tiles = plan.tiles if tasks is None else tasks
+    processors = workers or default_workers()
+    lanes = fit_lanes(plan.cost, processors, tiles, available_bytes())
+    check_device(plan, lanes.compute)
+    return Line(lanes)
+
+
+def check_name(out: Path) -> None:
+    """Refuse an output without a name.
+
+    Raises
+    ------
+    OutputError
+        If it has none.
+    """
     if not out.name:
         raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
@@ -133,51 +168,51 @@ def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
         raise TakenError(f"{out} exists already; remove it or choose another name.")
     if resume and not state.partial.exists():
         raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")
-    if not resume and state.manifest_path.exists():
-        raise TakenError(
-            f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
-        )
     check_folder(out.parent)
 
 
-def _failure_sentence(report: Report, out: Path) -> str:
+def pulse_of(cancel: threading.Event) -> Callable[[], None]:
+    """Return what raises once the user has cancelled."""
+
+    def pulse() -> None:
+        if cancel.is_set():
+            raise Cancelled("The run was cancelled; what is done is kept and can be resumed.")
+
+    return pulse
+
+
+def failure_sentence(report: Report, repair: str) -> str:
+    """Return what failed, and the repair, as a sentence."""
     first = report.failed[0]
     return (
         f"{len(report.failed)} of {report.tiles} tiles failed, the first at {first.place} "
-        f"({first.message}); repair the cause and resume {out}."
+        f"({first.message}); repair the cause and {repair}."
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Run:
     """One run of a plan into a partial output."""
 
     plan: Plan
     out: Path
     state: RunState
-    workers: int
-    threads: int
+    crew: Crew
 
-    @property
+    @cached_property
     def tasks(self) -> Tasks:
         """The super-tiles."""
-        return Tasks(self.plan, self.state, self.threads)
+        return Tasks(self.plan, self.state, self.crew.threads)
 
-    def prepare(self, *, resume: bool) -> None:
-        """Make the empty output, or check that the one there belongs to the plan."""
-        if resume:
-            manifest = self.state.read_manifest()
-            if manifest["hash"] != self.plan.hash:
-                here = json.loads(json.dumps(self.plan.provenance()))
-                raise OutputError(
-                    f"{self.state.partial} belongs to another plan "
-                    f"({difference(manifest['provenance'], here)}); "
-                    f"resume with that one, or remove it and run anew."
-                )
+    def prepare(self, *, resume: bool, listener: Listener, pulse: Callable[[], None]) -> None:
+        """Make the empty output, or check that the one there is whole and belongs to the plan."""
+        if not resume:
+            begin_output(self.state, self.plan)
             return
-        self.state.clear()
-        create_labels(self.state.partial, layout_of(self.plan))
-        self.state.write_manifest(manifest_of(self.plan))
+        check_output(self.state, self.plan)
+        lost = self.state.check(pulse)
+        if lost:
+            listener(TilesLost(tuple(lost)))
 
     def execute(self, listener: Listener, cancel: threading.Event) -> Report:
         """Do what is not done yet."""
@@ -186,29 +221,27 @@ class _Run:
         tiles = self.tasks.count()
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
-        pixels, computed, failed = self.compute(listener, cancel, done)
-        self.state.write_failures([asdict(failure) for failure in failed])
-        superpixels = 0 if failed else self.finish()
+        stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
+        pixels = self.compute(stage, done)
+        self.state.write_failures([asdict(failure) for failure in stage.failed])
+        failed = tuple(stage.failed)
+        superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
+        seconds = time.perf_counter() - begin
         return Report(
             tiles=tiles,
-            computed=computed,
-            failed=tuple(failed),
+            computed=stage.done,
+            failed=failed,
             pixels=pixels,
-            seconds=time.perf_counter() - begin,
+            seconds=seconds,
             superpixels=superpixels,
+            busy=stage.busy(seconds),
         )
 
-    def finish(self) -> int:
-        """Write the metadata that makes the output whole; return the number of superpixels."""
-        layout, made = layout_of(self.plan), provenance_of(self.plan)
-        finish_labels(self.state.partial, layout, self.out.stem, made)
-        return sum(record.get("superpixels", 0) for record in self.state.done().values())
+    def compute(self, stage: Stage, done: set[str]) -> int:
+        """Run the finest level, then each coarser one; return the pixels of the finest.
 
-    def compute(
-        self, emit: Callable[[Event], None], cancel: threading.Event, done: set[str]
-    ) -> tuple[int, int, list[Any]]:
-        """Run the finest level, then each coarser one; stop at a level with failures."""
-        stage = Stage(workers=self.workers, cancel=cancel, emit=emit)
+        A level with failures is the last.
+        """
         pixels = 0
         for level in self.tasks.levels:
             stage.run(task for task in self.tasks.of(level) if task.name not in done)
@@ -216,4 +249,18 @@ class _Run:
                 pixels = stage.pixels
             if stage.failed:
                 break
-        return pixels, stage.done, stage.failed
+        return pixels
+
+
+def noting(state: RunState, emit: Listener) -> Listener:
+    """Return a listener that notes the first failure at once, for a run that is killed."""
+    noted = False
+
+    def listen(event: Event) -> None:
+        nonlocal noted
+        if isinstance(event, TileFailed) and not noted:
+            noted = True
+            state.write_failures([asdict(event)])
+        emit(event)
+
+    return listen

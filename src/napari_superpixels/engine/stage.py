@@ -1,21 +1,52 @@
-"""Running tasks on threads: bounded, retried once, cancellable. Knows nothing of images."""
+"""Running tasks: bounded, retried once at the end, cancellable. Knows nothing of images."""
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Self
 
-from napari_superpixels.engine.events import Event, TileDone, TileFailed
-from napari_superpixels.errors import Cancelled, PlanError
+from napari_superpixels.engine.events import Event, Span, TileDone, TileFailed
+from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, PlanError
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
 TRIES = 2
 """How often a super-tile is tried before it counts as failed."""
+FATAL = (Cancelled, IncompleteRunError, OutputError, PlanError)
+"""What ends a run at once: nothing of it is the fault of one super-tile.
+
+Where the output cannot be written, say, all that is computed would be in vain; a plan that cannot
+work for lack of a device's memory fails everywhere."""
+
+STEPS = ("read", "compute", "finish", "write")
+"""Names of the steps of a super-tile, in their order."""
 
 Pulse = Callable[[], None]
+
+
+class Work(ABC):
+    """What is done for a super-tile; picklable, and free to be done by any thread."""
+
+    @abstractmethod
+    def read(self, before: None, pulse: Pulse) -> Any:
+        """Return what is to be computed on."""
+
+    @abstractmethod
+    def compute(self, before: Any, pulse: Pulse) -> Any:
+        """Return what takes the most time to find."""
+
+    def finish(self, before: Any, pulse: Pulse) -> Any:
+        """Return what is to be written."""
+        del pulse
+        return before
+
+    @abstractmethod
+    def write(self, before: Any, pulse: Pulse) -> None:
+        """Write it, and then the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +61,86 @@ class Task:
     """Where it lies, in words."""
     pixels: int
     """Pixels that it writes."""
-    work: Callable[[Pulse], None]
+    work: Work
     """Does the work and records it; calls the pulse often."""
+
+
+Spans = tuple[Span, ...]
+"""The steps of a task, in their order."""
+
+
+class Crew(Protocol):
+    """Who does the tasks; at work while entered."""
+
+    @property
+    def width(self) -> int:
+        """How many tasks are to be handed out at once; may change."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """Threads that the work of one task may use."""
+        ...
+
+    @property
+    def places(self) -> Mapping[str, int]:
+        """How many super-tiles are at most at work in each stage: read, compute, write."""
+        ...
+
+    def start(self, task: Task, pulse: Pulse) -> Future[Spans]:
+        """Hand out a task; its future gives the steps that were taken."""
+        ...
+
+    def stop(self) -> None:
+        """Take back what has not begun, after the pulse began to raise."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(self, *exc: object) -> None:
+        """End; nothing is left at work."""
+        ...
+
+
+def timed_step(task: Task, step: str, before: Any, pulse: Pulse) -> tuple[Any, Span]:
+    """Take one step of a task; return what it gives, and when it was."""
+    at, begin = time.time(), time.perf_counter()
+    result = getattr(task.work, step)(before, pulse)
+    seconds = time.perf_counter() - begin
+    return result, Span(step, threading.current_thread().name, at, seconds)
+
+
+def timed(task: Task, pulse: Pulse) -> Spans:
+    """Do a task, one step after the other."""
+    value, spans = None, []
+    for step in STEPS:
+        pulse()
+        value, span = timed_step(task, step, value, pulse)
+        spans.append(span)
+    return tuple(spans)
 
 
 class Stage:
     """Runs tasks that do not depend on one another."""
 
     def __init__(
-        self, *, workers: int, cancel: threading.Event, emit: Callable[[Event], None]
+        self, crew: Crew, *, cancel: threading.Event, emit: Callable[[Event], None]
     ) -> None:
-        self.workers = workers
+        self.crew = crew
         self.cancel = cancel
         self.stopping = threading.Event()
         self.emit = emit
         self.done = 0
         self.pixels = 0
+        self.seconds: Counter[str] = Counter()
         self.failed: list[TileFailed] = []
+
+    def busy(self, seconds: float) -> tuple[tuple[str, float], ...]:
+        """Return by stage which share of so many seconds its places were at work."""
+        spent = self.seconds + Counter(write=self.seconds["finish"])
+        return tuple((s, spent[s] / n / seconds) for s, n in self.crew.places.items())
 
     def pulse(self) -> None:
         """Raise if the user cancelled, or the run is ending for another reason."""
@@ -60,50 +154,51 @@ class Stage:
         ------
         Cancelled
             When the cancel event is set; no task is left running.
+        IncompleteRunError
+            When the crew cannot go on.
         PlanError
             If a task finds that the plan cannot work here.
         """
-        with ThreadPoolExecutor(self.workers, thread_name_prefix="superpixels") as pool:
-            try:
-                self._drain(pool, tasks)
-            except BaseException:
-                # Also for a KeyboardInterrupt: threads must see it, or leaving would wait.
-                self.stopping.set()
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        try:
+            self._drain(tasks)
+        except BaseException:
+            # Also for a KeyboardInterrupt: the crew must see it, or leaving would wait.
+            self.stopping.set()
+            self.crew.stop()
+            raise
 
-    def _drain(self, pool: ThreadPoolExecutor, tasks: Iterator[Task]) -> None:
-        running: dict[Future[float], tuple[Task, int]] = {}
-        exhausted = False
-        while running or not exhausted:
-            while not exhausted and len(running) < self.workers:
-                task = next(tasks, None)
-                exhausted = task is None
-                if task is not None:
-                    running[pool.submit(self._timed, task)] = (task, 1)
+    def _drain(self, tasks: Iterator[Task]) -> None:
+        running: dict[Future[Spans], tuple[Task, int]] = {}
+        attempts = ((task, 1) for task in tasks)
+        # Tried again when the rest is done: what was away for a moment may be back by then.
+        again: deque[tuple[Task, int]] = deque()
+        while True:
+            while len(running) < self.crew.width:
+                attempt = next(attempts, None) or (again.popleft() if again else None)
+                if attempt is None:
+                    break
+                running[self.crew.start(attempt[0], self.pulse)] = attempt
             self.pulse()
+            if not running:
+                return
             finished, _ = wait(running, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
             for future in finished:
-                task, attempt = running.pop(future)
-                if self._settle(future, task, attempt):
-                    running[pool.submit(self._timed, task)] = (task, attempt + 1)
+                task, number = running.pop(future)
+                if self._settle(future, task, number):
+                    again.append((task, number + 1))
 
-    def _timed(self, task: Task) -> float:
-        self.pulse()
-        begin = time.perf_counter()
-        task.work(self.pulse)
-        return time.perf_counter() - begin
-
-    def _settle(self, future: Future[float], task: Task, attempt: int) -> bool:
+    def _settle(self, future: Future[Spans], task: Task, attempt: int) -> bool:
         """Tell the outcome of a task; return whether it is to be tried again."""
         error = future.exception()
         if error is None:
             self.done += 1
             self.pixels += task.pixels
-            self.emit(TileDone(task.name, task.level, task.pixels, future.result()))
+            spans = future.result()
+            self.seconds.update({span.step: span.seconds for span in spans})
+            seconds = sum(span.seconds for span in spans)
+            self.emit(TileDone(task.name, task.level, task.pixels, seconds, spans))
             return False
-        # A plan that cannot work fails everywhere, e.g. for lack of the device's memory.
-        if isinstance(error, Cancelled | PlanError) or not isinstance(error, Exception):
+        if isinstance(error, FATAL) or not isinstance(error, Exception):
             raise error
         retrying = attempt < TRIES
         failure = TileFailed(task.name, task.place, _one_line(error), retrying)

@@ -28,7 +28,8 @@ def plan_table(plan: "Plan") -> str:
 def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
     """Return names and values of what a plan will do."""
     source, lattice = plan.source, plan.lattice
-    workers = min(default_workers(), plan.tiles)
+    workers = default_workers()
+    windows = len(plan.windows) * len(plan.planes)
     known = [one.name for one in settings_of(type(plan.method))]
     return [
         ("image", f"{source.name}: {_axes(plan)}, {_channels(plan)}, level {source.level}"),
@@ -40,11 +41,11 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ("lattice", f"{_times(lattice.cells)} cells of {_times(lattice.step)} px"),
         ("labels", f"{plan.dtype}, at most {lattice.last_label:,}"),
         ("written", f"{_times(plan.axes.shape)} px, {len(plan.level_factors) + 1} levels"),
-        ("windows", f"{plan.tiles:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
-        ("tiles", "the windows, then pieces of each coarser level"),
+        ("windows", f"{windows:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
+        ("tiles", f"{plan.tiles:,} of {_times(plan.tile_px)} px, then pieces of coarser levels"),
         ("chunks", f"{_times(plan.chunk_px)} px"),
         ("computed on", _computed(plan)),
-        ("memory", f"{_bytes(plan.projected_bytes(workers))} with {workers} windows in work"),
+        ("memory", f"{_bytes(plan.projected_bytes(workers))} on {workers} processors"),
         ("labels on disk", f"at most {_bytes(_output_bytes(plan))} before compression"),
         *(("note", note) for note in source.notes),
     ]

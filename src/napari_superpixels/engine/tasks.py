@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
 from math import prod
 
-import zarr
+import numpy as np
 
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Task
+from napari_superpixels.engine.supertile import supertile
 from napari_superpixels.engine.tile import describe_place
-from napari_superpixels.engine.work import LevelWork, WindowWork, open_arrays
+from napari_superpixels.engine.work import LabelArrays, LevelWork, TileWork, open_arrays
 from napari_superpixels.io.ome_zarr_writer import LabelLayout
 from napari_superpixels.tiling import Box
 
@@ -21,19 +22,21 @@ LEVEL_READ_PX = 2048
 
 def layout_of(plan: Plan) -> LabelLayout:
     """Return how the labels of a plan lie on disk."""
-    chunk, cells = plan.chunk_px, plan.cells.shape
+    chunk, tile, cells = plan.chunk_px, plan.tile_px, plan.cells.shape
+    tile_cells = [axis.shape.core for axis in plan.supertiles.axes]
     return LabelLayout(
         axes=plan.axes,
         dtype=plan.dtype,
         chunk=(chunk[0], chunk[1]),
+        tile=(tile[0], tile[1]),
         factors=plan.level_factors,
         cells=(cells[0], cells[1]),
-        cell_chunk=plan.core,
+        cell_chunk=(tile_cells[0], tile_cells[1]),
         channels=plan.source.channels,
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tasks:
     """The super-tiles of a plan's output."""
 
@@ -41,54 +44,75 @@ class Tasks:
     state: RunState
     """Where the output lies."""
     threads: int
-    """Threads of one window."""
+    """Threads of one super-tile."""
 
     @property
-    def levels(self) -> range:
-        """Numbers of the levels, the finest first; each is made of the one before."""
-        return range(len(self.plan.level_factors) + 1)
+    def levels(self) -> tuple[int, ...]:
+        """Numbers of the levels that have super-tiles of their own, the finest first.
+
+        The finest makes the next levels as well, as far as whole files allow; after these, each
+        is made of the one before.
+        """
+        return (0, *range(self.layout.levels_at_once, len(self.layout.factors) + 1))
+
+    @cached_property
+    def layout(self) -> LabelLayout:
+        """How the labels lie on disk."""
+        return layout_of(self.plan)
 
     def count(self) -> int:
         """Return how many there are in all."""
-        return self.plan.tiles + sum(prod(self.level_grid(level)) for level in self.levels[1:])
+        return sum(map(self.size, self.levels))
+
+    def size(self, level: int) -> int:
+        """Return how many a level has."""
+        return prod(self.level_grid(level)) if level else self.plan.tiles
 
     def of(self, level: int) -> Iterator[Task]:
         """Yield the super-tiles of a level."""
-        return self._coarser(level) if level else self._windows()
+        return (self.at(level, number) for number in range(self.size(level)))
+
+    def named(self, name: str) -> Task:
+        """Return the super-tile of a name."""
+        level, number = map(int, name.split("/"))
+        return self.at(level, number)
+
+    def at(self, level: int, number: int) -> Task:
+        """Return a super-tile by its place in its level; costs the same wherever that is."""
+        return self._coarser(level, number) if level else self._finest(number)
 
     def level_grid(self, level: int) -> tuple[int, ...]:
         """Return how many super-tiles a coarser level has along each axis."""
-        layout = layout_of(self.plan)
-        shape, edge = layout.level_shapes[level], level_tile(layout, level)
+        shape, edge = self.layout.level_shapes[level], level_tile(self.layout, level)
         return tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
 
-    def _windows(self) -> Iterator[Task]:
-        """Yield the windows of every plane."""
-        arrays = open_arrays(self.state.partial)
-        windows = self.plan.windows
-        for position, plane in enumerate(self.plan.planes):
-            for number, window in enumerate(windows):
-                name = f"0/{position * len(windows) + number}"
-                core = self.plan.lattice.to_pixels(window.core)
-                place = describe_place(self.plan, plane, core)
-                work = WindowWork(self.plan, self.state, arrays, name, plane, window, self.threads)
-                yield Task(name, 0, place, prod(core.shape), work)
+    @cached_property
+    def _arrays(self) -> LabelArrays:
+        """What is written."""
+        return open_arrays(self.state.partial, len(self.layout.factors) + 1)
 
-    def _coarser(self, level: int) -> Iterator[Task]:
-        """Yield the super-tiles of a coarser level."""
-        layout = layout_of(self.plan)
+    def _finest(self, number: int) -> Task:
+        """Return a super-tile of the finest level."""
+        tile, name = supertile(self.plan, number), f"0/{number}"
+        pixels = self.plan.lattice.to_pixels(tile.core)
+        factors = self.layout.factors[: self.layout.levels_at_once - 1]
+        work = TileWork(self.plan, self.state, self._arrays, factors, name, tile, self.threads)
+        place = describe_place(self.plan, tile.plane, pixels)
+        return Task(name, 0, place, prod(pixels.shape), work)
+
+    def _coarser(self, level: int, number: int) -> Task:
+        """Return a super-tile of a coarser level."""
+        layout, arrays = self.layout, self._arrays.levels
         shape, edge = layout.level_shapes[level], level_tile(layout, level)
-        fine = zarr.open_array(self.state.partial / str(level - 1), mode="r")
-        coarse = zarr.open_array(self.state.partial / str(level), mode="r+")
-        grid = self.level_grid(level)
-        for number, index in enumerate(product(*map(range, grid))):
-            bounds = [
-                (i * e, min((i + 1) * e, n)) for i, e, n in zip(index, edge, shape, strict=True)
-            ]
-            box, name = Box.of(*bounds), f"{level}/{number}"
-            work = LevelWork(self.state, name, fine, coarse, box, layout.factors[level - 1])
-            place = f"level {level}, {box.slices}"
-            yield Task(name, level, place, prod(box.shape), work)
+        index = np.unravel_index(number, self.level_grid(level))
+        bounds = [
+            (int(i) * e, min((int(i) + 1) * e, n))
+            for i, e, n in zip(index, edge, shape, strict=True)
+        ]
+        box, name = Box.of(*bounds), f"{level}/{number}"
+        factor = layout.factors[level - 1]
+        work = LevelWork(self.state, name, arrays[level - 1], arrays[level], box, factor)
+        return Task(name, level, f"level {level}, {box.slices}", prod(box.shape), work)
 
 
 def level_tile(layout: LabelLayout, level: int) -> tuple[int, ...]:

@@ -30,6 +30,11 @@ class CellTable:
     counts: NDArray[np.uint32]
     """Pixels of each superpixel, shape (cells y, cells x)."""
 
+    @classmethod
+    def empty(cls, shape: tuple[int, ...], channels: int) -> "CellTable":
+        """Return room for so many cells; nothing is filled in."""
+        return cls(np.empty((*shape, channels), np.float32), np.empty(shape, np.uint32))
+
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
@@ -70,14 +75,32 @@ def label_window_with_table(
     pulse: Pulse = no_pulse,
 ) -> Labelled:
     """Return the labels of a window's core and the features of the superpixels that it owns."""
-    ringed = with_ring(window, plan.lattice)
-    codes = assign(plan, window, ringed, block, threads=threads, pulse=pulse)
+    codes = assign_with_ring(plan, window, block, threads=threads, pulse=pulse)
     pulse()
-    pixels = plan.lattice.to_pixels
-    place = pixels(ringed).relative_to(pixels(window.read))
-    table = cell_table(plan, window, ringed, codes, block.pixels[:, *place.slices])
+    table = table_of(plan, window, block, codes)
+    return Labelled(labels_of(plan, window, plane, codes), table)
+
+
+def assign_with_ring(
+    plan: Plan, window: Window, block: Block, *, threads: int, pulse: Pulse
+) -> Codes:
+    """Return the codes of a window's core and of the owner's ring around it, shape (Y, X)."""
+    ringed = with_ring(window, plan.lattice)
+    return assign(plan, window, ringed, block, threads=threads, pulse=pulse)
+
+
+def labels_of(plan: Plan, window: Window, plane: int, codes: Codes) -> NDArray[Any]:
+    """Return the labels of a window's core, shape (Y, X), from its codes with the ring."""
+    ringed, pixels = with_ring(window, plan.lattice), plan.lattice.to_pixels
     core = pixels(window.core).relative_to(pixels(ringed))
-    return Labelled(_expand(plan, window.core, plane, codes[core.slices]), table)
+    return _expand(plan, window.core, plane, codes[core.slices])
+
+
+def table_of(plan: Plan, window: Window, block: Block, codes: Codes) -> CellTable:
+    """Return the features of the superpixels that a window owns, from its codes with the ring."""
+    ringed, pixels = with_ring(window, plan.lattice), plan.lattice.to_pixels
+    place = pixels(ringed).relative_to(pixels(window.read))
+    return cell_table(plan, window, ringed, codes, block.pixels[:, *place.slices])
 
 
 def assign(
@@ -126,22 +149,6 @@ def _expand(plan: Plan, core: Box, plane: int, codes: Codes) -> NDArray[Any]:
         plane,
         lattice.label_dtype,
     )
-
-
-def core_in_output(plan: Plan, window: Window) -> Box:
-    """Return where a window's core lies in the written plane, in pixels."""
-    return plan.lattice.to_pixels(window.core).relative_to(plan.pixels)
-
-
-def plane_in_output(plan: Plan, plane: int) -> tuple[int, ...]:
-    """Return where a plane lies along the written t and z."""
-    places = plan.source.axes.plane_index(plane)
-    return tuple(p - side.start for p, side in zip(places, plan.leading, strict=True))
-
-
-def cells_in_output(plan: Plan, window: Window) -> Box:
-    """Return where a window's core lies in the written cell tables."""
-    return window.core.relative_to(plan.cells)
 
 
 def describe_place(plan: Plan, plane: int, box: Box) -> str:

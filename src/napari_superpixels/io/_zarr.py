@@ -26,6 +26,7 @@ from napari_superpixels.io._reader import (
     pick_level,
     reason,
 )
+from napari_superpixels.io.chunk_files import stored_grid
 
 METADATA_FILES = ("zarr.json", ".zarray", ".zgroup", ".zattrs")
 
@@ -67,12 +68,22 @@ class ZarrReader:
         key = ("zarr", self.path, self.identity)
         try:
             with HANDLES.borrow(key, lambda: _OpenArray(self.path)) as handle:
-                return np.asarray(handle.array[box])
+                samples = np.asarray(handle.array[box])
         except READ_ERRORS as error:
             raise SourceError(
                 f"A chunk of {self.path} in the block {box_text(box)} cannot be read "
                 f"({reason(error)}); replace it with a good copy and run again"
             ) from None
+        self._check_there()
+        return samples
+
+    def _check_there(self) -> None:
+        """Refuse what was read from a folder that is gone: missing chunks are the fill value."""
+        if not _has_metadata(Path(self.path)):
+            raise SourceError(
+                f"The folder {self.path} was there when it was opened but is gone now; put it "
+                f"back, or connect its disk again, and run again"
+            )
 
 
 def find_zarr(path: Path, level: int) -> StoredImage:
@@ -124,8 +135,12 @@ def find_zarr_given(image: Any, level: int) -> StoredImage:
     )
 
 
+def _has_metadata(path: Path) -> bool:
+    return any((path / name).is_file() for name in METADATA_FILES)
+
+
 def _open_node(path: Path) -> Any:
-    if not any((path / name).is_file() for name in METADATA_FILES):
+    if not _has_metadata(path):
         raise SourceError(
             f"The folder {path} has no zarr metadata ({', '.join(METADATA_FILES[:2])}, ...), so "
             f"it is no zarr image; give the folder of an OME-Zarr image or of a zarr array"
@@ -179,7 +194,7 @@ def _multiscale(
         ) from None
     pick_level(level, len(arrays), str(root))
     facts = [attributes.get("multiscales"), attributes.get("ome"), level]
-    reader = _reader(group / image.paths[level], arrays[level], facts)
+    reader, missing = _reader(group / image.paths[level], arrays[level], facts)
     return StoredImage(
         format=f"OME-Zarr {image.version}",
         reader=reader,
@@ -192,7 +207,7 @@ def _multiscale(
         name=stem_of(str(root)),
         location=str(group),
         guesses=_rgb_note(image, reader.dtype),
-        notes=notes,
+        notes=(*notes, *missing),
     )
 
 
@@ -206,7 +221,7 @@ def _plain(
     root: Path, path: Path, array: Any, level: int, notes: tuple[str, ...] = ()
 ) -> StoredImage:
     pick_level(level, 1, str(root))
-    reader = _reader(path, array, [])
+    reader, missing = _reader(path, array, [])
     return StoredImage(
         format=f"zarr v{array.metadata.zarr_format} array",
         reader=reader,
@@ -214,7 +229,7 @@ def _plain(
         letters=_dimension_letters(array),
         name=stem_of(str(root)),
         location=str(path),
-        notes=notes,
+        notes=(*notes, *missing),
     )
 
 
@@ -227,36 +242,50 @@ def _dimension_letters(array: Any) -> str | None:
     return letters if good and len(set(letters)) == len(letters) else None
 
 
-def _reader(path: Path, array: Any, facts: list[Any]) -> ZarrReader:
+def _reader(path: Path, array: Any, facts: list[Any]) -> tuple[ZarrReader, tuple[str, ...]]:
+    """Return what reads an array, and a sentence where files of it are missing."""
     check_shape(tuple(array.shape), str(path))
     check_dtype(np.dtype(array.dtype), str(path))
-    return ZarrReader(
+    files = _chunk_files(path, array)
+    stamps = [stamp_of(file) for file in files]
+    reader = ZarrReader(
         path=str(path),
         shape=tuple(array.shape),
         dtype=np.dtype(array.dtype),
         chunks=tuple(array.chunks),
-        identity=_identity(path, array, facts),
+        identity=_identity(path, facts, stamps),
     )
+    return reader, _missing_note(stamps, array)
 
 
-def _identity(path: Path, array: Any, facts: list[Any]) -> str:
+def _missing_note(stamps: list[list[int]], array: Any) -> tuple[str, ...]:
+    missing = sum(not stamp for stamp in stamps)
+    if not missing:
+        return ()
+    return (f"{missing} of the {len(stamps)} files of chunks that were looked for are missing; "
+            f"as the format wants it, they are read as {array.fill_value}",)  # fmt: skip
+
+
+def _identity(path: Path, facts: list[Any], stamps: list[list[int]]) -> str:
     """Return the hash of an array's metadata and times; the same wherever the folder lies."""
     files = [path / name for name in METADATA_FILES if (path / name).is_file()]
     contents = [file.read_bytes() for file in files]
     times = [file.stat().st_mtime_ns for file in files]
     facts_text = json.dumps(facts, sort_keys=True, default=str)
-    return hash_of(facts_text, times, _chunk_stamps(path, array), *contents)
+    return hash_of(facts_text, times, stamps, *contents)
 
 
-def _chunk_stamps(path: Path, array: Any) -> list[list[int]]:
-    """Return size and time of the files of chunks: all, or evenly spread ones and their folders."""
-    edges = getattr(array, "shards", None) or array.chunks
-    grid = tuple(-(-size // edge) for size, edge in zip(array.shape, edges, strict=True))
+def _chunk_files(path: Path, array: Any) -> list[Path]:
+    """Return the files of chunks whose size and time count: all, or evenly spread ones.
+
+    Of those that are few among many the folders are looked at as well.
+    """
+    _, grid = stored_grid(array)
     count = prod(grid)
     numbers: Iterable[int] = range(count)
     if count > ALL_CHUNKS:
         numbers = (i * (count - 1) // (SOME_CHUNKS - 1) for i in range(SOME_CHUNKS))
     places = (tuple(map(int, np.unravel_index(number, grid))) for number in numbers)
-    keys = [path / array.metadata.encode_chunk_key(place) for place in places]
-    folders = sorted({key.parent for key in keys}) if count > ALL_CHUNKS else []
-    return [stamp_of(file) for file in (*keys, *folders)]
+    files = [path / array.metadata.encode_chunk_key(place) for place in places]
+    folders = sorted({file.parent for file in files}) if count > ALL_CHUNKS else []
+    return [*files, *folders]

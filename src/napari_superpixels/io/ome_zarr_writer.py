@@ -11,10 +11,14 @@ Scales are positive, as NGFF wants, and y grows downwards: the labels of a map w
 have y = -northing, at every level and of every region. The reference system and the true transform
 are the `georeference` in the provenance.
 
+What one super-tile of the work writes is one file: a shard of whole chunks where it holds several.
+The coarser levels have it so too, as far down as what lies over a super-tile is whole chunks.
+
 Until `finish_labels` has written the metadata the root says nothing about an image.
 """
 
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +43,8 @@ class LabelLayout:
     """Type of the labels."""
     chunk: tuple[int, int]
     """Chunk along y and x, in pixels; leading axes have chunks of one."""
+    tile: tuple[int, int]
+    """What is written at once, along y and x, in pixels of the finest level: whole chunks."""
     factors: tuple[tuple[int, int], ...]
     """Scale of each further level to the one before, along y and x."""
     cells: tuple[int, int]
@@ -70,6 +76,38 @@ class LabelLayout:
             scales.append((scales[-1][0] * fy, scales[-1][1] * fx))
         return tuple(scales)
 
+    def chunk_shape(self, level: int) -> tuple[int, int]:
+        """Return the chunk of a level along y and x."""
+        height, width = self.level_shapes[level][-2:]
+        return min(self.chunk[0], height), min(self.chunk[1], width)
+
+    def shard_shape(self, level: int) -> tuple[int, int] | None:
+        """Return what of a level lies over what is written at once; None where chunks are cut."""
+        sides = zip(
+            self.tile,
+            self.axes.plane_shape,
+            self.level_scales[level],
+            self.level_shapes[level][-2:],
+            self.chunk_shape(level),
+            strict=True,
+        )
+        height, width = (_shard_edge(*side) for side in sides)
+        return (height, width) if height and width else None
+
+    @property
+    def levels_at_once(self) -> int:
+        """How many levels, from the finest on, are written at once."""
+        shards = map(self.shard_shape, range(len(self.factors) + 1))
+        return sum(1 for _ in takewhile(bool, shards))
+
+
+def _shard_edge(tile: int, whole: int, scale: int, size: int, chunk: int) -> int:
+    """Return how long a shard of a level is along an axis; 0 where chunks would be cut."""
+    if tile >= whole:  # nothing lies beside it, so it may be filled up
+        return -(-size // chunk) * chunk
+    edge, rest = divmod(tile, scale)
+    return 0 if rest or edge % chunk else edge
+
 
 def create_labels(path: Path, layout: LabelLayout) -> None:
     """Make the group and its empty arrays in an empty folder; the root has no metadata yet."""
@@ -77,8 +115,10 @@ def create_labels(path: Path, layout: LabelLayout) -> None:
     ones = (1,) * len(layout.leading)
     names = list(layout.axes.names)
     for number, shape in enumerate(layout.level_shapes):
-        chunk = tuple(map(min, layout.chunk, shape[-2:]))
-        _create(root, str(number), shape, (*ones, *chunk), layout.dtype, names, 0)
+        chunk = (*ones, *layout.chunk_shape(number))
+        shard = layout.shard_shape(number) if number < layout.levels_at_once else None
+        shards = None if shard is None else (*ones, *shard)
+        _create(root, str(number), shape, chunk, layout.dtype, names, 0, shards=shards)
     tables = root.create_group("cells")
     cells = (*layout.leading, *layout.cells)
     chunk = (*ones, *layout.cell_chunk)
@@ -95,12 +135,14 @@ def _create(
     dtype: np.dtype[Any],
     names: list[str],
     fill: float,
+    shards: tuple[int, ...] | None = None,
 ) -> None:
     codec = BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.shuffle)
     group.create_array(
         name,
         shape=shape,
         chunks=chunks,
+        shards=None if shards == chunks else shards,
         dtype=dtype,
         compressors=codec,
         fill_value=fill,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_superpixels.kernels.bits import WORD, equal, trailing_zeros
 from napari_superpixels.kernels.components import FREE, PENDING, QUEUED
 from napari_superpixels.kernels.jit import kernel
 
@@ -22,13 +23,19 @@ CHUNK = 1 << 16  # pixels of a layer that are handled at once
 SAME, UP, DOWN, LEFT, RIGHT, MISSING = range(6)
 OPPOSITE = (SAME, DOWN, UP, RIGHT, LEFT, MISSING)
 
+Bytes = NDArray[np.uint8]
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+Tables = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint16]]
+
 
 class _Growth(NamedTuple):
     """Where the neighbours of a pixel are, and what their codes mean for it."""
 
-    down: NDArray[np.int32]  # of each row: distance and kind of the neighbours above and below
-    right: NDArray[np.int32]  # of each column: the same, to the left and right
+    down: NDArray[np.uint32]  # of each row: distance and kind of the neighbours above and below
+    right: NDArray[np.uint32]  # of each column: the same, to the left and right
     offers: NDArray[np.uint16]  # of each kind and value: the code offered, as one bit; else 0
+    accepts: NDArray[np.bool_]  # of each kind and code: whether the neighbour may take the label
     code: NDArray[np.uint8]  # of each single bit: its number
 
     @classmethod
@@ -37,17 +44,18 @@ class _Growth(NamedTuple):
             _neighbours(shape[0], step[0], shape[1], UP),
             _neighbours(shape[1], step[1], 1, LEFT),
             _offers(),
+            _offers()[list(OPPOSITE)] > 0,
             np.array([max(i.bit_length() - 1, 0) for i in range(257)], np.uint8),
         )
 
 
-def _neighbours(size: int, step: int, stride: int, before: int) -> NDArray[np.int32]:
+def _neighbours(size: int, step: int, stride: int, before: int) -> NDArray[np.uint32]:
     """Return distance and kind of the neighbour before, then the one after, shape (size, 4).
 
     The distance of a missing neighbour is 0, so that reading it does no harm.
     """
     i = np.arange(size)
-    table = np.full((size, 4), stride, np.int32)
+    table = np.full((size, 4), stride, np.uint32)
     table[:, 1] = np.where(i % step == 0, before, SAME)
     table[:, 3] = np.where(i % step == step - 1, before + 1, SAME)
     table[0, :2] = 0, MISSING
@@ -71,7 +79,7 @@ def bytes_for(shape: tuple[int, int]) -> int:
     """Return an upper bound of the memory that `grow` uses, in bytes, without that of `cost`."""
     pixels = shape[0] * shape[1]
     pairs = 4 * min(CHUNK, pixels)
-    return 4 * pixels + (8 + 8 + 1) * pairs + 16 * sum(shape) + 2 * 6 * 256 + 257
+    return 4 * (pixels + 1) + (8 + 8 + 1) * pairs + 16 * sum(shape) + 3 * 6 * 256 + 257
 
 
 def grow(
@@ -85,7 +93,7 @@ def grow(
     """Give the free pixels of `out` a code, layer by layer; `offset` is its first flat index."""
     growth = _Growth.over(out.shape, step)
     flat, columns = out.reshape(-1), out.shape[1]
-    queue = np.empty(free, np.int32)
+    queue = np.empty(free + 1, np.int32)  # one more to write to in vain
     size = min(CHUNK, free)
     index, choice = np.empty(4 * size, np.int64), np.empty(4 * size, np.uint8)
     head, tail, layers = 0, int(_seed(out, growth, queue)), 0
@@ -102,81 +110,77 @@ def grow(
     assert layers <= sum(step) - 2, "growth ends within two cells"
 
 
-@kernel()
-def _row_of(pixel: int, columns: int) -> int:
-    """Return the row of a flat index, without a slow division of integers.
+@kernel(forceinline=True)
+def _place(pixel: np.uintp, columns: int) -> tuple[np.uintp, np.uintp]:
+    """Return the row and the column of a flat index, without a slow division of integers.
 
     Exact: the quotient is half a column or more away from whole numbers, and wrong by no more than
-    2^-52 of itself, which for indices below 2^31 is less.
+    2^-52 of itself, which for indices below 2^31 is less. Unsigned, as all indices here: that
+    spares tests for negatives.
     """
-    return int((pixel + 0.5) * (1.0 / columns))
+    row = np.int64((np.int64(pixel) + 0.5) * (1.0 / columns))
+    return np.uintp(row), np.uintp(np.int64(pixel) - row * columns)
 
 
-@kernel()
-def _is_inner(vertical: NDArray[np.int32], horizontal: NDArray[np.int32]) -> bool:
-    """Whether all four neighbours lie in the same cell."""
-    return bool((vertical[1] | vertical[3] | horizontal[1] | horizontal[3]) == SAME)
-
-
-@kernel()
-def _offered(
-    flat: NDArray[np.uint8],
-    pixel: int,
-    vertical: NDArray[np.int32],
-    horizontal: NDArray[np.int32],
-    offers: NDArray[np.uint16],
-) -> int:
+@kernel(forceinline=True)
+def _offered(flat: Bytes, pixel: np.uintp, columns: int, tables: Tables) -> int:
     """Return the codes that a pixel may take from its neighbours, as bits."""
-    if _is_inner(vertical, horizontal):
-        columns = vertical[0]
-        near = offers[SAME, flat[pixel - columns]] | offers[SAME, flat[pixel + columns]]
-        return int(near | offers[SAME, flat[pixel - 1]] | offers[SAME, flat[pixel + 1]])
-    above = offers[vertical[1], flat[pixel - vertical[0]]]
-    below = offers[vertical[3], flat[pixel + vertical[2]]]
-    before = offers[horizontal[1], flat[pixel - horizontal[0]]]
-    after = offers[horizontal[3], flat[pixel + horizontal[2]]]
-    return int(above | below | before | after)
+    down, right, offers = tables
+    y, x = _place(pixel, columns)
+    above = offers[down[y, 1], flat[pixel - down[y, 0]]]
+    below = offers[down[y, 3], flat[pixel + down[y, 2]]]
+    before = offers[right[x, 1], flat[pixel - right[x, 0]]]
+    after = offers[right[x, 3], flat[pixel + right[x, 2]]]
+    return int(np.int64(above | below | before | after))
 
 
 @kernel()
-def _seed(out: NDArray[np.uint8], growth: _Growth, queue: NDArray[np.int32]) -> int:
+def _free_word(flat: Bytes, start: int, frees: Bytes) -> np.uint64:
+    """Return which of the next pixels are free, one bit each."""
+    if start + WORD <= flat.size:
+        return np.uint64(equal(flat, start, frees, 0))
+    word = np.uint64(0)
+    for pixel in range(start, flat.size):
+        word |= np.uint64(flat[pixel] == FREE) << np.uint64(pixel - start)
+    return word
+
+
+@kernel()
+def _seed(out: Bytes, growth: _Growth, queue: Int32) -> int:
     """Queue the free pixels that a kept one can reach; return their number."""
     flat, columns, tail = out.reshape(-1), out.shape[1], 0
-    down, right, offers = growth.down, growth.right, growth.offers
-    for y in range(out.shape[0]):
-        for x in range(columns):
-            pixel = y * columns + x
-            if flat[pixel] == FREE and _offered(flat, pixel, down[y], right[x], offers):
-                queue[tail] = pixel
-                tail += 1
-    for i in range(tail):
-        flat[queue[i]] = QUEUED
+    tables = growth.down, growth.right, growth.offers
+    frees = np.full(WORD, FREE, np.uint8)
+    for start in range(0, flat.size, WORD):
+        word = _free_word(flat, start, frees)
+        while word:
+            pixel = np.uintp(start) + np.uintp(trailing_zeros(word))
+            word &= word - np.uint64(1)
+            is_reached = _offered(flat, pixel, columns, tables) != 0
+            queue[np.uintp(tail)] = pixel
+            flat[pixel] = QUEUED if is_reached else FREE
+            tail += is_reached
     return tail
 
 
 @kernel()
 def _propose(
-    flat: NDArray[np.uint8],
-    columns: int,
-    growth: _Growth,
-    queue: NDArray[np.int32],
-    index: NDArray[np.int64],
-    choice: NDArray[np.uint8],
+    flat: Bytes, columns: int, growth: _Growth, queue: Int32, index: Int64, choice: Bytes
 ) -> int:
     """Give pixels with one option that code, pending; list the options of the others."""
-    down, right, offers = growth.down, growth.right, growth.offers
+    tables, number = (growth.down, growth.right, growth.offers), growth.code
     pairs = 0
-    for pixel in queue:
-        y = _row_of(pixel, columns)
-        offered = _offered(flat, pixel, down[y], right[pixel - y * columns], offers)
+    for i in range(queue.size):
+        pixel = np.uintp(queue[i])
+        offered = _offered(flat, pixel, columns, tables)
         if offered & (offered - 1) == 0:
-            flat[pixel] = PENDING + growth.code[offered]
+            flat[pixel] = PENDING + number[np.uintp(offered)]
             continue
-        for code in range(9):
-            if offered >> code & 1:
-                index[pairs] = pixel
-                choice[pairs] = code
-                pairs += 1
+        while offered:
+            index[pairs] = pixel
+            choice[pairs] = number[np.uintp(offered & -offered)]
+            pairs += 1
+            offered &= offered - 1
     return pairs
 
 
@@ -209,29 +213,31 @@ def _choose_least(
 
 
 @kernel()
-def _commit(
-    flat: NDArray[np.uint8],
-    columns: int,
-    growth: _Growth,
-    queue: NDArray[np.int32],
-    head: int,
-    tail: int,
-) -> int:
+def _commit(flat: Bytes, columns: int, growth: _Growth, queue: Int32, head: int, tail: int) -> int:
     """Make a layer's codes final and queue the free pixels that it reaches; return the new tail."""
+    down, right, accepts = growth.down, growth.right, growth.accepts
     for i in range(head, tail):
-        flat[queue[i]] -= PENDING
-    down, right, offers = growth.down, growth.right, growth.offers
+        flat[np.uintp(queue[i])] -= PENDING
     end = tail
     for i in range(head, tail):
-        pixel = queue[i]
-        y = _row_of(pixel, columns)
-        x = pixel - y * columns
-        for k in range(4):
-            table = down[y] if k < 2 else right[x]
-            near = pixel + (table[2] if k % 2 else -table[0])
-            kind = OPPOSITE[table[1 + 2 * (k % 2)]]
-            if flat[near] == FREE and offers[kind, flat[pixel]]:
-                flat[near] = QUEUED
-                queue[end] = near
-                end += 1
+        pixel = np.uintp(queue[i])
+        y, x = _place(pixel, columns)
+        code = flat[pixel]
+        end = _reach(flat, pixel - down[y, 0], accepts[down[y, 1], code], queue, end)
+        end = _reach(flat, pixel + down[y, 2], accepts[down[y, 3], code], queue, end)
+        end = _reach(flat, pixel - right[x, 0], accepts[right[x, 1], code], queue, end)
+        end = _reach(flat, pixel + right[x, 2], accepts[right[x, 3], code], queue, end)
     return end
+
+
+@kernel(forceinline=True)
+def _reach(flat: Bytes, near: np.uintp, accepts: bool, queue: Int32, end: int) -> int:  # noqa: FBT001
+    """Queue a neighbour if it is free and may take the label; return the new end of the queue.
+
+    There is no branch, which nobody could foresee: what is not reached is overwritten.
+    """
+    value = flat[near]
+    is_reached = (value == FREE) & accepts
+    queue[np.uintp(end)] = near
+    flat[near] = QUEUED if is_reached else value
+    return int(end + is_reached)

@@ -63,9 +63,20 @@ class SourcesCache(caching.FunctionCache):
         super().__init__(function)  # type: ignore[no-untyped-call]
         own = self._impl.locator.get_source_stamp()
         stamp = own, sources_digest(Path(getfile(function)).parent)
-        self._cache_file = _numba.IndexDataCacheFile(
+        self._cache_file = _Index(  # type: ignore[no-untyped-call]
             self.cache_path, self._impl.filename_base, stamp
         )
+
+
+class _Index(caching.IndexDataCacheFile):
+    """What lies in a cache, nothing if it was left by a version whose types are gone."""
+
+    def _load_index(self) -> dict[Any, str]:
+        # Numba looks at the stamp after it has loaded the arguments' types.
+        try:
+            return dict(super()._load_index())  # type: ignore[no-untyped-call]
+        except (AttributeError, ImportError):
+            return {}
 
 
 @lru_cache

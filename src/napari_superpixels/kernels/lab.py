@@ -55,10 +55,19 @@ def root_table() -> NDArray[np.uint32]:
     return table
 
 
+@lru_cache(maxsize=1)
+def _paired_table() -> NDArray[np.uint64]:
+    """Return what each level adds to X, to Y in the upper half; and to Z, shape (3 rgb, 256, 2)."""
+    shares = tristimulus_table().astype(np.uint64)
+    table = np.stack([shares[..., 0] | shares[..., 1] << np.uint64(32), shares[..., 2]], axis=-1)
+    table.flags.writeable = False
+    return table
+
+
 @kernel()
 def _convert(
     rgb: NDArray[np.uint8],
-    shares: NDArray[np.int32],
+    shares: NDArray[np.uint64],
     roots: NDArray[np.uint32],
     scale: int,
     out: NDArray[np.int16],
@@ -66,25 +75,35 @@ def _convert(
     # Two loops a row: the first looks up, the second is vectorised. Everything has 32 bits; a
     # product is at most 500 * MAX_SCALE * 2^16 < 2^31. Unsigned indices spare a test for negatives.
     width = rgb.shape[2]
-    roots_of_row = np.empty((3, width), np.int32)
+    words, sums = np.empty((3, width), np.uint32), np.empty((3, width), np.uint32)
     half, bits = np.int32(1 << (ROOT_BITS - 1)), np.int32(ROOT_BITS)
     for_l, for_a, for_b = np.int32(116 * scale), np.int32(500 * scale), np.int32(200 * scale)
     offset = half - np.int32(scale * (16 << ROOT_BITS))
     for y in range(rgb.shape[1]):
         for x in range(width):
             r, g, b = rgb[0, y, x], rgb[1, y, x], rgb[2, y, x]
-            for i in range(3):
-                t = np.uint32(shares[0, r, i] + shares[1, g, i] + shares[2, b, i])
-                word = roots[t >> np.uint32(FRACTION_BITS)]
-                fraction = np.int32(t & np.uint32((1 << FRACTION_BITS) - 1))
-                rise = np.int32(word >> np.uint32(VALUE_BITS)) * fraction
-                value = np.int32(word & np.uint32((1 << VALUE_BITS) - 1))
-                roots_of_row[i, x] = value + (rise >> np.int32(FRACTION_BITS))
+            two = shares[0, r, 0] + shares[1, g, 0] + shares[2, b, 0]
+            tx, ty = np.uint32(two), np.uint32(two >> np.uint64(32))
+            tz = np.uint32(shares[0, r, 1] + shares[1, g, 1] + shares[2, b, 1])
+            sums[0, x], sums[1, x], sums[2, x] = tx, ty, tz
+            words[0, x] = roots[tx >> np.uint32(FRACTION_BITS)]
+            words[1, x] = roots[ty >> np.uint32(FRACTION_BITS)]
+            words[2, x] = roots[tz >> np.uint32(FRACTION_BITS)]
         for x in range(width):
-            fx, fy, fz = roots_of_row[0, x], roots_of_row[1, x], roots_of_row[2, x]
+            fx = _root(words[0, x], sums[0, x])
+            fy = _root(words[1, x], sums[1, x])
+            fz = _root(words[2, x], sums[2, x])
             out[0, y, x] = (for_l * fy + offset) >> bits
             out[1, y, x] = (for_a * (fx - fy) + half) >> bits
             out[2, y, x] = (for_b * (fy - fz) + half) >> bits
+
+
+@kernel(forceinline=True)
+def _root(word: np.uint32, t: np.uint32) -> np.int32:
+    """Interpolate f(t) from the entry of `root_table` before it."""
+    fraction = np.int32(t & np.uint32((1 << FRACTION_BITS) - 1))
+    rise = np.int32(np.int32(word >> np.uint32(VALUE_BITS)) * fraction)
+    return np.int32(word & np.uint32((1 << VALUE_BITS) - 1)) + (rise >> np.int32(FRACTION_BITS))
 
 
 def rgb_to_lab(rgb: NDArray[np.uint8], scale: int) -> NDArray[np.int16]:
@@ -107,5 +126,5 @@ def rgb_to_lab(rgb: NDArray[np.uint8], scale: int) -> NDArray[np.int16]:
     assert len(rgb) == 3, "red, green, blue"
     assert 1 <= scale <= MAX_SCALE, "32 bits hold no more"
     out = np.empty(rgb.shape, np.int16)
-    _convert(rgb, tristimulus_table(), root_table(), scale, out)
+    _convert(rgb, _paired_table(), root_table(), scale, out)
     return out

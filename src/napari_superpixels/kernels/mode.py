@@ -60,19 +60,26 @@ def _downsample(labels: Labels, factor: tuple[int, int], top: int, left: int, ou
     values = np.empty(factor[0] * factor[1], labels.dtype)
     counts = np.empty(values.size, np.int64)
     for r in range(top, out.shape[0]):
+        rows = r * factor[0], min((r + 1) * factor[0], labels.shape[0])
         for c in range(left, out.shape[1]):
-            rows = slice(r * factor[0], min((r + 1) * factor[0], labels.shape[0]))
-            columns = slice(c * factor[1], min((c + 1) * factor[1], labels.shape[1]))
-            out[r, c] = _mode(labels[rows, columns], values, counts)
+            columns = c * factor[1], min((c + 1) * factor[1], labels.shape[1])
+            size = _count(labels, rows, columns, values, counts)
+            out[r, c] = _mode(values, counts, size)
 
 
-@kernel()
-def _mode(block: Labels, values: Labels, counts: NDArray[np.int64]) -> int:
-    """Return the most frequent label of a block; `values` and `counts` are room to work in."""
+@kernel(forceinline=True)
+def _count(
+    labels: Labels,
+    rows: tuple[int, int],
+    columns: tuple[int, int],
+    values: Labels,
+    counts: NDArray[np.int64],
+) -> int:
+    """Count the labels of a block; return how many different ones there are."""
     size = last = 0
-    for y in range(block.shape[0]):
-        for x in range(block.shape[1]):
-            label = block[y, x]
+    for y in range(rows[0], rows[1]):
+        for x in range(columns[0], columns[1]):
+            label = labels[y, x]
             if size == 0 or values[last] != label:
                 last = 0
                 while last < size and values[last] != label:
@@ -82,6 +89,12 @@ def _mode(block: Labels, values: Labels, counts: NDArray[np.int64]) -> int:
                 counts[size] = 0
                 size += 1
             counts[last] += 1
+    return size
+
+
+@kernel(forceinline=True)
+def _mode(values: Labels, counts: NDArray[np.int64], size: int) -> int:
+    """Return the most frequent one of counted labels, of several the smallest."""
     best = 0
     for i in range(1, size):
         tie = counts[i] == counts[best] and values[i] < values[best]

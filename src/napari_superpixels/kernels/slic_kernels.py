@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_superpixels.kernels.bits import trailing_zeros
 from napari_superpixels.kernels.cells import feature
 from napari_superpixels.kernels.cone import NONE
 from napari_superpixels.kernels.jit import kernel
@@ -16,8 +17,14 @@ from napari_superpixels.kernels.nearest import (
     VALUE_SCALE,
     WEIGHT_SCALE,
     nearest,
-    trailing_zeros,
+    prefetch,
 )
+
+AHEAD = 2
+"""Cells between the one worked on and the one that is fetched from memory meanwhile."""
+
+TOGETHER = 32
+"""Single pixels that are fetched together."""
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -40,35 +47,34 @@ class Centres(NamedTuple):
 @kernel()
 def update(sums: Int64, centres: Centres, left: int, right: int, top: int, bottom: int) -> None:
     """Move the centres of a box of cells to the means of their pixels, rounded half up."""
-    values = centres.values
+    values, norms, weights, moves = centres
     last = values.shape[2]
     for r in range(top, bottom):
         for c in range(left, right):
             n = sums[r, c, last]
-            centre = values[r + 1, c + 1]
             moved = False
             if n > 0:
-                moved = centres.norms[r + 1, c + 1] < 0
+                moved = norms[r + 1, c + 1] < 0
                 for i in range(last):
                     mean = (2 * sums[r, c, i] + n) // (2 * n)
-                    moved |= mean != centre[i]
-                    centre[i] = mean
-            centres.moved[r + 1, c + 1] = moved
+                    moved |= mean != values[r + 1, c + 1, i]
+                    values[r + 1, c + 1, i] = mean
+            moves[r + 1, c + 1] = moved
             if moved:
-                _prepare(centres, r + 1, c + 1)
+                _prepare(values, norms, weights, r + 1, c + 1)
 
 
-@kernel()
-def _prepare(centres: Centres, r: int, c: int) -> None:
+@kernel(forceinline=True)
+def _prepare(values: Int32, norms: Int32, weights: Int32, r: int, c: int) -> None:
     """Bring what follows from a centre's features up to date."""
-    channels = centres.values.shape[2] - 2
+    channels = values.shape[2] - 2
     norm = 0
-    for pair in range(centres.weights.shape[2]):
-        first = centres.values[r, c, 2 * pair]
-        second = centres.values[r, c, 2 * pair + 1] if 2 * pair + 1 < channels else 0
+    for pair in range(weights.shape[2]):
+        first = values[r, c, 2 * pair]
+        second = values[r, c, 2 * pair + 1] if 2 * pair + 1 < channels else 0
         norm += first * first + second * second
-        centres.weights[r, c, pair] = _two_weights(first, second)
-    centres.norms[r, c] = norm
+        weights[r, c, pair] = _two_weights(first, second)
+    norms[r, c] = norm
 
 
 @kernel(forceinline=True)
@@ -78,37 +84,48 @@ def _two_weights(first: int, second: int) -> int:
 
 
 @kernel(forceinline=True)
-def _weigh(centres: Centres, position: int, r: int, c: int, weights: Int32, base: Int32) -> None:
-    """Fill in weights and bases of the nine candidates of cell (r, c), rim counted."""
-    channels = centres.values.shape[2] - 2
-    pairs = centres.weights.shape[2]
-    code = 0
-    for dr in range(-1, 2):
-        for dc in range(-1, 2):
-            norm = np.int64(centres.norms[r + dr, c + dc])
-            if norm < 0:
-                base[code] = NONE
-                weights[code] = 0
-            else:
-                y = centres.values[r + dr, c + dc, channels] + dr * position
-                x = centres.values[r + dr, c + dc, channels + 1] + dc * position
-                base[code] = VALUE_SCALE * (norm + y * y + x * x) + code
-                for pair in range(pairs):
-                    weights[code, pair] = centres.weights[r + dr, c + dc, pair]
-                if channels % 2:
-                    weights[code, pairs - 1] |= _two_weights(0, y)
-                    weights[code, pairs] = _two_weights(x, 0)
-                else:
-                    weights[code, pairs] = _two_weights(y, x)
-            code += 1
+def _weigh(
+    centres: tuple[Int32, Int32, Int32], position: int, r: int, c: int, weights: Int32, base: Int32
+) -> None:
+    """Fill in weights and bases of the nine candidates of cell (r, c)."""
+    values, norms, words = centres
+    channels, pairs = np.uintp(values.shape[2] - 2), np.uintp(words.shape[2])
+    odd, one = channels & np.uintp(1), np.uintp(1)
+    # The longer loop is the inner one: of few turns and a fixed number, it is unrolled.
+    for i in range(pairs):
+        for code in range(CANDIDATES):
+            y, x = _candidate(r, c, code)
+            weights[np.uintp(code), np.uintp(i)] = words[y, x, np.uintp(i)]
+    for code in range(CANDIDATES):
+        y, x = _candidate(r, c, code)
+        norm, k = norms[y, x], np.uintp(code)
+        is_there = np.int32(-1 if norm >= 0 else 0)
+        py = (values[y, x, channels] + np.int32((code // 3 - 1) * position)) & is_there
+        px = (values[y, x, channels + one] + np.int32((code % 3 - 1) * position)) & is_there
+        length = np.int32(VALUE_SCALE * np.int32(norm + py * py + px * px) + code)
+        base[k] = length if is_there else np.int32(NONE)
+        if odd:
+            weights[k, pairs - one] |= _two_weights(0, py)
+            weights[k, pairs] = _two_weights(px, 0)
+        else:
+            weights[k, pairs] = _two_weights(py, px)
+
+
+@kernel(forceinline=True)
+def _candidate(r: int, c: int, code: int) -> tuple[np.uintp, np.uintp]:
+    """Return where a candidate of cell (r, c) is on the lattice with a rim.
+
+    The rim makes up for the -1; unsigned indices spare tests for negatives.
+    """
+    return np.uintp(r + code // 3), np.uintp(c + code % 3)
 
 
 @kernel(forceinline=True)
 def _none_moved(moved: Bytes, r: int, c: int) -> bool:
     total = 0
-    for dr in range(-1, 2):
-        for dc in range(-1, 2):
-            total |= moved[r + dr, c + dc]
+    for dr in range(3):
+        for dc in range(3):
+            total |= moved[np.uintp(r + dr), np.uintp(c + dc)]
     return total == 0
 
 
@@ -136,80 +153,84 @@ def associate(
         What the sums of the box's rows and those next to them change by, as `merge` reads it,
         shape (rows + 2, GW + 2, pairs + 2); starts with 0.
     """
-    features, codes, shared = data
+    codes = data[1]
+    values, norms, words, moves = centres
     top, bottom, left, right = box
-    pairs, pixels = features.shape[2], codes.shape[2]
-    corrections = _corrections(centres.values.shape[2] - 2, pairs, position)
-    net = np.zeros((CANDIDATES, pairs + 2), np.int64)
+    pairs, columns = words.shape[2], codes.shape[1]
+    tables = _corrections(values.shape[2] - 2, pairs, position), _steps(changes.shape)
+    flat = changes.reshape(-1)
     weights = np.zeros((CANDIDATES, pairs + 1), np.int32)
     base = np.zeros(CANDIDATES, np.int32)
-    new = np.zeros(pixels, np.uint8)
-    moved = np.zeros(pixels, np.uint32)
+    new = np.zeros(codes.shape[2], np.uint8)
     for r in range(top, bottom):
         for c in range(left, right):
-            if _none_moved(centres.moved, r + 1, c + 1):
-                continue
-            _weigh(centres, position, r + 1, c + 1, weights, base)
-            count = _assign((features[r, c], shared), (weights, base), (codes[r, c], new), moved)
-            if count > 0:
-                _move((features[r, c], shared, codes[r, c]), new, moved[:count], net)
-                _book(net, corrections, r - top, c, changes)
+            if not _none_moved(moves, r, c):
+                _weigh((values, norms, words), position, r, c, weights, base)
+                first = ((r - top) * (columns + 2) + c) * (pairs + 2)
+                _assign(data, (weights, base), r * columns + c, new, tables, (flat, first))
 
 
 @kernel(forceinline=True)
 def _assign(
-    cell: tuple[Int32, Int32],
+    data: tuple[Int32, Bytes, Int32],
     candidates: tuple[Int32, Int32],
-    codes: tuple[Bytes, Bytes],
-    moved: NDArray[np.uint32],
-) -> int:
-    """Find the codes of a cell's pixels; return how many changed, and which ones in `moved`."""
-    pixels = len(codes[0])
-    count = 0
-    for first in range(0, pixels, 64):
+    cell: int,
+    new: Bytes,
+    tables: tuple[Int64, Int64],
+    booked: tuple[Int64, int],
+) -> None:
+    """Give the pixels of a cell to their nearest candidates, and book what sums change by.
+
+    `booked` are the changes, flat, and where those of the first candidate are; `new` is room for
+    the cell's codes.
+    """
+    features, codes, shared = data
+    pairs, pixels = np.uintp(features.shape[2]), np.uintp(codes.shape[2])
+    flat_codes = codes.reshape(-1)
+    flat_features = features.reshape(-1)
+    origin = np.uintp(cell) * pixels
+    for first in range(0, codes.shape[2], 64):
         changed = np.uint64(0)
-        for start in range(first, min(first + 64, pixels), LANES):
-            bits = nearest(cell, candidates, codes, start)
+        for start in range(first, min(first + 64, codes.shape[2]), LANES):
+            prefetch(data, cell + AHEAD, start)
+            bits = nearest(data, candidates, new, cell, start)
             changed |= np.uint64(bits) << np.uint64(start - first)
         while changed:
-            moved[count] = first + trailing_zeros(changed)
+            p = np.uintp(first) + np.uintp(trailing_zeros(changed))
             changed &= changed - np.uint64(1)
-            count += 1
-    return count
+            before, after = np.uintp(flat_codes[origin + p]), np.uintp(new[p])
+            flat_codes[origin + p] = new[p]
+            pixel = origin * pairs + p
+            _move((flat_features, shared), (pixel, pixels, p), (before, after), tables, booked)
 
 
 @kernel(forceinline=True)
 def _move(
-    cell: tuple[Int32, Int32, Bytes], new: Bytes, moved: NDArray[np.uint32], net: Int64
+    data: tuple[Int32, Int32],
+    place: tuple[np.uintp, np.uintp, np.uintp],
+    codes: tuple[np.uintp, np.uintp],
+    tables: tuple[Int64, Int64],
+    booked: tuple[Int64, int],
 ) -> None:
-    """Give pixels their new codes; `net` becomes what the nine candidates' sums change by."""
-    features, shared, old = cell
-    pairs = features.shape[0]
-    net[:] = 0
-    for pixel in moved:
-        p = np.uintp(pixel)
-        before, after = np.uintp(old[p]), np.uintp(new[p])
-        old[p] = new[p]
-        for pair in range(pairs):
-            value = _two_sums(features[pair, p])
-            net[before, pair] -= value
-            net[after, pair] += value
-        value = _two_sums(shared[p])
-        net[before, pairs] -= value
-        net[after, pairs] += value
-        net[before, pairs + 1] -= 1
-        net[after, pairs + 1] += 1
+    """Take a pixel from the sums of one label and add it to those of another.
 
-
-@kernel(forceinline=True)
-def _book(net: Int64, corrections: Int64, r: int, c: int, changes: Int64) -> None:
-    """Add what a cell's pixels change to the labels around it, the first of which is (r, c)."""
-    last = net.shape[1] - 1
-    for code in range(CANDIDATES):
-        n = net[code, last]
-        label = changes[r + code // 3, c + code % 3]
-        for i in range(last + 1):
-            label[i] += net[code, i] + n * corrections[code, i]
+    `place` says where its first pair is, how far it is to the next one, and where its shared pair.
+    """
+    features, shared = data
+    corrections, steps = tables
+    changes, first = booked
+    before, after = codes
+    pixel, stride, p = place
+    pairs = np.uintp(corrections.shape[1] - 2)
+    old, new = np.uintp(first + steps[before]), np.uintp(first + steps[after])
+    for i in range(pairs + np.uintp(1)):
+        k = np.uintp(i)
+        word = shared[p] if k == pairs else features[pixel + k * stride]
+        value = _two_sums(word)
+        changes[old + k] -= value + corrections[before, k]
+        changes[new + k] += value + corrections[after, k]
+    changes[old + pairs + np.uintp(1)] -= 1
+    changes[new + pairs + np.uintp(1)] += 1
 
 
 @kernel(forceinline=True)
@@ -234,6 +255,15 @@ def _corrections(channels: int, pairs: int, position: int) -> Int64:
             out[code, pairs] = x
         else:
             out[code, pairs] = (x << 32) + y
+    return out
+
+
+@kernel()
+def _steps(shape: tuple[int, int, int]) -> Int64:
+    """Return how far the changes of each candidate are from those of the first one."""
+    out = np.empty(CANDIDATES, np.int64)
+    for code in range(CANDIDATES):
+        out[code] = ((code // 3) * shape[1] + code % 3) * shape[2]
     return out
 
 
@@ -277,23 +307,59 @@ def cost(
     out
         Where the distances go.
     """
-    features, codes, offsets = pixels
-    # Unsigned numbers of 32 bits divide several times faster than int64.
+    columns = pixels[1].shape[1]
+    cells, places = np.empty(TOGETHER, np.uint32), np.empty(TOGETHER, np.uint32)
+    for start in range(0, index.size, TOGETHER):
+        count = min(TOGETHER, index.size - start)
+        # The pixels lie far from each other: all are fetched before the first is looked at.
+        for i in range(count):
+            cell, p = _locate(np.uint32(index[start + i]), place, columns)
+            prefetch(pixels, np.intp(cell), np.intp(p))
+            cells[i], places[i] = cell, p
+        for i in range(count):
+            r, c = cells[i] // np.uint32(columns), cells[i] % np.uint32(columns)
+            here = (np.uintp(r), np.uintp(c), np.uintp(places[i]))
+            candidate = int(np.int64(code[start + i]))
+            out[start + i] = _distance(pixels, centres, position, here, candidate)
+
+
+@kernel(forceinline=True)
+def _locate(
+    flat: np.uint32, place: tuple[int, int, int, int, int], columns: int
+) -> tuple[np.uint32, np.uint32]:
+    """Return the cell of a pixel, counted in raster order, and its place there.
+
+    Unsigned numbers of 32 bits divide several times faster than int64.
+    """
     sy, sx, width = np.uint32(place[0]), np.uint32(place[1]), np.uint32(place[4])
-    channels = centres.values.shape[2] - 2
-    for n in range(index.shape[0]):
-        flat, dr = np.uint32(index[n]), np.int64(code[n] // 3)
-        y, dc = np.uint32(flat // width), np.int64(code[n] % 3)
-        x = np.uint32(flat - y * width)
-        v, u = np.uint32(y // sy), np.uint32(x // sx)
-        r, c = place[2] + np.int64(v), place[3] + np.int64(u)
-        p = np.uintp((y - v * sy) * sx + (x - u * sx))
-        out[n] = NONE
-        if centres.norms[r + dr, c + dc] >= 0:
-            centre = centres.values[r + dr, c + dc]
-            total = (offsets[0, p] + (1 - dr) * position - centre[channels]) ** 2
-            total += (offsets[1, p] + (1 - dc) * position - centre[channels + 1]) ** 2
-            if codes[r, c, p] != ABSENT:
-                for i in range(channels):
-                    total += (feature(features[r, c, i // 2, p], i) - centre[i]) ** 2
-            out[n] = total
+    y = np.uint32(flat // width)
+    x = np.uint32(flat - y * width)
+    v, u = np.uint32(y // sy), np.uint32(x // sx)
+    cell = np.uint32((place[2] + np.int64(v)) * columns + place[3] + np.int64(u))
+    return cell, np.uint32((y - v * sy) * sx + (x - u * sx))
+
+
+@kernel(forceinline=True)
+def _distance(
+    pixels: tuple[Int32, Bytes, Int32],
+    centres: Centres,
+    position: int,
+    here: tuple[np.uintp, np.uintp, np.uintp],
+    code: int,
+) -> np.int64:
+    """Return the squared distance of a pixel, given by its cell and its place, to a candidate."""
+    features, codes, offsets = pixels
+    values = centres.values
+    r, c, p = here
+    y, x = r + np.uintp(code // 3), c + np.uintp(code % 3)
+    if centres.norms[y, x] < 0:
+        return np.int64(NONE)
+    channels = values.shape[2] - 2
+    down = offsets[0, p] - (code // 3 - 1) * position - values[y, x, channels]
+    right = offsets[1, p] - (code % 3 - 1) * position - values[y, x, channels + 1]
+    total = down**2 + right**2
+    if codes[r, c, p] != ABSENT:
+        for i in range(channels):
+            own = feature(features[r, c, np.uintp(i // 2), p], i)
+            total += (own - values[y, x, np.uintp(i)]) ** 2
+    return np.int64(total)

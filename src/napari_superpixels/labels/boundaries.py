@@ -30,7 +30,8 @@ def find_boundaries(
     """
     assert mode in ("thin", "thick"), f"mode is {mode!r}"
     mask = np.zeros(labels.shape, np.bool_)
-    _mark(labels, mode == "thick", mask)
+    if labels.size:
+        _mark(labels, mode == "thick", mask)
     return mask
 
 
@@ -55,15 +56,17 @@ def draw_boundaries(
 
 @kernel()
 def _mark(labels: Labels, thick: bool, mask: NDArray[np.bool_]) -> None:  # noqa: FBT001
+    # At the image's edge a pixel is its own neighbour; inside, the loop over columns is vectorised.
     rows, columns = labels.shape
     for y in range(rows):
-        for x in range(columns):
+        up, down = (max(y - 1, 0) if thick else y), min(y + 1, rows - 1)
+        for x in range(1, columns - 1):
             label = labels[y, x]
-            if x + 1 < columns and labels[y, x + 1] != label:
-                mask[y, x] = True
-                if thick:
-                    mask[y, x + 1] = True
-            if y + 1 < rows and labels[y + 1, x] != label:
-                mask[y, x] = True
-                if thick:
-                    mask[y + 1, x] = True
+            differs = (labels[y, x + 1] != label) | (labels[down, x] != label)
+            behind = (labels[y, x - 1] != label) | (labels[up, x] != label)
+            mask[y, x] = differs | (behind & thick)
+        for x in (0, columns - 1):
+            label, right = labels[y, x], min(x + 1, columns - 1)
+            left = max(x - 1, 0) if thick else x
+            differs = (labels[y, right] != label) | (labels[down, x] != label)
+            mask[y, x] = differs | (labels[y, left] != label) | (labels[up, x] != label)

@@ -10,7 +10,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models.protocol import Method
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import settings_of
-from napari_superpixels.models.weights import is_shipped, licence_of, read_card
+from napari_superpixels.models.weights import card_of, is_shipped, licence_of, path_of, read_card
 
 METHODS = {
     "ainet": "napari_superpixels.models.grid_network:Ainet",
@@ -62,6 +62,21 @@ def weights_licence(method: Method) -> str:
     """
     weights = getattr(method, "weights", None)
     return licence_of(weights, method.name) if weights else ""
+
+
+def weights_files(method: Method) -> dict[str, bytes]:
+    """Return the files of a method's weights, the numbers first; none where all have them.
+
+    Raises
+    ------
+    InputError
+        If the weights are not there any more.
+    """
+    weights = getattr(method, "weights", "")
+    if not weights or is_shipped(weights):
+        return {}
+    path = path_of(weights, method.name)
+    return {file.name: file.read_bytes() for file in (path, card_of(path))}
 
 
 def make_method(name: str, settings: dict[str, Any]) -> Method:

@@ -32,7 +32,7 @@ class SsnPix:
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
     integers: ClassVar[bool] = True
-    window_px: ClassVar[int] = 1536
+    window_px: ClassVar[int] = 4096
 
     step: int = setting(16, clustering.STEP)
     """Size of a cell, in pixels."""

@@ -8,8 +8,10 @@ from torch import nn
 NETWORKS = {
     "ainet": "napari_superpixels.networks.ainet:Ainet",
     "hcssn": "napari_superpixels.networks.hcssn:Hcssn",
+    "ordinal": "napari_superpixels.networks.ordinal:OrdinalNetwork",
     "pcnet": "napari_superpixels.networks.pcnet:Pcnet",
     "scn": "napari_superpixels.networks.scn:Scn",
+    "segmentation": "napari_superpixels.networks.segmentation:SegmentationNetwork",
     "ssn": "napari_superpixels.networks.ssn:Ssn",
 }
 """Where each network's class lives."""

@@ -35,12 +35,14 @@ class DeformableDownsampling(nn.Module):
     Parameters
     ----------
     channels
-        Of the map, finer as coarser.
+        Of the map that is made coarser.
+    outputs
+        Of the coarser one; by default as many.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, outputs: int | None = None) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3))
+        self.weight = nn.Parameter(torch.empty(outputs or channels, channels, 3, 3))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         self.places = nn.Parameter(torch.zeros(3 * PLACES, channels, 3, 3))
         self.places_bias = nn.Parameter(torch.zeros(3 * PLACES))

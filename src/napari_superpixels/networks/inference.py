@@ -170,9 +170,10 @@ def prepare(network: nn.Module) -> nn.Module:
     for layer in list(network.modules()):
         if isinstance(layer, nn.Sequential):
             _fold(layer)
-        elif isinstance(layer, nn.ReLU | nn.LeakyReLU):
+        _fold_named(layer)
+        if isinstance(layer, nn.ReLU | nn.LeakyReLU):
             layer.inplace = True
-        if isinstance(layer, Joined):
+        elif isinstance(layer, Joined):
             layer.split = True
     return network.to(memory_format=torch.channels_last)
 
@@ -184,3 +185,13 @@ def _fold(layers: nn.Sequential) -> None:
         if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
             layers[place] = fuse_conv_bn_eval(convolution, norm)
             layers[place + 1] = nn.Identity()
+
+
+def _fold_named(block: nn.Module) -> None:
+    """Do the same in a block of torchvision's, whose layers have numbers."""
+    for number in (1, 2, 3):
+        convolution = getattr(block, f"conv{number}", None)
+        norm = getattr(block, f"bn{number}", None)
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            setattr(block, f"conv{number}", fuse_conv_bn_eval(convolution, norm))
+            setattr(block, f"bn{number}", nn.Identity())

@@ -72,10 +72,17 @@ class SoftClustering(nn.Module):
         Tensor
             (N, 9, Y, X): sums to 1 over the candidates, 0 for those outside the map.
         """
+        return associate(self.logits(fine_NCYX, coarse_NCHW))
+
+    def logits(self, fine_NCYX: Tensor, coarse_NCHW: Tensor) -> Tensor:
+        """Return what the soft assignment is the softmax of, -inf for candidates outside the map.
+
+        The largest tells the hard assignment (Eq. 1). The maps as in `forward`; (N, 9, Y, X).
+        """
         # A temperature of 0.07 makes differences of cosines 14 times larger: no half precision.
         fine = normalize(_not_half(self.fine(fine_NCYX)), dim=1)
         coarse = normalize(_not_half(self.coarse(coarse_NCHW)), dim=1)
-        return associate(products(fine, coarse, self.step) / self.temperature)
+        return products(fine, coarse, self.step) / self.temperature
 
     def decode(self, values_NCHW: Tensor, assignment_NKYX: Tensor) -> Tensor:
         """Bring values on coarse pixels to the fine ones (Eq. 2), (N, C, Y, X)."""

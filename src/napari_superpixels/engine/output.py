@@ -1,0 +1,104 @@
+"""The unfinished output on disk: made empty, found to belong to a plan, made whole."""
+
+import shutil
+from pathlib import Path
+
+from napari_superpixels.engine.manifest import identity_now, judge, manifest_of, provenance_of
+from napari_superpixels.engine.plan import Plan
+from napari_superpixels.engine.records import RunState
+from napari_superpixels.engine.tasks import layout_of
+from napari_superpixels.errors import IncompleteRunError, SourceError, TakenError
+from napari_superpixels.io.ome_zarr_writer import create_labels, finish_labels
+
+METADATA = "zarr.json"
+"""What tells of a group or array."""
+
+
+def begin_output(state: RunState, plan: Plan) -> None:
+    """Make the empty arrays of a plan, and the manifest last.
+
+    Raises
+    ------
+    TakenError
+        If an unfinished run lies there; the lock must be held, so that it is nobody's.
+    OutputError
+        If nothing can be written there.
+    """
+    if state.manifest_path.exists():
+        raise TakenError(
+            f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
+        )
+
+    def make() -> None:
+        state.clear()
+        create_labels(state.partial, layout_of(plan))
+
+    manifest = manifest_of(plan)
+    state.write(make)
+    state.write_manifest(manifest)
+
+
+def check_output(state: RunState, plan: Plan) -> None:
+    """Refuse an unfinished output that is not of that plan; restore what tells of its arrays.
+
+    Raises
+    ------
+    OutputError
+        With the first thing that differs.
+    """
+    manifest = judge(state.read_manifest(), plan, state.read_failures(), str(state.partial))
+    state.write(lambda: _restore_metadata(state, plan))
+    state.write_manifest(manifest)
+
+
+def finish_output(state: RunState, plan: Plan, out: Path, count: int) -> int:
+    """Write the metadata that makes the output whole; return the number of superpixels.
+
+    Parameters
+    ----------
+    state, plan, out
+        Of the run.
+    count
+        Super-tiles that there must be.
+
+    Raises
+    ------
+    IncompleteRunError
+        If somebody removed some of them while the run went on.
+    SourceError
+        If the image changed while it was read.
+    """
+    _check_source(state, plan)
+    state.check(lambda: None, quick=True)
+    records = state.done().values()
+    if len(records) != count:
+        raise IncompleteRunError(
+            f"{count - len(records)} of {count} tiles of {state.partial} were altered or removed "
+            f"while the run went on; resume {out}, they will be done again."
+        )
+    layout, made = layout_of(plan), provenance_of(plan)
+    state.write(lambda: finish_labels(state.partial, layout, out.stem, made))
+    return sum(record.get("superpixels", 0) for record in records)
+
+
+def _check_source(state: RunState, plan: Plan) -> None:
+    """Refuse to finish what was read of an image that changed meanwhile."""
+    seen = state.read_manifest().get("seen")
+    if seen is not None and seen != identity_now(plan):
+        raise SourceError(
+            f"The image {plan.source.location} changed while it was read, so its labels may be of "
+            f"two images; remove {state.partial} and run again."
+        )
+
+
+def _restore_metadata(state: RunState, plan: Plan) -> None:
+    """Write again what tells of the arrays, where that is not as it was made."""
+    fresh = state.folder / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    create_labels(fresh, layout_of(plan))
+    for made in fresh.rglob(METADATA):
+        there = state.partial / made.relative_to(fresh)
+        if not there.is_file() or there.read_bytes() != made.read_bytes():
+            there.parent.mkdir(parents=True, exist_ok=True)
+            made.replace(there)
+    shutil.rmtree(fresh)

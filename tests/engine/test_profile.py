@@ -1,0 +1,136 @@
+"""The trace of a run, the stage that bounds it, and stages that work side by side."""
+
+import json
+import threading
+from concurrent.futures import wait
+
+import numpy as np
+import pytest
+
+import napari_superpixels as nsp
+from napari_superpixels.cli import EXIT_BAD_INPUT
+from napari_superpixels.engine.cost import Lanes
+from napari_superpixels.engine.events import Report, RunFinished, RunStarted, Span, TileDone
+from napari_superpixels.engine.line import Line
+from napari_superpixels.engine.profile import profiled
+from napari_superpixels.engine.run import run_plan
+from napari_superpixels.engine.stage import STEPS, Task, Work
+from napari_superpixels.errors import OutputError
+
+
+def test_a_trace_tells_each_step_of_each_super_tile(image, fake_plan, tmp_path):
+    plan, events = fake_plan(image, window=48), []
+    nsp.run(plan, tmp_path / "out.zarr", profile=tmp_path / "p.json", listener=events.append)
+    trace = json.loads((tmp_path / "p.json").read_text())
+    done = {event.tile for event in events if isinstance(event, TileDone)}
+    steps = [entry for entry in trace if entry["ph"] == "X"]
+    assert {entry["name"] for entry in steps} == {f"{s} {tile}" for s in STEPS for tile in done}
+    rows = {e["tid"]: e["args"]["name"] for e in trace if e["name"] == "thread_name"}
+    for entry in steps:
+        stage = "write" if entry["cat"] == "finish" else entry["cat"]
+        assert stage in rows[entry["tid"]], "threads are called after their stage"
+        assert entry["ts"] >= 0 <= entry["dur"]
+    for tile in done:
+        begins = [next(e["ts"] for e in steps if e["name"] == f"{s} {tile}") for s in STEPS]
+        assert begins == sorted(begins)
+
+
+def test_no_file_is_left_by_a_run_that_never_began(image, fake_plan, tmp_path):
+    plan, out = fake_plan(image), tmp_path / "out.zarr"
+    out.mkdir()
+    with pytest.raises(OutputError, match="exists already"):
+        nsp.run(plan, out, profile=tmp_path / "p.json")
+    assert not (tmp_path / "p.json").exists()
+
+
+def test_a_killed_run_leaves_a_trace_that_lacks_its_bracket_alone(tmp_path):
+    path = tmp_path / "p.json"
+    with profiled(path, lambda _: None) as listen:
+        listen(RunStarted(tiles=1, done=0, pixels=1))
+        listen(TileDone("0/0", 0, 1, 1.0, (Span("read", "one", 0.0, 1.0),)))
+    assert json.loads(path.read_text().rstrip().removesuffix("]") + "]")
+
+
+@pytest.mark.parametrize("name", ["there.json", "no/where.json"])
+def test_a_profile_that_cannot_be_written_is_refused_before_the_run(name, shell, tmp_path):
+    (tmp_path / "there.json").write_text("mine")
+    np.save(tmp_path / "image.npy", np.zeros((40, 50), np.uint8))
+    out = tmp_path / "out.zarr"
+    code, _, errors = shell("run", tmp_path / "image.npy", out, "--profile", tmp_path / name)
+    assert code == EXIT_BAD_INPUT
+    assert "exist" in errors
+    assert not out.exists()
+    assert (tmp_path / "there.json").read_text() == "mine"
+
+
+def test_the_report_names_the_stage_that_bounds_the_run(image, fake_plan, tmp_path):
+    facts = {"tiles": 1, "computed": 1, "failed": (), "pixels": 10**6, "seconds": 2.0}
+    busy = (("read", 0.25), ("compute", 0.5), ("write", 0.125))
+    report = Report(**facts, superpixels=3, busy=busy)
+    assert report.bound == "compute"
+    assert str(report).endswith(
+        "; compute bounds it (read 25%, compute 50%, write 12% of the time)"
+    )
+    assert Report(**facts, superpixels=3).bound is None
+    events = []
+    report = run_plan(fake_plan(image), tmp_path / "out.zarr", listener=events.append).report
+    assert [stage for stage, _ in report.busy] == ["read", "compute", "write"]
+    assert all(0 < share <= 1 for _, share in report.busy)
+    assert events[-1] == RunFinished(report)
+
+
+class Gated(Work):
+    """A super-tile whose every step waits until it may go on, and tells when it has begun."""
+
+    def __init__(self):
+        self.begun = {step: threading.Event() for step in STEPS}
+        self.may = {step: threading.Event() for step in STEPS}
+
+    def _step(self, step):
+        self.begun[step].set()
+        assert self.may[step].wait(30)
+
+    def read(self, before, pulse):
+        self._step("read")
+        return "pixels"
+
+    def compute(self, before, pulse):
+        assert before == "pixels"
+        self._step("compute")
+        return "codes"
+
+    def finish(self, before, pulse):
+        assert before == "codes"
+        self._step("finish")
+        return "labels"
+
+    def write(self, before, pulse):
+        assert before == "labels"
+        self._step("write")
+
+
+def test_stages_work_side_by_side_and_none_runs_ahead():
+    works = [Gated() for _ in range(4)]
+    lanes = Lanes(read=1, compute=1, write=1, threads=1)
+    with Line(lanes) as line:
+        tasks = [Task(f"0/{n}", 0, "", 1, work) for n, work in enumerate(works)]
+        futures = [line.start(task, lambda: None) for task in tasks]
+        first, second, third, fourth = works
+        for step in ("read", "compute", "finish"):
+            first.may[step].set()
+        assert first.begun["write"].wait(30)
+        second.may["read"].set()
+        assert second.begun["compute"].wait(30), "computed while the one before is written"
+        assert third.begun["read"].wait(30), "read while the one before is computed"
+        third.may["read"].set()
+        second.may["compute"].set()
+        # All places are taken: the first is written, so none after it gets on.
+        assert not fourth.begun["read"].wait(0.2)
+        assert not third.begun["compute"].is_set()
+        assert not second.begun["finish"].is_set()
+        for work in works:
+            for gate in work.may.values():
+                gate.set()
+        wait(futures, timeout=30)
+    for future in futures:
+        assert [span.step for span in future.result()] == list(STEPS)
