@@ -30,15 +30,26 @@ TYPES = {
 } | NUMBERS
 
 
-def compiled(kernel, pixels, sums, **constants):
+def compiled(kernel, pixels, sums, ones=(), **constants):
+    # Numbers that are 1 become constants, as when a kernel is launched: (argument, field).
     image = Image(pixels, "i32", "i32", "i32", "*u8", "i32", "i32")
     types = TYPES | {"image": image, "sums": sums} | dict.fromkeys(constants, "constexpr")
+    for argument, field in ones:
+        types[argument] = types[argument]._replace(**{field: "constexpr"})
     signature = {name: types[name] for name in kernel.arg_names}
-    source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+    places = {
+        (kernel.arg_names.index(argument), types[argument]._fields.index(field)): 1
+        for argument, field in ones
+    }
+    source = ASTSource(fn=kernel, signature=signature, constexprs=constants | places)
     options = {"num_warps": 1, "enable_fp_fusion": False}
     return triton.compile(source, target=GPUTarget("cuda", int(sys.argv[1]), 32), options=options)
 
 
+SMALLEST = [
+    ("image", "column"), ("image", "height"), ("image", "width"), ("cell", "columns"),
+    ("cell", "position"), ("tables", "scale"),
+]
 shared = {"C": 3, "BLOCK": 256, "CHUNKS": 1}
 rgb, features = {"LAB": True, "MASKED": False}, {"LAB": False, "MASKED": True}
 made = [
@@ -47,6 +58,8 @@ made = [
     compiled(slic.associate, "*i16", "*i32", LAST=True, **shared, **features),
     compiled(slic.update, "*u8", "*i64", C=3, VALUES=8, CHUNKS=2),
     compiled(soft.weigh, "*u8", "*i64", **shared, **rgb),
+    compiled(slic.associate, "*u8", "*i32", SMALLEST, LAST=False, **shared, **rgb),
+    compiled(slic.update, "*u8", "*i32", [("cell", "columns")], C=3, VALUES=8, CHUNKS=1),
 ]
 print(*(len(each.asm["cubin"]) > 0 for each in made))
 """
@@ -64,4 +77,4 @@ def test_kernels_compile(tmp_path, architecture):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True"] * 5
+    assert done.stdout.split() == ["True"] * 7

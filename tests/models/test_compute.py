@@ -218,3 +218,16 @@ def test_fast_changes_few_pixels_and_exact_none(tmp_path):
         made[precision] = nsp.run(plan, tmp_path / precision, workers=1).labels[...]
     differing = (made["exact"] != made["fast"]).mean()
     assert 0 < differing < 0.05
+
+
+def test_one_byte_a_pixel_is_the_first_of_the_best():
+    """As `argmax` of numpy, which exact results were made with before; ties and gaps too."""
+    logits = torch.from_numpy(np.random.default_rng(2).integers(0, 4, (9, 31, 17)).astype("f4"))
+    logits[:, :5] = -torch.inf
+    logits[3, :5, 2:] = 0.5
+    found = learned.codes_of(logits)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, logits.numpy().argmax(axis=0))
+    cost = learned.cost_of(logits)
+    index, code = np.array([200, 3, 526]), np.array([8, 0, 4], np.uint8)
+    np.testing.assert_array_equal(cost(index, code), -logits.reshape(9, -1).numpy()[code, index])

@@ -17,12 +17,14 @@ from napari_superpixels.kernels.lab import rgb_to_lab
 from napari_superpixels.kernels.slic import slic
 from napari_superpixels.kernels.soft import soft_slic
 from napari_superpixels.models import compute as computing
-from napari_superpixels.models import on_cuda
+from napari_superpixels.models import on_cuda, ssn
 from napari_superpixels.models.compute import Compute
 from napari_superpixels.models.protocol import ImageFacts, Tile
 from napari_superpixels.models.slic import Slic
+from napari_superpixels.models.ssn import Ssn
 from napari_superpixels.models.ssn_pix import SsnPix
 from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.testing.weights import write_random_weights
 from napari_superpixels.tiling import Box
 from napari_superpixels.tiling.lattice import Lattice
 
@@ -228,3 +230,16 @@ def test_the_largest_features_do_not_overflow(card, soft):
     features[:, ::2] = -1200
     found = on_card(card, features, None, (19, 19), 2, soft)
     assert_equal(found, on_processor(features, None, (19, 19), 2, soft))
+
+
+def test_features_of_a_network_are_clustered_where_they_are(card, monkeypatch, tmp_path):
+    """The kernels take all its channels, and give what the processor makes of the same features."""
+    weights = str(write_random_weights(tmp_path, "ssn", features=9))
+    kind = torch.device(card).type
+    model = Ssn(step=8, iterations=2, weights=weights).model(FACTS, None).on(Compute(kind))
+    image = np.random.default_rng(6).integers(0, 256, (3, 16, 15), dtype=np.uint8)
+    found = []
+    for device in (None, card):
+        monkeypatch.setattr(ssn, "kernels_device", lambda _, device=device: device)
+        found.append(model(tile_of(image, holes((16, 15), 0.1)), pulse=nothing))
+    np.testing.assert_array_equal(*found)

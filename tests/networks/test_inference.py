@@ -111,3 +111,18 @@ def test_a_network_made_ready_has_less_to_do():
         maps = ready.encoder(image)
     assert all(each.is_contiguous(memory_format=torch.channels_last) for each in maps)
     assert not image.any(), "rectifiers in place leave the image as it was"
+
+
+def test_shortcuts_of_cards_stay_off_until_the_last_one_leaves():
+    """Settings of the whole process: who leaves first must not give them back to who stays."""
+    tf32 = torch.backends.cudnn.allow_tf32
+    first, second = exact(nothing), exact(nothing)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.deterministic
+    assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+    second.__exit__(None, None, None)
+    assert torch.backends.cudnn.allow_tf32 == tf32
+    assert not torch.backends.cudnn.deterministic

@@ -51,7 +51,7 @@ def own_sums(
     _book(sums + record * (9 * (C + 3)), tl.where(keep, OWN, ABSENT), found, py, px, C)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["top", "left"])  # each window has others
 def associate(
     image,
     cell,
@@ -123,7 +123,7 @@ def _book(record, code, found, py, px, C: tl.constexpr):
         record += C + 3
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["rows", "top", "left"])
 def update(
     sums,
     centres,

@@ -14,7 +14,7 @@ _DROP = tl.constexpr(RECIPROCAL_BITS - WEIGHT_BITS)
 _HALF = tl.constexpr(1 << (RECIPROCAL_BITS - WEIGHT_BITS - 1))
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["top", "left", "last", "shift"])
 def weigh(
     image,
     cell,
