@@ -284,6 +284,7 @@ def test_a_missing_library_is_one_sentence(plan, tmp_path, monkeypatch):
 
 def test_weights_of_the_users_own_travel_to_the_workers(client, image, own, tmp_path):
     """Workers look for weights of that name in another folder, and find none."""
+    own.mkdir()
     write_random_weights(own, "ssn")
     made = nsp.plan(image, "ssn", weights="ssn-0", step=16, iterations=1, window=600)
     whole = lazy_labels(made).compute()
