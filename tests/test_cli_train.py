@@ -18,6 +18,7 @@ from napari_superpixels.testing.tiny import tiny_loss, tiny_recipe
 from napari_superpixels.training import recipes
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
 from napari_superpixels.training.log import column, read_log
+from napari_superpixels.training.loop import NOISE
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +114,7 @@ def test_machines_get_one_line(shell, images, tmp_path):
     values = json.loads(told)
     assert values["step"] == 2
     steps, found = column(read_log(out / "log.csv"), "asa")
-    best = found.index(max(found))
+    best = max(at for at, asa in enumerate(found) if asa > max(found) - NOISE)
     assert (values["best"], values["asa"]) == (steps[best], pytest.approx(found[best]))
 
 

@@ -77,7 +77,7 @@ def test_plan_tells_machines_what_it_tells_people(shell, slide):
     told = json.loads(shell("plan", slide, "--json", *QUICK)[1])
     assert told["windows"] == 1
     assert told["halo_cells"] > 1
-    assert told["bytes_with_one_window"] > told["window_bytes"] > 60 * 80
+    assert told["bytes_on_one_processor"] > told["tile_bytes"] > 60 * 80
     assert len(told["hash"]) == 64
     assert isinstance(told["notes"], list)
 
