@@ -13,7 +13,7 @@ import zarr
 
 import napari_superpixels as nsp
 from napari_superpixels.engine import cluster as cluster_module
-from napari_superpixels.engine import cluster_worker
+from napari_superpixels.engine import cluster_facts, cluster_worker
 from napari_superpixels.engine.cluster import TASKS_PER_THREAD, connected
 from napari_superpixels.engine.cluster_facts import facts_of
 from napari_superpixels.engine.cluster_worker import WorkerPlan, do_tile
@@ -218,9 +218,27 @@ def test_workers_with_other_versions_are_refused_before_anything_is_sent(
     facts = cluster_module.facts_of(plan)
     monkeypatch.setattr(cluster_module, "facts_of", lambda _: facts | {"numpy": "1.0"})
     with pytest.raises(
-        InputError, match=r"The worker tcp://.* has numpy .* instead of 1\.0, which"
+        InputError, match=r"The worker tcp://.* in numpy \(.* instead of 1\.0\), which"
     ):
         nsp.run(plan, tmp_path / "out.zarr", client=client)
+
+
+@pytest.mark.parametrize(("cards", "fits"), [(0, False), (1, False), (2, True)])
+def test_a_worker_without_the_plans_kind_of_device_is_refused(monkeypatch, cards, fits):
+    """Of networks alone; integers are the same wherever they are computed."""
+    monkeypatch.setattr(cluster_facts, "cuda_count", lambda: 2)
+    compute = SimpleNamespace(kind="cuda", where="cuda:1")
+    network = SimpleNamespace(integers=False, weights="scn")
+    integers = SimpleNamespace(integers=True)
+    wanted = facts_of(SimpleNamespace(method=network, compute=compute))
+    assert wanted["cuda:1"] == "there"
+    assert "cuda:1" not in facts_of(SimpleNamespace(method=integers, compute=compute))
+    monkeypatch.setattr(cluster_facts, "cuda_count", lambda: cards)
+    here = cluster_facts.facts_here(wanted)
+    assert (here == wanted) == fits
+    if not fits:
+        told = cluster_facts.difference_of(wanted, here)
+        assert told.startswith("it differs in cuda:1 (missing instead of there), which")
 
 
 def test_a_worker_that_came_later_with_other_versions_ends_the_run(
@@ -230,7 +248,9 @@ def test_a_worker_that_came_later_with_other_versions_ends_the_run(
     with monkeypatch.context() as patch:
         patch.setattr(cluster_module, "facts_of", lambda _: facts | {"numpy": "1.0"})
         patch.setattr(cluster_module.Cluster, "_check_workers", lambda _: None)
-        with pytest.raises(IncompleteRunError, match=r"worker tcp://.* cannot go on .it has numpy"):
+        with pytest.raises(
+            IncompleteRunError, match=r"worker tcp://.* cannot go on .it differs in numpy"
+        ):
             nsp.run(plan, out, client=client)
     nsp.run(plan, out, client=client, resume=True)
     assert different_files(local, out) == []
@@ -286,7 +306,9 @@ def test_weights_of_the_users_own_travel_to_the_workers(client, image, own, tmp_
     """Workers look for weights of that name in another folder, and find none."""
     own.mkdir()
     write_random_weights(own, "ssn")
-    made = nsp.plan(image, "ssn", weights="ssn-0", step=16, iterations=1, window=600)
+    made = nsp.plan(
+        image, "ssn", weights="ssn-0", step=16, iterations=1, region={"y": (0, 64), "x": (0, 64)}
+    )
     whole = lazy_labels(made).compute()
     result = nsp.run(made, tmp_path / "out.zarr", client=client)
     np.testing.assert_array_equal(result.labels[:], whole)

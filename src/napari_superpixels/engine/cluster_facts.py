@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from napari_superpixels.engine.plan import Plan
+from napari_superpixels.models.compute import CUDA, cuda_count
 
 ALWAYS = ("napari-superpixels", "numba", "numpy", "numcodecs", "zarr")
 """Distributions that make labels and write chunks."""
@@ -18,7 +19,10 @@ MACHINE = "kind of processor"
 def facts_of(plan: Plan) -> dict[str, str]:
     """Return what a worker must have as this process has it."""
     learned = LEARNED if hasattr(plan.method, "weights") else ()
-    return facts_here((*ALWAYS, *READERS, *learned, MACHINE))
+    # Integers are the same on every device, so there each worker uses what it has.
+    decides = plan.compute.kind == CUDA and not plan.method.integers
+    device = (plan.compute.where,) if decides else ()
+    return facts_here((*ALWAYS, *READERS, *learned, MACHINE, *device))
 
 
 def facts_here(names: Iterable[str]) -> dict[str, str]:
@@ -29,13 +33,15 @@ def facts_here(names: Iterable[str]) -> dict[str, str]:
 def difference_of(wanted: Mapping[str, str], here: Mapping[str, str]) -> str:
     """Return what a worker has otherwise, in words."""
     differing = [name for name in wanted if here[name] != wanted[name]]
-    told = ", ".join(f"{name} {here[name]} instead of {wanted[name]}" for name in differing)
-    return f"it has {told}, which may change labels or files"
+    told = ", ".join(f"{name} ({here[name]} instead of {wanted[name]})" for name in differing)
+    return f"it differs in {told}, which may change labels or files"
 
 
 def _fact(name: str) -> str:
     if name == MACHINE:
         return platform.machine().lower()
+    if name.startswith(CUDA):
+        return "there" if int(name.partition(":")[2]) < cuda_count() else "missing"
     try:
         return version(name)
     except PackageNotFoundError:

@@ -113,6 +113,7 @@ class WorkerPlan(WorkerPlugin):
 
     def _made_ready(self) -> "Tasks":
         from napari_superpixels.engine.cost import available_bytes, fit_workers
+        from napari_superpixels.engine.device import check_device
         from napari_superpixels.engine.records import RunState
         from napari_superpixels.engine.tasks import Tasks
 
@@ -121,6 +122,7 @@ class WorkerPlan(WorkerPlugin):
         plan.model.prepare()
         free = min(available_bytes(), self.limit or available_bytes())
         at_once = fit_workers(plan.cost.total, self.width, free)
+        check_device(plan, at_once)
         self.room = threading.BoundedSemaphore(at_once)
         return Tasks(plan, RunState(self.partial), max(1, self.width // at_once))
 
