@@ -227,7 +227,8 @@ def pipeline_rows(options: argparse.Namespace) -> Iterator[Row]:
         for method in options.methods:
             plan = nsp.plan(nsp.open(source, rgb=True, axes="yxs"), method, device=options.device)
             begin = time.perf_counter()
-            result = nsp.run(plan, Path(folder) / f"{method}.zarr")
+            trace = None if options.traces is None else Path(options.traces) / f"{method}.json"
+            result = nsp.run(plan, Path(folder) / f"{method}.zarr", profile=trace)
             took = time.perf_counter() - begin
             speed = options.pipeline_size**2 / took / 1e6
             yield [
@@ -288,6 +289,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--pipeline-size", type=int, default=32768, help="side of the zarr")
     parser.add_argument("--methods", nargs="+", default=["slic", "scn"], help="of the pipeline")
+    parser.add_argument("--traces", help="folder for the traces of the pipeline's runs")
     parser.add_argument("--megabytes", type=int, default=200, help="memory left for `memory`")
     parser.add_argument("--device", default="cuda", help="another one of several, e.g. cuda:1")
     parser.add_argument("--seed", type=int, default=0)

@@ -55,12 +55,14 @@ def test_the_plain_form_is_what_the_fused_one_computes(gpu):
     assert (plain == fused).mean() > 0.97
 
 
-def test_the_pipeline_runs_on_any_device(gpu, monkeypatch):
-    options = gpu.arguments(["--pipeline-size", "96", "--methods", "slic", "--device", "cpu"])
+def test_the_pipeline_runs_on_any_device_and_leaves_a_trace(gpu, tmp_path):
+    given = ["--pipeline-size", "96", "--methods", "slic", "--device", "cpu"]
+    options = gpu.arguments([*given, "--traces", str(tmp_path)])
     ((name, speed, more),) = gpu.pipeline_rows(options)
     assert name == "slic, zarr to labels"
     assert speed.endswith("Mpx/s")
     assert "superpixels" in more
+    assert "thread_name" in (tmp_path / "slic.json").read_text()
 
 
 def test_equality_counts_what_differs(gpu, monkeypatch):
