@@ -32,19 +32,12 @@ from napari_superpixels.evaluation.baselines import (
     skimage_slic,
 )
 from napari_superpixels.evaluation.bsds import Samples
-from napari_superpixels.evaluation.mosaic import fresh_image, read_image
+from napari_superpixels.evaluation.mosaic import fresh_image, pixels_of
 from napari_superpixels.evaluation.ours import codes_of, run_native
 from napari_superpixels.evaluation.protocol import Method, evaluate
 from napari_superpixels.evaluation.tables import markdown
 from napari_superpixels.models.slic import Slic
 from napari_superpixels.tiling import Lattice
-
-SLIDE = nsp.sample_path("slide")
-"""The real slide that comes with the package."""
-
-PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "motorcycle_left", "ihc")
-"""Pictures that come with scikit-image, all of at least `PIECE` pixels."""
-PIECE = (300, 400)
 
 COMPACTNESS = {"skimage": 20.0, "fast-slic": 10.0, "opencv-slic": 10.0}
 """Of scikit-image the better one on BSDS500, of the others the default."""
@@ -129,36 +122,6 @@ def map_overlap(image: Image, target: int, *, chunk: int, threads: int, iteratio
     return labels.compute(scheduler="threads", num_workers=threads)
 
 
-def photographs(folder: Path | None) -> Image:
-    """Return one picture of many photographs, those of a folder or those of scikit-image."""
-    if folder is None:
-        import skimage.data
-
-        paths = [Path(skimage.data.__file__).with_name(f"{name}.png") for name in PHOTOGRAPHS]
-        paths = [path if path.exists() else path.with_suffix(".jpg") for path in paths]
-    else:
-        paths = sorted(p for p in folder.iterdir() if p.suffix in {".png", ".jpg"})[:48]
-    pieces = [_upright(read_image(path))[: PIECE[0], : PIECE[1], :3] for path in paths]
-    pieces = [piece for piece in pieces if piece.shape == (*PIECE, 3)]
-    columns = 1 if len(pieces) < 4 else 3
-    pieces = pieces[: len(pieces) // columns * columns]
-    rows = [np.concatenate(pieces[i : i + columns], axis=1) for i in range(0, len(pieces), columns)]
-    return np.concatenate(rows)
-
-
-def _upright(image: Image) -> Image:
-    return image if image.shape[1] >= image.shape[0] else image.swapaxes(0, 1)
-
-
-def pixels_of(name: str, options: argparse.Namespace) -> Image:
-    """Return what a kind of image is made of: the slide, photographs, or a file."""
-    if name == "slide":
-        return read_image(SLIDE)
-    if name == "photographs":
-        return photographs(Path(options.data) if options.data else None)
-    return read_image(name)
-
-
 def seconds_of(
     contenders: Sequence[Contender], pixels: Image, options: argparse.Namespace
 ) -> dict[str, list[float]]:
@@ -241,7 +204,7 @@ def main(given: Sequence[str] | None = None) -> None:
     scores = scores_of(contenders, options)
     header = ["what", "s", "range", "Mpx/s", "x skimage", "x fast-slic (its best)"]
     for name in options.images:
-        seconds = seconds_of(contenders, pixels_of(name, options), options)
+        seconds = seconds_of(contenders, pixels_of(name, options.data), options)
         print(f"Pixels of: {Path(name).name}\n")
         print(markdown([*header, "K", "ASA", "BR"], rows(seconds, scores, options.size**2 / 1e6)))
         print()

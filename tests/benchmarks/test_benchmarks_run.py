@@ -122,14 +122,15 @@ def test_speed(benchmark_script, annotated, capsys):
         assert rows["slic, lazy array"]["BR"] == rows["slic, model, 1 threads"]["BR"]
 
 
-def test_the_mosaic_of_photographs_is_textured(benchmark_script, tmp_path):
-    speed = benchmark_script("speed")
-    shipped = speed.photographs(None)
-    assert shipped.shape == (600, 1200, 3)
-    assert (np.diff(shipped.astype(int), axis=1) != 0).mean() > 0.7
-    for number in range(3):
-        imsave(tmp_path / f"{number}.png", shipped[:400, 300 * number : 300 * number + 300])
-    assert speed.photographs(tmp_path).shape == (900, 400, 3), "each lies on its side"
+def test_stages(benchmark_script, picture, capsys):
+    stages = benchmark_script("stages")
+    stages.main(["--size", "96", "--square", "64", "--repeats", "1", "--images", str(picture)])
+    rows = {r["ns a pixel"]: float(r[str(picture)]) for r in table_of(capsys.readouterr().out)}
+    assert rows.keys() == {*stages.STAGES, stages.WHOLE, *stages.after(np.full((9, 9), 4), 3)}
+    parts = [rows[name] for name in stages.STAGES if not name.startswith("of that")]
+    assert 0 < sum(parts) <= rows[stages.WHOLE] * 1.01
+    assert not hasattr(stages.clustering.rgb_to_lab, "__wrapped__")
+    assert stages.clustering.rgb_to_lab.__name__ == "rgb_to_lab", "nothing stays wrapped"
 
 
 def test_the_pipeline_of_others_covers_every_pixel(benchmark_script):

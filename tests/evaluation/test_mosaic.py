@@ -4,9 +4,10 @@ import pickle
 
 import numpy as np
 import pytest
+from skimage.io import imsave
 
 from napari_superpixels.errors import InputError
-from napari_superpixels.evaluation.mosaic import Mosaic, fresh_image, read_image
+from napari_superpixels.evaluation.mosaic import Mosaic, fresh_image, photographs, read_image
 
 SMALL = np.random.default_rng(0).integers(0, 255, (90, 70, 3), dtype=np.uint8)
 
@@ -46,3 +47,18 @@ def test_images_are_read_as_rows_columns_channels(samples, tmp_path):
     assert read_image(None).shape == (512, 512, 3)
     assert read_image(samples / "nuclei-fluorescence.png").ndim == 3
     assert read_image(samples / "cmu-1-small-region.svs").shape == (2967, 2220, 3)
+
+
+def test_the_mosaic_of_photographs_is_textured(tmp_path):
+    shipped = photographs(None)
+    assert shipped.shape == (600, 1200, 3)
+    assert (np.diff(shipped.astype(int), axis=1) != 0).mean() > 0.7
+    for number in range(3):
+        piece = shipped[:400, 300 * number : 300 * number + 300]
+        imsave(tmp_path / f"{number}.png", piece, check_contrast=False)
+    assert photographs(tmp_path).shape == (300, 1200, 3), "each lies on its side"
+
+
+def test_a_folder_without_photographs_is_told(tmp_path):
+    with pytest.raises(InputError, match="holds no photograph of 400 x 300 pixels or more"):
+        photographs(tmp_path)

@@ -8,9 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.samples import sample_path
 
 Pixels = NDArray[Any]
 """Samples, shape (Y, X, C)."""
+
+PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket", "motorcycle_left", "ihc")
+"""Pictures that come with scikit-image, all of at least `PIECE` pixels."""
+PIECE = (300, 400)
+MOST_PIECES = 48
 
 
 def read_image(path: str | Path | None) -> Pixels:
@@ -41,6 +47,64 @@ def read_image(path: str | Path | None) -> Pixels:
 
         pixels = np.asarray(imread(path))
     return pixels if pixels.ndim == 3 else pixels[..., np.newaxis]
+
+
+def photographs(folder: str | Path | None) -> Pixels:
+    """Return one picture of many photographs, side by side and below each other.
+
+    Parameters
+    ----------
+    folder
+        Where RGB photographs of at least `PIECE` pixels are, upright or not; None for those that
+        scikit-image ships.
+
+    Returns
+    -------
+    ndarray of uint8, shape (Y, X, 3)
+        At most `MOST_PIECES` of them, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If the folder holds none.
+    """
+    paths = _shipped() if folder is None else sorted(Path(folder).iterdir())
+    pictures = [read_image(path) for path in paths if path.suffix in {".png", ".jpg"}]
+    lying = [p if p.shape[1] >= p.shape[0] else p.swapaxes(0, 1) for p in pictures[:MOST_PIECES]]
+    pieces = [p[: PIECE[0], : PIECE[1], :3] for p in lying]
+    pieces = [piece for piece in pieces if piece.shape == (*PIECE, 3)]
+    if not pieces:
+        raise InputError(
+            f"{folder} holds no photograph of {PIECE[1]} x {PIECE[0]} pixels or more; name a "
+            f"folder with PNG or JPEG files, or none."
+        )
+    columns = min(3, len(pieces))
+    rows = range(0, len(pieces) // columns * columns, columns)
+    return np.concatenate([np.concatenate(pieces[i : i + columns], axis=1) for i in rows])
+
+
+def _shipped() -> list[Path]:
+    """Return the files of `PHOTOGRAPHS`."""
+    from skimage import data
+
+    folder = Path(data.__file__).parent
+    return [path for name in PHOTOGRAPHS for path in folder.glob(f"{name}.*")]
+
+
+def pixels_of(name: str, folder: str | Path | None = None) -> Pixels:
+    """Return what a benchmark's images are made of.
+
+    Parameters
+    ----------
+    name
+        "slide" for the slide that comes with this package, "photographs" for `photographs`, else a
+        file.
+    folder
+        Of `photographs`.
+    """
+    if name == "photographs":
+        return photographs(folder)
+    return read_image(sample_path("slide") if name == "slide" else name)
 
 
 def random_crop(pixels: Pixels, size: int, rng: np.random.Generator) -> Pixels:
