@@ -99,6 +99,8 @@ class Report:
     """Wall time of this run."""
     superpixels: int
     """Number of superpixels in the output; 0 until the output is whole."""
+    things: str = "superpixels"
+    """What these are, where it is something else."""
     busy: tuple[tuple[str, float], ...] = ()
     """By stage, the share of this run's time that its threads were at work, 0 to 1."""
 
@@ -123,7 +125,7 @@ class Report:
             return f"{text}, {len(self.failed)} failed"
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.busy)
         bound = f"; {self.bound} bounds it ({shares} of the time)" if self.bound else ""
-        return f"{text}, {self.superpixels} superpixels{bound}"
+        return f"{text}, {self.superpixels} {self.things}{bound}"
 
 
 Event = RunStarted | TilesLost | TileDone | TileFailed | RunFinished

@@ -3,16 +3,40 @@
 import json
 import platform
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import OutputError
 from napari_superpixels.io.reopening import reopen
 from napari_superpixels.io.sampling import sample_places, samples_of
+from napari_superpixels.io.source import Source
 from napari_superpixels.models.registry import weights_licence
 
 
-def manifest_of(plan: Plan) -> dict[str, Any]:
+class Resumable(Protocol):
+    """A plan, of whatever, whose output can be gone on with."""
+
+    @property
+    def source(self) -> Source:
+        """The image."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """The same for equal plans."""
+        ...
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions whose versions may tell in the output."""
+        ...
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what makes the output, as JSON."""
+        ...
+
+
+def manifest_of(plan: Resumable) -> dict[str, Any]:
     """Return what a resume needs to make the same plan again, and to know the image again.
 
     Few megabytes of the image are read for it.
@@ -24,20 +48,20 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "opened": opened,
         # Not the plan's: it may have been made before a repair.
         "seen": identity_now(plan),
-        "libraries": _libraries(plan),
+        "libraries": {name: version(name) for name in plan.libraries},
         # An array in memory is known by all of its pixels already.
         "samples": [] if opened is None else samples_of(plan.source),
     }
 
 
-def identity_now(plan: Plan) -> str | None:
+def identity_now(plan: Resumable) -> str | None:
     """Return the identity of the image as it is now; None of an array in memory."""
     opened = plan.source.opened
     return None if opened is None else reopen(opened).identity
 
 
 def judge(
-    begun: dict[str, Any], plan: Plan, failures: list[dict[str, Any]], name: str
+    begun: dict[str, Any], plan: Resumable, failures: list[dict[str, Any]], name: str
 ) -> dict[str, Any]:
     """Return the manifest with which an unfinished output goes on.
 
@@ -89,7 +113,7 @@ def _check_libraries(begun: dict[str, str], now: dict[str, str], name: str) -> N
 
 
 def _same_samples(
-    begun: list[int | None], now: list[int | None], plan: Plan, name: str
+    begun: list[int | None], now: list[int | None], plan: Resumable, name: str
 ) -> list[int | None]:
     """Return the samples, with those that could not be read before."""
     if not begun:
@@ -119,11 +143,6 @@ def versions() -> dict[str, str]:
     """Return the versions of what made the labels, by distribution."""
     found = {name: version(name) for name in ("napari-superpixels", "numba", "numpy", "zarr")}
     return {"python": platform.python_version(), **found}
-
-
-def _libraries(plan: Plan) -> dict[str, str]:
-    """Return the versions on which labels depend: those of networks, which are floats."""
-    return {"torch": version("torch")} if hasattr(plan.method, "weights") else {}
 
 
 def difference(one: Any, other: Any, path: str = "") -> str:

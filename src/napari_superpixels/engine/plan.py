@@ -197,6 +197,11 @@ class Plan:
         top, left = self.pixels.start
         return where.moved(top, left) if where else None
 
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Distributions on whose versions labels depend: those of networks, which are floats."""
+        return ("torch",) if hasattr(self.method, "weights") else ()
+
     def projected_bytes(self, workers: int) -> int:
         """Return the memory that a run on so many processors adds to its process."""
         lanes = Lanes.over(workers)

@@ -100,7 +100,7 @@ def run_plan(
     hire = hire or partial(local_crew, workers=workers)
     check_name(out)
     state = RunState(partial_path(out))
-    _check_free(out, state, resume=resume)
+    check_free(out, state, resume=resume)
     crew = hire(plan, state)
     plan.model.prepare()
     if not resume:
@@ -163,7 +163,14 @@ def check_name(out: Path) -> None:
         raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
 
-def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
+def check_free(out: Path, state: RunState, *, resume: bool) -> None:
+    """Refuse an output that is there, a resume of none, and a folder to write in that is none.
+
+    Raises
+    ------
+    OutputError
+        If it is so.
+    """
     if out.exists():
         raise TakenError(f"{out} exists already; remove it or choose another name.")
     if resume and not state.partial.exists():
