@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_superpixels.api import (
         finish,
+        instances,
         open,  # noqa: A004 - read as nsp.open
         plan,
         resume,
@@ -44,6 +45,7 @@ __all__ = [
     "export_geotiff",
     "fetch_weights",
     "finish",
+    "instances",
     "join_channels",
     "open",
     "plan",

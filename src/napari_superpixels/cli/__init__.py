@@ -1,4 +1,4 @@
-"""The shell: ``napari-superpixels run | resume | finish | export | plan | info | train | ...``."""
+"""The shell: ``napari-superpixels run | resume | finish | instances | export | plan | ...``."""
 
 import atexit
 import errno
@@ -20,6 +20,7 @@ from napari_superpixels.cli import options as opt
 from napari_superpixels.cli import weights_command
 from napari_superpixels.cli.cluster_command import finish, reached
 from napari_superpixels.cli.evaluate_command import evaluate
+from napari_superpixels.cli.instances_command import instances
 from napari_superpixels.cli.places import (
     check_geotiff,
     check_into,
@@ -60,6 +61,7 @@ app = typer.Typer(
 )
 
 app.command()(finish)
+app.command()(instances)
 app.command()(train)
 app.command()(evaluate)
 app.add_typer(weights_command.app, name="weights")

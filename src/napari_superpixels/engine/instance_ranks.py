@@ -5,7 +5,7 @@ as many as hold no more than `MOST_ROWS` instances, so memory stays flat however
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.engine.instance_files import InstanceFiles
+from napari_superpixels.engine.instance_output import InstanceOutput
 from napari_superpixels.engine.instance_plan import InstancePlan
+from napari_superpixels.engine.stage import Pulse, Work
 from napari_superpixels.labels.instances import Rows
 
 MOST_ROWS = 200_000
@@ -23,8 +25,6 @@ TABLE = "objects.csv"
 """What the table is called in the output."""
 COLUMNS = ("id", "class", "name", "area_px", "top", "left", "bottom", "right", "y", "x")
 """Those of the table. Bottom and right lie outside; y and x are the centroid."""
-
-Pulse = Callable[[], None]
 
 
 @dataclass
@@ -130,3 +130,30 @@ def write_rows(text: TextIO, plan: InstancePlan, rows: Rows | None, first: int) 
     sides = (rows[name].tolist() for name in ("top", "left", "bottom", "right"))
     ids, called = range(first, first + len(rows)), (names.get(kind, "") for kind in kinds)
     writer.writerows(zip(ids, kinds, called, area.tolist(), *sides, *centre, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class RanksWork(Work):
+    """Number the instances, write the table, and make the arrays for the labels."""
+
+    files: InstanceFiles
+    name: str
+
+    def read(self, before: None, pulse: Pulse) -> None:
+        """Read nothing yet: a few rows at a time take less memory."""
+
+    def compute(self, before: None, pulse: Pulse) -> None:
+        """Leave all to `write`, for a full disk is told there."""
+
+    def write(self, before: None, pulse: Pulse) -> None:
+        """Write ids, table and empty arrays, and the record."""
+        del before
+        files, state = self.files, self.files.state
+        ids, table = files.path("ids"), state.partial / TABLE
+
+        def write() -> None:
+            count = write_ranks(files, ids, table, pulse)
+            made = InstanceOutput(files.plan, state, count).create()
+            state.record(self.name, {"instances": count}, [ids, table, *made])
+
+        state.write(write, pulse)

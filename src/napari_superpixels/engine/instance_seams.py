@@ -3,7 +3,6 @@
 Memory grows with these alone, about a hundred bytes each, whatever lies inside the tiles.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.engine.instance_files import SEAM, Census, InstanceFiles
+from napari_superpixels.engine.stage import Pulse, Work
 from napari_superpixels.errors import PlanError
 from napari_superpixels.kernels.objects import NONE, Lines, flatten, join_lines
 from napari_superpixels.labels.instances import ROW, Rows, refused
-
-Pulse = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +124,29 @@ def _check_sizes(files: InstanceFiles, *found: NDArray[np.void]) -> None:
     if first:
         row = min(first, key=lambda row: int(row["root"]))
         raise PlanError(refused(row, files.plan.settings, files.plan.shape[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class SeamsWork(Work):
+    """Join the objects of neighbouring tiles."""
+
+    files: InstanceFiles
+    name: str
+
+    def read(self, before: None, pulse: Pulse) -> None:
+        """Read nothing yet."""
+
+    def compute(self, before: None, pulse: Pulse) -> NDArray[np.void]:
+        """Return what is known of the objects that touch sides."""
+        del before
+        return join_tiles(self.files, pulse)
+
+    def write(self, before: NDArray[np.void], pulse: Pulse) -> None:
+        """Write it, and the record."""
+        path = self.files.path("seams")
+
+        def write() -> None:
+            self.files.write(path, before)
+            self.files.state.record(self.name, {"seams": len(before)}, [path])
+
+        self.files.state.write(write, pulse)

@@ -22,7 +22,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zarr
 
 from napari_superpixels.engine.cost import available_bytes, default_workers, fit_lanes
@@ -42,11 +41,12 @@ from napari_superpixels.engine.instance_files import (
     SEAMS,
     InstanceFiles,
 )
+from napari_superpixels.engine.instance_objects import ObjectsWork
 from napari_superpixels.engine.instance_output import InstanceOutput
 from napari_superpixels.engine.instance_plan import InstancePlan
-from napari_superpixels.engine.instance_ranks import TABLE, write_ranks
-from napari_superpixels.engine.instance_seams import join_tiles
-from napari_superpixels.engine.instance_work import CensusWork, LabelsWork, ObjectsWork
+from napari_superpixels.engine.instance_ranks import TABLE, RanksWork
+from napari_superpixels.engine.instance_seams import SeamsWork
+from napari_superpixels.engine.instance_work import CensusWork, LabelsWork
 from napari_superpixels.engine.line import Line
 from napari_superpixels.engine.manifest import identity_now, judge, manifest_of
 from napari_superpixels.engine.records import RunState, partial_path
@@ -157,6 +157,8 @@ class _Run:
     crew: Line
     whole: int = 0
     """Objects that were too large to be split; known at the end."""
+    pixels: int = 0
+    """Pixels of the finest level that were written."""
 
     def prepare(self, *, resume: bool, listener: Listener, pulse: Pulse) -> None:
         """Begin the output, or check that the one there is whole and belongs to the plan."""
@@ -185,7 +187,7 @@ class _Run:
         done, tiles = self.state.done(), self._count()
         listener(RunStarted(tiles, len(done), prod(self.plan.shape)))
         stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
-        for tasks in self._each_pass():
+        for tasks in self._each_pass(stage):
             stage.run(task for task in tasks if task.name not in done)
             if stage.failed:
                 break
@@ -196,7 +198,7 @@ class _Run:
             tiles=tiles,
             computed=stage.done,
             failed=tuple(stage.failed),
-            pixels=stage.pixels,
+            pixels=self.pixels,
             seconds=seconds,
             superpixels=count,
             things="instances",
@@ -212,8 +214,8 @@ class _Run:
         """Return the files as the passes up to now have left them."""
         return InstanceFiles(self.plan, self.state)
 
-    def _each_pass(self) -> Iterator[Iterator[Task]]:
-        """Yield the tasks of each pass, when those before are done."""
+    def _each_pass(self, stage: Stage) -> Iterator[Iterator[Task]]:
+        """Yield the tasks of each pass, when the stage has done those before."""
         yield self._tiled(CENSUS, CensusWork)
         yield iter([self._single(SEAMS, SeamsWork(self._files(), f"{SEAMS}/0"))])
         yield self._tiled(OBJECTS, ObjectsWork)
@@ -226,6 +228,7 @@ class _Run:
             LabelsWork, arrays=arrays, factors=factors[: once - 1], threads=self.crew.threads
         )
         yield self._tiled(LABELS, make)
+        self.pixels = stage.pixels
         for level in output.coarser_levels:
             yield output.coarser(level)
 
@@ -277,56 +280,3 @@ def check_unchanged(plan: InstancePlan, state: RunState) -> None:
             f"The image {plan.source.location} changed while it was read, so its instances may be "
             f"of two images; remove {state.partial} and run again."
         )
-
-
-@dataclass(frozen=True, slots=True)
-class SeamsWork(Work):
-    """Join the objects of neighbouring tiles."""
-
-    files: InstanceFiles
-    name: str
-
-    def read(self, before: None, pulse: Pulse) -> None:
-        """Read nothing yet."""
-
-    def compute(self, before: None, pulse: Pulse) -> np.ndarray[Any, Any]:
-        """Return what is known of the objects that touch sides."""
-        del before
-        return join_tiles(self.files, pulse)
-
-    def write(self, before: np.ndarray[Any, Any], pulse: Pulse) -> None:
-        """Write it, and the record."""
-        path = self.files.path("seams")
-
-        def write() -> None:
-            self.files.write(path, before)
-            self.files.state.record(self.name, {"seams": len(before)}, [path])
-
-        self.files.state.write(write, pulse)
-
-
-@dataclass(frozen=True, slots=True)
-class RanksWork(Work):
-    """Number the instances, write the table, and make the arrays for the labels."""
-
-    files: InstanceFiles
-    name: str
-
-    def read(self, before: None, pulse: Pulse) -> None:
-        """Read nothing yet: a few rows at a time take less memory."""
-
-    def compute(self, before: None, pulse: Pulse) -> None:
-        """Leave all to `write`, for a full disk is told there."""
-
-    def write(self, before: None, pulse: Pulse) -> None:
-        """Write ids, table and empty arrays, and the record."""
-        del before
-        files, state = self.files, self.files.state
-        ids, table = files.path("ids"), state.partial / TABLE
-
-        def write() -> None:
-            count = write_ranks(files, ids, table, pulse)
-            made = InstanceOutput(files.plan, state, count).create()
-            state.record(self.name, {"instances": count}, [ids, table, *made])
-
-        state.write(write, pulse)
