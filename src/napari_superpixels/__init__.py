@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_superpixels.api import (
         finish,
-        instances,
         open,  # noqa: A004 - read as nsp.open
         plan,
         resume,
         run,
         superpixels,
     )
+    from napari_superpixels.class_maps import instances
     from napari_superpixels.errors import SuperpixelsError
     from napari_superpixels.exports import export_geotiff, write_into
     from napari_superpixels.io.joined import join_channels
@@ -69,6 +69,7 @@ _HOMES = {
     "SuperpixelsError": "errors",
     "export_geotiff": "exports",
     "fetch_weights": "models.fetching",
+    "instances": "class_maps",
     "join_channels": "io.joined",
     "sample_path": "samples",
     "show": "napari_ui.show",

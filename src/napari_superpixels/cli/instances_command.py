@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_superpixels import api
+from napari_superpixels import api, class_maps
 from napari_superpixels.cli import options as opt
 from napari_superpixels.cli.places import jobs_of
 from napari_superpixels.cli.progress import progress
@@ -72,7 +72,7 @@ def instances(  # noqa: PLR0913 - one option each
     source = api.open(image, level=level, channels=opt.channels_of(channels), mask=mask)
     wanted = None if classes is None else [part.strip() for part in classes.split(",")]
     with advising(path, {}), progress(quiet=quiet or as_json) as listener:
-        result = api.instances(
+        result = class_maps.instances(
             source,
             path,
             window=window,
