@@ -139,7 +139,7 @@ class LabelLevel:
         plan, window = self._read_plan, self._window(box)
         block = plan.source.read(plane, read_box(plan, window))
         pulse()
-        wanted = with_ring(window, plan.lattice)
+        wanted = with_ring(plan, window)
         codes = assign(plan, window, wanted, block, threads=default_workers(), pulse=pulse)
         pulse()
         start = plan.lattice.to_pixels(wanted).start

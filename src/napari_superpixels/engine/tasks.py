@@ -12,19 +12,20 @@ from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Task
 from napari_superpixels.engine.supertile import supertile
 from napari_superpixels.engine.tile import describe_place
-from napari_superpixels.engine.work import LabelArrays, LevelWork, TileWork, open_arrays
-from napari_superpixels.io.ome_zarr_writer import LabelLayout
+from napari_superpixels.engine.work import Arrays, LevelWork, TileWork, open_arrays
+from napari_superpixels.io.ome_zarr_writer import CellArray, Layout
 from napari_superpixels.tiling import Box
 
 LEVEL_READ_PX = 2048
 """Edge of what a super-tile of a coarser level reads of the level before, where chunks allow."""
 
 
-def layout_of(plan: Plan) -> LabelLayout:
-    """Return how the labels of a plan lie on disk."""
+def layout_of(plan: Plan) -> Layout:
+    """Return how what a plan writes lies on disk."""
     chunk, tile, cells = plan.chunk_px, plan.tile_px, plan.cells.shape
     tile_cells = [axis.shape.core for axis in plan.supertiles.axes]
-    return LabelLayout(
+    channels, output = plan.source.channels, plan.output
+    return Layout(
         axes=plan.axes,
         dtype=plan.dtype,
         chunk=(chunk[0], chunk[1]),
@@ -32,7 +33,14 @@ def layout_of(plan: Plan) -> LabelLayout:
         factors=plan.level_factors,
         cells=(cells[0], cells[1]),
         cell_chunk=(tile_cells[0], tile_cells[1]),
-        channels=plan.source.channels,
+        tables=tuple(
+            CellArray(table.name, table.dtype, table.depth(channels), table.fill)
+            for table in output.tables
+        ),
+        fill=output.fill,
+        reduction=output.reduction,
+        rule=output.rule,
+        about=output.described(),
     )
 
 
@@ -56,8 +64,8 @@ class Tasks:
         return (0, *range(self.layout.levels_at_once, len(self.layout.factors) + 1))
 
     @cached_property
-    def layout(self) -> LabelLayout:
-        """How the labels lie on disk."""
+    def layout(self) -> Layout:
+        """How the output lies on disk."""
         return layout_of(self.plan)
 
     def count(self) -> int:
@@ -87,9 +95,10 @@ class Tasks:
         return tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
 
     @cached_property
-    def _arrays(self) -> LabelArrays:
+    def _arrays(self) -> Arrays:
         """What is written."""
-        return open_arrays(self.state.partial, len(self.layout.factors) + 1)
+        names = (table.name for table in self.layout.tables)
+        return open_arrays(self.state.partial, len(self.layout.factors) + 1, names)
 
     def _finest(self, number: int) -> Task:
         """Return a super-tile of the finest level."""
@@ -111,12 +120,13 @@ class Tasks:
         ]
         box, name = Box.of(*bounds), f"{level}/{number}"
         factor = layout.factors[level - 1]
-        work = LevelWork(self.state, name, arrays[level - 1], arrays[level], box, factor)
+        work = LevelWork(self.state, name, arrays[level - 1], arrays[level], box, factor,
+                         self.plan.output)  # fmt: skip
         return Task(name, level, f"level {level}, {box.slices}", prod(box.shape), work)
 
 
-def level_tile(layout: LabelLayout, level: int) -> tuple[int, ...]:
+def level_tile(layout: Layout, level: int) -> tuple[int, ...]:
     """Return the shape of a super-tile of a coarser level, in its pixels: whole chunks."""
     pairs = zip(layout.chunk, layout.factors[level - 1], strict=True)
     edges = (chunk * max(1, LEVEL_READ_PX // (chunk * factor)) for chunk, factor in pairs)
-    return (*((1,) * len(layout.leading)), *edges)
+    return (*layout.outer_tile, *edges)
