@@ -94,14 +94,17 @@ class Method(Protocol):
     """What the user calls it."""
     revision: ClassVar[int]
     """Raised whenever the labels change for equal settings."""
-    fixed_windows: ClassVar[bool]
-    """Whether all tiles must have one shape."""
     integers: ClassVar[bool]
     """Whether its labels are the same bits on every device; there is one precision then."""
 
     @property
     def step(self) -> int:
         """Size of a cell, in pixels."""
+        ...
+
+    @property
+    def fixed_windows(self) -> bool:
+        """Whether all tiles must have one shape."""
         ...
 
     @property

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import clustering, learned
 from napari_superpixels.models.outputs import Output
+from napari_superpixels.models.patches import Patches
 from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import About, filled_in, setting
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.models.trained import NETWORK, Facts, Trained, trained_of
+from napari_superpixels.models.views import View, cell_px, check_flips, check_scales, views_of
 from napari_superpixels.models.weights import Weights, find, path_of
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 WINDOW_PX = 1024
 """Edge of a window of a run."""
+PATCH_PX, OVERLAP_PX = 1024, 256
+"""Edge of a patch, and what two neighbours share, of networks that average over all they see."""
+PATCHES_PX = 4 * (PATCH_PX - OVERLAP_PX)
+"""Edge of a window of those: at its ends patches are computed twice, for its neighbour again."""
 RECIPE = "hcfcn"
 """What those who have no weights are told to train."""
 WEIGHTS = About(
@@ -36,6 +42,10 @@ EXACT = About(
     "average over all they see."
 )
 PROBABILITIES = About(text="Whether the probability of each class is written, not the likeliest.")
+FLIPS_ABOUT = About(
+    text="Axes along which the image is mirrored too, 'x', 'y' or 'yx', and what is found averaged."
+)
+SCALES = About(text="Sizes at which the image is looked at; what is found is averaged.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +60,7 @@ class Segment:
 
     name: ClassVar[str] = "segment"
     revision: ClassVar[int] = 1
-    align_cells: ClassVar[int] = 1
-    fixed_windows: ClassVar[bool] = True
     integers: ClassVar[bool] = False
-    window_px: ClassVar[int] = WINDOW_PX
 
     weights: str = setting("", WEIGHTS)
     """A ``.safetensors`` file with its card beside it, or the name of weights of the user's own."""
@@ -61,6 +68,10 @@ class Segment:
     """Whether results must not depend on how the image is cut."""
     probabilities: bool = setting(default=False, about=PROBABILITIES)
     """Whether the probability of each class is written, float16, one channel a class."""
+    flips: str = setting("", FLIPS_ABOUT)
+    """Axes along which the image is mirrored too: ``"x"``, ``"y"``, ``"yx"`` or none."""
+    scales: tuple[float, ...] = setting((1.0,), SCALES)
+    """Sizes at which the image is looked at, multiples of 0.25 from 0.25 to 4."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
     config: str = filled_in("")
@@ -76,8 +87,14 @@ class Segment:
         learned.check_digest(self.weights, self.digest, found.digest)
         if self.weights.endswith(SUFFIX):
             object.__setattr__(self, "weights", found.path)
-        object.__setattr__(self, "digest", found.digest)
-        object.__setattr__(self, "config", found.text)
+        filled = {
+            "flips": check_flips(self.flips),
+            "scales": check_scales(self.scales),
+            "digest": found.digest,
+            "config": found.text,
+        }
+        for field, value in filled.items():
+            object.__setattr__(self, field, value)
         self._check_exact()
         self.trained.output(probabilities=self.probabilities)
 
@@ -105,14 +122,43 @@ class Segment:
         return self.trained.output(probabilities=self.probabilities)
 
     @property
+    def views(self) -> tuple[View, ...]:
+        """How the network looks at the image."""
+        return views_of(self.flips, self.scales)
+
+    @property
+    def patches(self) -> Patches | None:
+        """What the network sees at once; None where it sees windows as a whole."""
+        if self.facts.exact:
+            return None
+        return Patches(PATCH_PX // self.step, OVERLAP_PX // self.step)
+
+    @property
     def step(self) -> int:
-        """Size of a cell, in pixels: what windows start at."""
-        return self.facts.align_px
+        """Size of a cell, in pixels: what windows start at, whole strides of the network."""
+        return cell_px(self.facts.align_px, self.views)
+
+    @property
+    def fixed_windows(self) -> bool:
+        """Whether all tiles must have one shape: patches have it instead."""
+        return self.patches is None
+
+    @property
+    def align_cells(self) -> int:
+        """Tiles start at a multiple of this: of patches where one begins."""
+        return 1 if self.patches is None else self.patches.stride
+
+    @property
+    def window_px(self) -> int:
+        """Edge of a window of a run."""
+        return WINDOW_PX if self.patches is None else PATCHES_PX
 
     @property
     def halo_cells(self) -> int:
         """Cells around a core on which its values depend."""
-        return self.facts.halo_px // self.step
+        if self.patches is not None:
+            return self.patches.edge
+        return max(-(-view.reach(self.facts.halo_px) // self.step) for view in self.views)
 
     def needs_statistics(self, facts: ImageFacts) -> bool:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
@@ -141,7 +187,15 @@ class Segment:
         samples = learned.Samples.of(self.name, facts, statistics, trained.channels)
         path = path_of(self.weights, RECIPE)
         weights = Weights(str(path), NETWORK, self.config, self.digest)
-        return DenseModel(weights, samples, trained, self.output)
+        return DenseModel(
+            weights=weights,
+            samples=samples,
+            trained=trained,
+            output=self.output,
+            views=self.views,
+            patches=self.patches,
+            step=self.step,
+        )
 
 
 def _found(weights: Any) -> Weights:

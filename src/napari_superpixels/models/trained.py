@@ -14,7 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import isfinite
 from typing import Any
 
@@ -25,6 +25,8 @@ NETWORK = "segmentation"
 """What such cards call their network."""
 MOST_CLASSES = 2**16 - 1
 """Ids have 16 bits, and 0 is no class."""
+BESIDE = 1.5
+"""Memory that a network takes, for what its tensors alone take."""
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -38,6 +40,8 @@ class Facts:
     """Pixels around an aligned window on which its values depend; whole steps of `align_px`."""
     exact: bool
     """Whether that is all they depend on."""
+    pixel_bytes: float
+    """Memory of the network for a pixel that it sees, with what its operations need beside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +170,12 @@ def facts_of(text: str) -> Facts:
     InputError
         If there is no such network.
     """
-    import torch
-
     from napari_superpixels.networks.build import network_of_card
+    from napari_superpixels.networks.footprint import bytes_per_pixel, without_numbers
     from napari_superpixels.networks.segmentation import SegmentationNetwork
 
-    with torch.device("meta"):
-        network = network_of_card(NETWORK, json.loads(text))
+    make = partial(network_of_card, NETWORK, json.loads(text))
+    network = without_numbers(make)
     assert isinstance(network, SegmentationNetwork), "no other has that name"
-    return Facts(network.align_px, network.halo_px, network.exact)
+    pixel_bytes = BESIDE * bytes_per_pixel(make, network.channels)
+    return Facts(network.align_px, network.halo_px, network.exact, pixel_bytes)
