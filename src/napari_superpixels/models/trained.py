@@ -19,7 +19,8 @@ from math import isfinite
 from typing import Any
 
 from napari_superpixels.errors import InputError
-from napari_superpixels.models.outputs import Classes, ClassInfo, Map, Output, Probabilities
+from napari_superpixels.models.dense_outputs import Classes, Map, Probabilities
+from napari_superpixels.models.outputs import ClassInfo, Output
 
 NETWORK = "segmentation"
 """What such cards call their network."""

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import zarr
+from napari.utils.colormaps import CyclicLabelColormap
 from numpy.typing import NDArray
 
 from napari_superpixels.errors import SourceError
 from napari_superpixels.io.label_output import LabelOutput, open_labels
-from napari_superpixels.napari_ui.colours import superpixel_colours
+from napari_superpixels.napari_ui.colours import class_colours, superpixel_colours
 from napari_superpixels.napari_ui.layer_facts import OURS
 from napari_superpixels.napari_ui.reader import LayerData
 from napari_superpixels.napari_ui.wording import layer_name
@@ -50,23 +51,36 @@ def finished_layer(path: Path) -> LayerData:
 
 def _keywords(labels: LabelOutput) -> dict[str, Any]:
     facts = labels.provenance
-    rows, columns = facts["lattice"]["cells"]
     return {
         **layer_place(labels.axes),
         "name": finished_name(facts),
         "visible": True,
         "multiscale": len(labels.levels) > 1,
-        "colormap": superpixel_colours((rows, columns), facts["lattice"]["planes"]),
+        "colormap": _colours(labels),
         "metadata": {OURS: {"provenance": facts, "path": str(labels.path)}},
-        "features": cell_features(labels),
+        "features": class_features(labels) or cell_features(labels),
     }
+
+
+def _colours(labels: LabelOutput) -> CyclicLabelColormap:
+    if labels.classes:
+        return class_colours({number: rgba for number, (_, rgba) in labels.classes.items()})
+    rows, columns = labels.provenance["lattice"]["cells"]
+    return superpixel_colours((rows, columns), labels.provenance["lattice"]["planes"])
+
+
+def class_features(labels: LabelOutput) -> dict[str, Any]:
+    """Return ids and names of classes, one row each; none of other labels."""
+    names = {number: name for number, (name, _) in labels.classes.items()}
+    return {"index": list(names), "class": list(names.values())} if names else {}
 
 
 def finished_name(provenance: dict[str, Any]) -> str:
     """Return what finished labels are called, e.g. ``"slide slic 16px"``."""
     step = provenance["lattice"]["step_px"]
     size = str(step[0]) if len(set(step)) == 1 else " x ".join(map(str, step))
-    return layer_name(provenance["source"]["name"], provenance["method"]["name"], f"{size}px")
+    what = provenance.get("output", {}).get("kind", f"{size}px")
+    return layer_name(provenance["source"]["name"], provenance["method"]["name"], what)
 
 
 def cell_features(labels: LabelOutput) -> dict[str, NDArray[Any]]:
