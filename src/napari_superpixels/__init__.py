@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_superpixels.io.polygons import Polygons
     from napari_superpixels.models.fetching import fetch_weights
     from napari_superpixels.models.grid_network import Ainet, Pcnet, Scn
+    from napari_superpixels.models.segment import Segment
     from napari_superpixels.models.slic import Slic
     from napari_superpixels.models.ssn import Hcssn, Ssn
     from napari_superpixels.models.ssn_pix import SsnPix
@@ -37,6 +38,7 @@ __all__ = [
     "Pcnet",
     "Polygons",
     "Scn",
+    "Segment",
     "Slic",
     "Ssn",
     "SsnPix",
@@ -63,6 +65,7 @@ _HOMES = {
     "Pcnet": "models.grid_network",
     "Polygons": "io.polygons",
     "Scn": "models.grid_network",
+    "Segment": "models.segment",
     "Slic": "models.slic",
     "Ssn": "models.ssn",
     "SsnPix": "models.ssn_pix",

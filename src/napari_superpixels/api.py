@@ -120,7 +120,7 @@ def plan(
         From `open`, or whatever `open` takes.
     method
         ``"slic"``, ``"ssn_pix"``, ``"ssn"``, ``"hcssn"``, ``"scn"``, ``"ainet"`` or ``"pcnet"``,
-        or their settings, e.g. ``Slic(step=16)``.
+        or their settings, e.g. ``Slic(step=16)``; or ``"segment"``, for classes or numbers.
     region
         What is written, in pixels per axis, e.g. ``{"y": (0, 512)}``; grown to whole cells.
         Labels are those of the whole image.
@@ -135,7 +135,8 @@ def plan(
         Set it, from any thread, to stop measuring; then `Cancelled` is raised.
     **settings
         Parameters of the method when it is given by name: ``step`` in pixels, or ``step_um`` in
-        micrometers; ``compactness``; ``iterations``; ``weights``.
+        micrometers; ``compactness``; ``iterations``; ``weights``; of ``"segment"`` ``weights``,
+        ``exact``, ``probabilities``, ``flips`` and ``scales``.
 
     Returns
     -------
@@ -185,7 +186,8 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     Returns
     -------
     dask.array.Array
-        Labels with the axes (t, z) y, x; uint32, or uint64 where ids need it; 0 is nodata.
+        Labels with the axes (t, z) y, x; uint32, or uint64 where ids need it; 0 is nodata. Of
+        ``"segment"`` ids of classes, uint8 or uint16, probabilities (t, c, z) y, x or numbers.
 
     Raises
     ------

@@ -97,10 +97,10 @@ class Report:
     """Pixels of the finest level that this run computed."""
     seconds: float
     """Wall time of this run."""
-    superpixels: int
-    """Number of superpixels in the output; 0 until the output is whole."""
+    superpixels: int | None
+    """Number of superpixels in the output, 0 until it is whole; None where it holds none."""
     things: str = "superpixels"
-    """What these are, where it is something else."""
+    """What these are, where they are something else."""
     busy: tuple[tuple[str, float], ...] = ()
     """By stage, the share of this run's time that its threads were at work, 0 to 1."""
 
@@ -125,7 +125,8 @@ class Report:
             return f"{text}, {len(self.failed)} failed"
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.busy)
         bound = f"; {self.bound} bounds it ({shares} of the time)" if self.bound else ""
-        return f"{text}, {self.superpixels} {self.things}{bound}"
+        counted = "" if self.superpixels is None else f", {self.superpixels} {self.things}"
+        return f"{text}{counted}{bound}"
 
 
 Event = RunStarted | TilesLost | TileDone | TileFailed | RunFinished

@@ -8,7 +8,6 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import zarr
 
 from napari_superpixels.engine.instance_files import LABELS
@@ -16,11 +15,11 @@ from napari_superpixels.engine.instance_plan import InstancePlan
 from napari_superpixels.engine.manifest import versions
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Task
-from napari_superpixels.engine.tasks import level_tile
+from napari_superpixels.engine.tasks import level_box, level_grid
 from napari_superpixels.engine.work import LevelWork
-from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
+from napari_superpixels.io.ome_zarr_writer import Layout, create_arrays, finish_image
 from napari_superpixels.labels.instances import label_type
-from napari_superpixels.tiling import Box
+from napari_superpixels.models.outputs import SUPERPIXELS
 
 METADATA = "zarr.json"
 
@@ -34,9 +33,9 @@ class InstanceOutput:
     count: int
 
     @cached_property
-    def layout(self) -> LabelLayout:
+    def layout(self) -> Layout:
         """How it lies on disk."""
-        return LabelLayout(
+        return Layout(
             axes=self.plan.axes,
             dtype=label_type(self.count),
             chunk=self.plan.chunk,
@@ -44,7 +43,6 @@ class InstanceOutput:
             factors=self.plan.level_factors,
             cells=(1, 1),
             cell_chunk=(1, 1),
-            channels=1,
         )
 
     def create(self) -> list[Path]:
@@ -53,7 +51,7 @@ class InstanceOutput:
         names = [str(level) for level in range(len(self.layout.factors) + 1)]
         fresh = self.state.folder / "fresh"
         shutil.rmtree(fresh, ignore_errors=True)
-        create_labels(fresh, self.layout)
+        create_arrays(fresh, self.layout)
         for name in names:
             shutil.rmtree(root / name, ignore_errors=True)
             (fresh / name).rename(root / name)
@@ -74,23 +72,16 @@ class InstanceOutput:
 
     def size(self, level: int) -> int:
         """Return how many tasks a coarser level has."""
-        return prod(self._grid(level))
+        return prod(level_grid(self.layout, level))
 
     def coarser(self, level: int) -> Iterator[Task]:
-        """Yield the tasks of a coarser level."""
-        edges, shape = level_tile(self.layout, level), self.layout.level_shapes[level]
+        """Yield the tasks of a coarser level: the most frequent ids of the one before."""
+        fine, coarse = self.arrays[level - 1], self.arrays[level]
+        factor = self.layout.factors[level - 1]
         for number in range(self.size(level)):
-            index = np.unravel_index(number, self._grid(level))
-            places = zip(map(int, index), edges, shape, strict=True)
-            box = Box.of(*((i * edge, min((i + 1) * edge, n)) for i, edge, n in places))
-            name, factor = f"{LABELS + level}/{number}", self.layout.factors[level - 1]
-            fine, coarse = self.arrays[level - 1], self.arrays[level]
-            work = LevelWork(self.state, name, fine, coarse, box, factor)
+            box, name = level_box(self.layout, level, number), f"{LABELS + level}/{number}"
+            work = LevelWork(self.state, name, fine, coarse, box, factor, SUPERPIXELS)
             yield Task(name, level, f"level {level}, {box.slices}", prod(box.shape), work)
-
-    def _grid(self, level: int) -> tuple[int, ...]:
-        edges, shape = level_tile(self.layout, level), self.layout.level_shapes[level]
-        return tuple(-(-n // edge) for n, edge in zip(shape, edges, strict=True))
 
     def finish(self, name: str) -> None:
         """Write the metadata that makes the arrays an image."""
@@ -101,4 +92,4 @@ class InstanceOutput:
             "instances": self.count,
             "versions": versions(),
         }
-        finish_labels(self.state.partial, self.layout, name, made)
+        finish_image(self.state.partial, self.layout, name, made)

@@ -144,7 +144,7 @@ def run_instances(
     listener(RunFinished(report))
     if report.failed:
         raise IncompleteRunError(failure_sentence(report, f"resume {out}"))
-    return InstancesResult(out, report.superpixels, run.whole, report)
+    return InstancesResult(out, run.count, run.whole, report)
 
 
 @dataclass
@@ -155,6 +155,8 @@ class _Run:
     out: Path
     state: RunState
     crew: Line
+    count: int = 0
+    """Instances; known at the end."""
     whole: int = 0
     """Objects that were too large to be split; known at the end."""
     pixels: int = 0
@@ -192,7 +194,8 @@ class _Run:
             if stage.failed:
                 break
         self.state.write_failures([asdict(failure) for failure in stage.failed])
-        count = 0 if stage.failed else self._finish(tiles)
+        if not stage.failed:
+            self._finish(tiles)
         seconds = time.perf_counter() - begin
         return Report(
             tiles=tiles,
@@ -200,7 +203,7 @@ class _Run:
             failed=tuple(stage.failed),
             pixels=self.pixels,
             seconds=seconds,
-            superpixels=count,
+            superpixels=self.count,
             things="instances",
             busy=stage.busy(seconds),
         )
@@ -245,8 +248,8 @@ class _Run:
     def _single(self, level: int, work: Work) -> Task:
         return Task(f"{level}/0", 0, "the whole image", 0, work)
 
-    def _finish(self, tiles: int) -> int:
-        """Write the metadata that makes the output whole; return the number of instances."""
+    def _finish(self, tiles: int) -> None:
+        """Write the metadata that makes the output whole, and count."""
         check_unchanged(self.plan, self.state)
         self.state.check(lambda: None, quick=True)
         files = self._files()
@@ -257,8 +260,7 @@ class _Run:
             )
         output = InstanceOutput(self.plan, self.state, ranked(files))
         self.state.write(lambda: output.finish(self.out.stem))
-        self.whole = int(files.whole.sum())
-        return output.count
+        self.count, self.whole = output.count, int(files.whole.sum())
 
 
 def ranked(files: InstanceFiles) -> int:

@@ -74,7 +74,7 @@ def common(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
 def _check_config(network: nn.Module, weights: Weights) -> None:
     """Refuse weights that mean something else in a network of the same layers."""
     wanted = getattr(network, "config", {})
-    for name, value in weights.config:
+    for name, value in weights.config.items():
         if name in wanted and name not in FREE and wanted[name] != value:
             raise InputError(
                 f"The weights '{weights.path}' have {name} {value!r}, but this recipe's network "
