@@ -16,6 +16,7 @@ from napari_superpixels.engine.events import RunStarted, TileDone
 from napari_superpixels.engine.parts import Part
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, OutputError
+from napari_superpixels.testing.files import break_silently
 from napari_superpixels.testing.local_cluster import different_files, kill, wait_until
 
 SETTINGS = {"step": 8, "iterations": 1, "window": 64}
@@ -228,7 +229,7 @@ def lately(path, exists):
 def test_a_part_with_a_broken_chunk_is_repaired_and_started_again(image, plan, local, tmp_path):
     out, chunk = tmp_path / "out.zarr", image / "c" / "0" / "1"
     content = chunk.read_bytes()
-    chunk.write_bytes(b"no chunk")
+    break_silently(chunk)
     with pytest.raises(IncompleteRunError, match=r"repair the cause and start part 1/2 again"):
         nsp.run(plan, out, part=(1, 2))
     nsp.run(plan, out, part=(2, 2))

@@ -15,6 +15,7 @@ from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.records import STATE, RunState, partial_path
 from napari_superpixels.engine.run import run_plan
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError
+from napari_superpixels.testing.files import break_silently
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_failures_are_written_where_the_run_stopped(tmp_path):
     image = zarr.create_array(tmp_path / "in.zarr", shape=(60, 90), chunks=(30, 30), dtype="u1")
     image[:] = 7
     plan = nsp.plan(tmp_path / "in.zarr", step=6, iterations=1, window=30)
-    (tmp_path / "in.zarr" / "c" / "1" / "2").write_bytes(b"no chunk")
+    break_silently(tmp_path / "in.zarr" / "c" / "1" / "2")
     out = tmp_path / "out.zarr"
     with pytest.raises(IncompleteRunError):
         run_plan(plan, out)
