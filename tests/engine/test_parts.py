@@ -213,6 +213,22 @@ def test_a_part_that_comes_when_all_is_finished_leaves_nothing(plan, tmp_path, m
     assert not partial_path(out).exists()
 
 
+def test_a_part_that_comes_when_all_is_finished_leaves_the_work_of_others(
+    plan, tmp_path, monkeypatch
+):
+    """Somebody put a finished output beside an unfinished one."""
+    out = tmp_path / "out.zarr"
+    nsp.run(plan, out, part=(1, 2))
+    done = RunState(partial_path(out)).done()
+    out.mkdir()
+    monkeypatch.setattr(Path, "exists", lately(out, Path.exists))
+    with pytest.raises(OutputError, match="exists already"):
+        nsp.run(plan, out, part=(2, 2))
+    monkeypatch.undo()
+    assert done
+    assert RunState(partial_path(out)).done() == done
+
+
 def lately(path, exists):
     """Pretend, when it is asked for the first time, that a path is not there."""
     asked = []
