@@ -106,6 +106,7 @@ def run_plan(
     if not resume:
         state.make_folder()
     with state.lock(), closing_handles():
+        refuse_finished(out, state)
         run = _Run(plan, out, state, crew)
         run.prepare(resume=resume, listener=listener, pulse=pulse_of(cancel))
         with crew:
