@@ -1,5 +1,6 @@
 """Outputs made in parts: by real processes at one moment, killed, refused, finished."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,6 +202,30 @@ def test_locks_keep_parts_and_runs_apart(plan, tmp_path):
     ):
         nsp.run(plan, out, part=(2, 2))
     assert nsp.run(plan, out, part=(2, 2)).report.computed > 0
+
+
+@pytest.mark.parametrize("place", ["parts", "parts/count.json", "parts/queue", "parts/1-of-2"])
+def test_a_part_that_cannot_be_written_says_so(plan, tmp_path, monkeypatch, place):
+    out = tmp_path / "out.zarr"
+    full = partial_path(out) / ".run" / place
+    for name in ("mkdir", "replace"):
+        monkeypatch.setattr(Path, name, refusing(full, getattr(Path, name)))
+    monkeypatch.setattr("filelock.BaseFileLock.acquire", refusing(full, FileLock.acquire))
+    with pytest.raises(OutputError, match=r"cannot be written \(No space left on .*and resume"):
+        nsp.run(plan, out, part=(1, 2))
+    monkeypatch.undo()
+    assert nsp.run(plan, out, part=(1, 2)).report.computed
+
+
+def refusing(full, action):
+    """Do something with any file but one, for which there is no room."""
+
+    def answer(self, *arguments, **options):
+        if full in (self, *arguments, Path(getattr(self, "lock_file", ""))):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return action(self, *arguments, **options)
+
+    return answer
 
 
 def test_a_part_that_comes_when_all_is_finished_leaves_nothing(plan, tmp_path, monkeypatch):

@@ -150,7 +150,7 @@ def _begin(state: RunState, plan: Plan, out: Path, part: Part) -> None:
         check_output(state, plan)
     count = _count(state)
     if count is None:
-        write_json(state.folder / PARTS / COUNT, {"count": part.count})
+        state.write(lambda: write_json(state.folder / PARTS / COUNT, {"count": part.count}))
     elif count != part.count:
         raise OutputError(
             f"{state.partial} is made in {count} parts, but part {part} was asked for; give one of "

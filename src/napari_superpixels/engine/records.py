@@ -234,17 +234,24 @@ class RunState:
         OutputError
             If another process holds it or the whole output, or there is no way to begin.
         """
-        (self.folder / PARTS).mkdir(exist_ok=True)
+        self._make(self.folder / PARTS)
         with ExitStack() as holding:
             with (
                 queued(self.folder / PARTS / QUEUE, str(self.partial)),
                 self._holding(self.folder, str(self.partial)),
             ):
                 begin()
-                self.own.mkdir(exist_ok=True)
+                self._make(self.own)
                 part = holding.enter_context(self._holding(self.own, self._name_of(self.own)))
             self._held = part
             yield
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder of the state, where it is not there yet."""
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(refusal(self.partial, error)) from None
 
     @contextmanager
     def _holding(self, folder: Path, name: str) -> Iterator[tuple[Path, int]]:
