@@ -1,9 +1,12 @@
 """Runs on a cluster of real processes: the same files, a bounded client, sentences."""
 
 import pickle
+import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +16,7 @@ import zarr
 
 import napari_superpixels as nsp
 from napari_superpixels.engine import cluster as cluster_module
-from napari_superpixels.engine import cluster_facts, cluster_worker
+from napari_superpixels.engine import cluster_facts, cluster_worker, records
 from napari_superpixels.engine.cluster import TASKS_PER_THREAD, connected
 from napari_superpixels.engine.cluster_facts import facts_of
 from napari_superpixels.engine.cluster_worker import WorkerPlan, do_tile
@@ -26,6 +29,7 @@ from napari_superpixels.engine.run import run_plan
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, OutputError
 from napari_superpixels.io import close_handles
 from napari_superpixels.testing.fake import Fake
+from napari_superpixels.testing.files import break_silently
 from napari_superpixels.testing.local_cluster import different_files, local_cluster
 from napari_superpixels.testing.weights import write_random_weights
 
@@ -116,20 +120,70 @@ def test_a_worker_makes_the_plan_ready_once(plan, tmp_path, monkeypatch):
     state.make_folder()
     with state.lock():
         begin_output(state, plan)
-        wanted = state.folder / "wanted" / "x"
-        wanted.parent.mkdir()
-        wanted.touch()
-        held = WorkerPlan("x", pickle.dumps(plan), {}, state.partial, wanted, facts_of(plan))
-        held.setup(worker_of(threads=4, folder=tmp_path))
+        held = worker_plan(plan, state, tmp_path)
         with ThreadPoolExecutor(4) as pool:
             steps = list(pool.map(held.work, [f"0/{n}" for n in range(9)]))
         assert all(span.seconds > 0 for spans in steps for span in spans)
         assert len(made) == 1
         assert len(state.done()) == 9
-        wanted.unlink()
+        held.wanted.unlink()
         with pytest.raises(Cancelled, match="is over"):
             held.work("0/9")
     close_handles()
+
+
+@pytest.mark.parametrize("moment", ["before the files", "among the files", "before the record"])
+def test_a_worker_that_slept_writes_nothing_into_an_output_begun_anew(
+    plan, image, tmp_path, monkeypatch, moment
+):
+    """It holds no lock; what it knows its run by is gone."""
+    state = RunState(partial_path(tmp_path / "out.zarr"))
+    anew, other, told = ExitStack(), make_plan(nsp.open(image), Fake(step=9), window=200), []
+
+    def begin_anew(*_):
+        if not told:
+            shutil.rmtree(state.partial)
+            second = RunState(state.partial)
+            second.make_folder()
+            anew.enter_context(second.lock())
+            begin_output(second, other)
+            told.append(files_of(state.partial))
+
+    def pulse():
+        if next(calls) == 3 and moment == "among the files":
+            begin_anew()
+
+    state.make_folder()
+    with state.lock(), anew:
+        begin_output(state, plan)
+        work = worker_plan(plan, state, tmp_path).ready().named("0/0").work
+        value, calls = None, count()
+        for step in ("read", "compute", "finish"):
+            value = getattr(work, step)(value, lambda: None)
+        if moment == "before the files":
+            begin_anew()
+        if moment == "before the record":
+            seals = records.seals_of
+            monkeypatch.setattr(records, "seals_of", lambda *a: (seals(*a), begin_anew())[0])
+        with pytest.raises(OutputError, match="was removed while it was being written"):
+            work.write(value, pulse)
+        assert [files_of(state.partial)] == told
+    close_handles()
+
+
+def files_of(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def worker_plan(plan, state, folder):
+    """What a worker holds of a run that is wanted."""
+    wanted = state.folder / "wanted" / "x"
+    wanted.parent.mkdir()
+    wanted.touch()
+    held = WorkerPlan("x", pickle.dumps(plan), {}, state.partial, wanted, facts_of(plan))
+    held.setup(worker_of(threads=4, folder=folder))
+    return held
 
 
 def worker_of(threads, folder):
@@ -189,8 +243,8 @@ def test_a_tile_of_a_run_that_is_over_does_nothing(client):
 
 
 def test_a_broken_chunk_is_tried_again_and_the_rest_goes_on(client, plan, image, tmp_path):
-    out, chunk, events = tmp_path / "out.zarr", image / "c" / "4" / "3", []
-    chunk.write_bytes(b"no chunk")
+    out, events = tmp_path / "out.zarr", []
+    break_silently(image / "c" / "4" / "3")
     with pytest.raises(IncompleteRunError, match=r"tiles failed, .*; repair the cause and resume"):
         nsp.run(plan, out, client=client, listener=events.append)
     failures = [event for event in events if isinstance(event, TileFailed)]

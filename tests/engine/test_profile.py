@@ -1,8 +1,11 @@
 """The trace of a run, the stage that bounds it, and stages that work side by side."""
 
+import errno
+import io
 import json
 import threading
 from concurrent.futures import wait
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +52,30 @@ def test_a_killed_run_leaves_a_trace_that_lacks_its_bracket_alone(tmp_path):
         listen(RunStarted(tiles=1, done=0, pixels=1))
         listen(TileDone("0/0", 0, 1, 1.0, (Span("read", "one", 0.0, 1.0),)))
     assert json.loads(path.read_text().rstrip().removesuffix("]") + "]")
+
+
+@pytest.mark.parametrize("room", [0, 300, 1000])
+def test_a_full_disk_ends_the_trace_and_not_the_run(room, tmp_path, monkeypatch, caplog):
+    """Whether it is full from the first byte on, in the middle, or at the end."""
+    written, heard = [], []
+
+    class Small(io.StringIO):
+        def write(self, text):
+            written.append(text)
+            if sum(map(len, written)) > room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(text)
+
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Small())
+    with profiled(tmp_path / "p.json", heard.append) as listen:
+        events = [TileDone(f"0/{n}", 0, 1, 1.0, (Span("read", "one", 0.0, 1.0),)) for n in range(9)]
+        for event in events:
+            listen(event)
+    assert heard == events
+    assert [record.getMessage() for record in caplog.records] == [
+        f"The profile {tmp_path / 'p.json'} cannot be written any more (No space left on device); "
+        f"the run goes on without."
+    ]
 
 
 @pytest.mark.parametrize("name", ["there.json", "no/where.json"])

@@ -169,7 +169,7 @@ class Cluster:
         InputError
             If one of them would give other labels, or does not see the output.
         """
-        self._want()
+        self.state.write(self._want)
         with self._losing():
             self._check_workers()
             self.client.register_plugin(self._plan_of_workers(), name=self.run)

@@ -124,7 +124,8 @@ class WorkerPlan(WorkerPlugin):
         at_once = fit_workers(plan.cost.total, self.width, free)
         check_device(plan, at_once)
         self.room = threading.BoundedSemaphore(at_once)
-        return Tasks(plan, RunState(self.partial), max(1, self.width // at_once))
+        state = RunState(self.partial, wanted=self.wanted)
+        return Tasks(plan, state, max(1, self.width // at_once))
 
 
 class Look:

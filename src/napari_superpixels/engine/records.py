@@ -67,12 +67,16 @@ class RunState:
         Where it lies.
     part
         Name of the part that this process computes; empty for all of it.
+    wanted
+        File that must be there for anything to be written, by a process that works for another
+        one and holds no lock; by default the lock.
     """
 
-    def __init__(self, partial: Path, part: str = "") -> None:
+    def __init__(self, partial: Path, part: str = "", wanted: Path | None = None) -> None:
         self.partial = partial
         self.folder = partial / STATE
         self.own = self.folder / PARTS / part if part else self.folder
+        self._wanted = wanted or self.folder / LOCK
         self._held: tuple[Path, int] | None = None
 
     @property
@@ -111,10 +115,17 @@ class RunState:
             What else is to be known of it.
         files
             What holds its pixels, below the output; each is read once, for its seal.
+
+        Raises
+        ------
+        OutputError
+            If the output was removed, or begun anew, while they were written.
         """
+        seals = seals_of(self.partial, files)
+        self.check_there()
         path = self._records / f"{tile}.json"
         path.parent.mkdir(exist_ok=True)
-        write_json(path, facts | {"files": seals_of(self.partial, files)})
+        write_json(path, facts | {"files": seals})
 
     def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the super-tiles that are done, and their records."""
@@ -223,17 +234,24 @@ class RunState:
         OutputError
             If another process holds it or the whole output, or there is no way to begin.
         """
-        (self.folder / PARTS).mkdir(exist_ok=True)
+        self._make(self.folder / PARTS)
         with ExitStack() as holding:
             with (
                 queued(self.folder / PARTS / QUEUE, str(self.partial)),
                 self._holding(self.folder, str(self.partial)),
             ):
                 begin()
-                self.own.mkdir(exist_ok=True)
+                self._make(self.own)
                 part = holding.enter_context(self._holding(self.own, self._name_of(self.own)))
             self._held = part
             yield
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder of the state, where it is not there yet."""
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(refusal(self.partial, error)) from None
 
     @contextmanager
     def _holding(self, folder: Path, name: str) -> Iterator[tuple[Path, int]]:
@@ -265,13 +283,13 @@ class RunState:
             If the output cannot be written, or was removed.
         """
         for pause in (*PAUSES, None):
-            self._check_there()
+            self.check_there()
             try:
                 action()
             except OutputError:
                 raise
             except OSError as error:
-                self._check_there()
+                self.check_there()
                 if pause is None or error.errno not in PASSING:
                     raise OutputError(refusal(self.partial, error)) from None
                 _wait(pause, pulse)
@@ -305,9 +323,15 @@ class RunState:
     def _records(self) -> Path:
         return self.folder / "records"
 
-    def _check_there(self) -> None:
-        """Refuse to write where the output was removed, or begun anew by somebody else."""
-        lock, number = self._held or (self.folder / LOCK, 0)
+    def check_there(self) -> None:
+        """Refuse to write where the output was removed, or begun anew by somebody else.
+
+        Raises
+        ------
+        OutputError
+            If it was.
+        """
+        lock, number = self._held or (self._wanted, 0)
         there = file_number(lock)
         if not there or (number and there != number):
             raise OutputError(

@@ -100,12 +100,13 @@ def run_plan(
     hire = hire or partial(local_crew, workers=workers)
     check_name(out)
     state = RunState(partial_path(out))
-    _check_free(out, state, resume=resume)
+    _check_place(out, state, resume=resume)
     crew = hire(plan, state)
     plan.model.prepare()
     if not resume:
         state.make_folder()
     with state.lock(), closing_handles():
+        refuse_finished(out, state)
         run = _Run(plan, out, state, crew)
         run.prepare(resume=resume, listener=listener, pulse=pulse_of(cancel))
         with crew:
@@ -163,9 +164,33 @@ def check_name(out: Path) -> None:
         raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
 
-def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
+def check_free(out: Path) -> None:
+    """Refuse an output whose name is taken.
+
+    Raises
+    ------
+    TakenError
+        If it is.
+    """
     if out.exists():
         raise TakenError(f"{out} exists already; remove it or choose another name.")
+
+
+def refuse_finished(out: Path, state: RunState) -> None:
+    """Refuse an output that got its name while this process waited for the lock, which is held.
+
+    Raises
+    ------
+    TakenError
+        If it did; what this process made for it is removed, the work of others is not.
+    """
+    if out.exists() and not state.manifest_path.exists():
+        state.discard()
+    check_free(out)
+
+
+def _check_place(out: Path, state: RunState, *, resume: bool) -> None:
+    check_free(out)
     if resume and not state.partial.exists():
         raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")
     check_folder(out.parent)
