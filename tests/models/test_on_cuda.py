@@ -100,6 +100,30 @@ def test_kernels_equal_the_processors(card, shape, step, channels, share, associ
     assert_equal(found, on_processor(features, valid, step, associations, soft, cut))
 
 
+def test_a_mask_by_columns_is_read_by_rows(card):
+    """As of an image whose columns come first."""
+    features, valid = blocks(1, (5, 9)), holes((5, 9), 0.4)
+    found = on_card(card, features, np.asfortranarray(valid), (5, 5), 1)
+    assert_equal(found, on_processor(features, valid, (5, 5), 1))
+
+
+@pytest.mark.parametrize(
+    "laid",
+    [
+        np.asfortranarray,
+        lambda mask: np.repeat(mask, 2, axis=1)[:, ::2],
+        lambda mask: np.ascontiguousarray(mask[::-1])[::-1],
+        lambda mask: np.ascontiguousarray(mask),
+    ],
+    ids=["columns", "sliced", "turned", "rows"],
+)
+def test_a_mask_lies_row_by_row_on_the_card(card, laid):
+    valid = holes((7, 9), 0.4)
+    found = on_cuda.marked(torch.zeros((1, 7, 9), dtype=torch.int16, device=card), laid(valid))
+    assert found.valid.is_contiguous()
+    np.testing.assert_array_equal(found.valid.cpu().numpy(), valid)
+
+
 def test_centres_that_rest_keep_their_records(card):
     """A cell that is skipped, since none of its candidates moved, still counts."""
     features = np.zeros((1, 12, 24), np.int16)

@@ -38,7 +38,7 @@ class Pixels:
     data: Tensor
     """Integer features, int16 (C, Y, X), or 8-bit RGB, uint8 (3, Y, X); any strides."""
     valid: Tensor | None
-    """Which pixels hold data, uint8 (Y, X)."""
+    """Which pixels hold data, uint8 (Y, X), row by row without gaps."""
     scale: int = 1
     """Quanta a Lab unit, of RGB."""
 
@@ -237,7 +237,8 @@ def marked(data: Tensor, valid: NDArray[np.bool_] | None, scale: int = 1) -> Pix
     """Return pixels on a device with what of them holds data, (Y, X); None for all."""
     if valid is None or valid.all():
         return Pixels(data, None, scale)
-    return Pixels(data, to_device(valid, str(data.device)), scale)
+    # Kernels find it row by row; a reader may have made it of columns, as its image is.
+    return Pixels(data, to_device(np.ascontiguousarray(valid), str(data.device)), scale)
 
 
 def cluster_tile(
