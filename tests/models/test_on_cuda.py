@@ -4,6 +4,8 @@ On a graphics card if there is one, else in Triton's interpreter, which takes ab
 association: images are as small as the cases allow.
 """
 
+from subprocess import CalledProcessError
+
 import numpy as np
 import pytest
 import torch
@@ -240,18 +242,32 @@ def test_what_they_cannot_count_is_computed_by_the_processor(monkeypatch, caplog
     assert "to the processor: its kernels count too few elements" in caplog.text
 
 
-def test_a_card_that_the_kernels_cannot_use_is_logged_once(monkeypatch, caplog):
+class CompilationError(Exception):
+    """As Triton's: of no base that it shares with others."""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("No module named 'triton'"), "No module named 'triton'"),
+        (CalledProcessError(1, ["gcc", "-I/usr/include"]), "returned non-zero exit status 1"),
+        (CompilationError("at 3:4:\n    y = x +\n"), "(at 3:4: y = x +)"),
+        (CompilationError(), "(CompilationError)"),
+    ],
+)
+def test_a_card_that_the_kernels_cannot_use_is_logged_once(monkeypatch, caplog, error, told):
     computing._refusal.cache_clear()
     monkeypatch.setattr(computing, "cuda_count", lambda: 1)
 
     def without(_):
-        raise ImportError("No module named 'triton'")
+        raise error
 
     monkeypatch.setattr(on_cuda, "try_kernels", without)
     assert computing.kernels_device(Compute()) is None
     assert computing.kernels_device(Compute()) is None
     assert len(caplog.records) == 1
-    assert "No module named 'triton'" in caplog.text
+    assert told in caplog.text
+    assert "\n" not in caplog.records[0].getMessage()
     computing._refusal.cache_clear()
 
 
