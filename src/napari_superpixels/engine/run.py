@@ -32,6 +32,7 @@ from napari_superpixels.engine.stage import Crew, Stage
 from napari_superpixels.engine.tasks import Tasks
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
+from napari_superpixels.kernels.jit import timed_compilation
 
 Hire = Callable[[Plan, RunState], Crew]
 """Makes the crew of a run."""
@@ -247,7 +248,8 @@ class _Run:
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
         stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
-        pixels = self.compute(stage, done)
+        with timed_compilation() as compiling:
+            pixels = self.compute(stage, done)
         self.state.write_failures([asdict(failure) for failure in stage.failed])
         failed = tuple(stage.failed)
         superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
@@ -259,6 +261,7 @@ class _Run:
             pixels=pixels,
             seconds=seconds,
             superpixels=superpixels,
+            compiling=compiling(),
             busy=stage.busy(seconds),
         )
 
