@@ -104,7 +104,7 @@ def test_the_client_holds_a_bounded_number_of_futures(client, plan, tmp_path):
 
 
 def test_what_travels_for_a_tile_does_not_grow_with_the_plan():
-    assert len(pickle.dumps((do_tile, "superpixels-" + 32 * "0", "0/123456"))) < 200
+    assert len(pickle.dumps((do_tile, "/out/superpixels-" + 32 * "0", "0/123456"))) < 200
 
 
 def test_a_worker_makes_the_plan_ready_once(plan, tmp_path, monkeypatch):
@@ -238,8 +238,17 @@ def plugins_of_ours(dask_worker):
 
 
 def test_a_tile_of_a_run_that_is_over_does_nothing(client):
-    future = client.submit(do_tile, "superpixels-gone", "0/0")
+    future = client.submit(do_tile, "/nowhere/superpixels-gone", "0/0")
     assert isinstance(future.exception(), Cancelled)
+
+
+def test_a_worker_without_the_plan_is_named_and_nobody_is_said_to_have_interrupted(
+    client, plan, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(type(client), "register_plugin", lambda *_, **__: None)
+    monkeypatch.setattr(type(client), "unregister_worker_plugin", lambda *_: None)
+    with pytest.raises(IncompleteRunError, match=r"worker tcp://.* was not given the plan; rest"):
+        nsp.run(plan, tmp_path / "out.zarr", client=client)
 
 
 def test_a_broken_chunk_is_tried_again_and_the_rest_goes_on(client, plan, image, tmp_path):
