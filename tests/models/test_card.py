@@ -45,5 +45,7 @@ def test_arrays_go_there_and_back(writeable):
     array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4).transpose(2, 0, 1)
     array.flags.writeable = writeable
     np.testing.assert_array_equal(to_host(to_device(array, "cpu")), array)
+    for turned in (array[::-1], array[:, ::-1, ::-1], array[::-2]):
+        np.testing.assert_array_equal(to_host(to_device(turned, "cpu")), turned)
     mask = np.array([[True, False]])
     assert to_host(to_device(mask, "cpu")).tolist() == [[1, 0]]

@@ -72,8 +72,10 @@ def to_device(array: NDArray[Any], device: str) -> Tensor:
     there = torch.device(device)
     if array.dtype == np.bool_:
         array = array.view(np.uint8)
-    # Readers give read-only arrays, and torch warns of those; nothing is written here.
-    host = torch.from_numpy(array if array.flags.writeable else array.copy(order="K"))
+    # Readers give read-only arrays, and torch warns of those; nothing is written here. It takes no
+    # array that runs backwards either.
+    plain = array.flags.writeable and min(array.strides, default=0) >= 0
+    host = torch.from_numpy(array if plain else array.copy(order="K"))
     if there.type != "cuda":
         return host
     return host.pin_memory().to(there, non_blocking=True)
