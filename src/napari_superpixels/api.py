@@ -233,7 +233,7 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     listener
         Called with each event of `napari_superpixels.engine.events`.
     cancel
-        Set it from any thread to stop within two seconds.
+        Set it, from any thread, to stop within two seconds, or with the blocks being read.
     resume
         Whether to go on with an unfinished output.
     into
