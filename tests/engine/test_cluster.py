@@ -28,6 +28,7 @@ from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.engine.run import run_plan
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, OutputError
 from napari_superpixels.io import close_handles
+from napari_superpixels.models.compute import ON_PROCESSOR
 from napari_superpixels.testing.fake import Fake
 from napari_superpixels.testing.files import break_silently
 from napari_superpixels.testing.local_cluster import different_files, local_cluster
@@ -104,7 +105,7 @@ def test_the_client_holds_a_bounded_number_of_futures(client, plan, tmp_path):
 
 
 def test_what_travels_for_a_tile_does_not_grow_with_the_plan():
-    assert len(pickle.dumps((do_tile, "superpixels-" + 32 * "0", "0/123456"))) < 200
+    assert len(pickle.dumps((do_tile, "/out/superpixels-" + 32 * "0", "0/123456"))) < 200
 
 
 def test_a_worker_makes_the_plan_ready_once(plan, tmp_path, monkeypatch):
@@ -238,8 +239,17 @@ def plugins_of_ours(dask_worker):
 
 
 def test_a_tile_of_a_run_that_is_over_does_nothing(client):
-    future = client.submit(do_tile, "superpixels-gone", "0/0")
+    future = client.submit(do_tile, "/nowhere/superpixels-gone", "0/0")
     assert isinstance(future.exception(), Cancelled)
+
+
+def test_a_worker_without_the_plan_is_named_and_nobody_is_said_to_have_interrupted(
+    client, plan, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(type(client), "register_plugin", lambda *_, **__: None)
+    monkeypatch.setattr(type(client), "unregister_worker_plugin", lambda *_: None)
+    with pytest.raises(IncompleteRunError, match=r"worker tcp://.* was not given the plan; rest"):
+        nsp.run(plan, tmp_path / "out.zarr", client=client)
 
 
 def test_a_broken_chunk_is_tried_again_and_the_rest_goes_on(client, plan, image, tmp_path):
@@ -277,22 +287,34 @@ def test_workers_with_other_versions_are_refused_before_anything_is_sent(
         nsp.run(plan, tmp_path / "out.zarr", client=client)
 
 
-@pytest.mark.parametrize(("cards", "fits"), [(0, False), (1, False), (2, True)])
-def test_a_worker_without_the_plans_kind_of_device_is_refused(monkeypatch, cards, fits):
+CARD = "NVIDIA H100 9.0"
+
+
+@pytest.mark.parametrize(("other", "fits"), [("missing", False), ("A100 8.0", False), (CARD, True)])
+def test_a_worker_without_the_plans_kind_of_device_is_refused(monkeypatch, other, fits):
     """Of networks alone; integers are the same wherever they are computed."""
-    monkeypatch.setattr(cluster_facts, "cuda_count", lambda: 2)
+    monkeypatch.setattr(cluster_facts, "hardware", {"cuda:1": CARD}.get)
     compute = SimpleNamespace(kind="cuda", where="cuda:1")
     network = SimpleNamespace(integers=False, weights="scn")
     integers = SimpleNamespace(integers=True)
     wanted = facts_of(SimpleNamespace(method=network, compute=compute))
-    assert wanted["cuda:1"] == "there"
+    assert wanted["cuda:1"] == CARD
     assert "cuda:1" not in facts_of(SimpleNamespace(method=integers, compute=compute))
-    monkeypatch.setattr(cluster_facts, "cuda_count", lambda: cards)
+    monkeypatch.setattr(cluster_facts, "hardware", {"cuda:1": other}.get)
     here = cluster_facts.facts_here(wanted)
     assert (here == wanted) == fits
     if not fits:
         told = cluster_facts.difference_of(wanted, here)
-        assert told.startswith("it differs in cuda:1 (missing instead of there), which")
+        assert told.startswith(f"it differs in cuda:1 ({other} instead of {CARD}), which")
+
+
+def test_and_one_whose_processor_sums_otherwise(monkeypatch):
+    monkeypatch.setattr(cluster_facts, "hardware", {"cpu": "AVX512"}.get)
+    network = SimpleNamespace(integers=False, weights="scn")
+    wanted = facts_of(SimpleNamespace(method=network, compute=ON_PROCESSOR))
+    monkeypatch.setattr(cluster_facts, "hardware", {"cpu": "AVX2"}.get)
+    told = cluster_facts.difference_of(wanted, cluster_facts.facts_here(wanted))
+    assert told.startswith("it differs in cpu (AVX2 instead of AVX512), which")
 
 
 def test_a_worker_that_came_later_with_other_versions_ends_the_run(

@@ -90,6 +90,29 @@ def test_a_profile_that_cannot_be_written_is_refused_before_the_run(name, shell,
     assert (tmp_path / "there.json").read_text() == "mine"
 
 
+def test_a_run_that_is_resumed_and_one_that_is_finished_are_traced_as_well(shell, tmp_path):
+    np.save(tmp_path / "image.npy", np.zeros((80, 90), np.uint8))
+    image, out, other = (tmp_path / name for name in ("image.npy", "out.zarr", "other.zarr"))
+    plan, settings = nsp.plan(image, step=8, window=40), ("--step", 8, "--window", 40)
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan, out, listener=interrupting, workers=1)
+    assert shell("run", image, other, *settings, "--part", "1/1")[0] == 0
+    for command, unfinished in (("resume", out), ("finish", other)):
+        path = tmp_path / f"{command}.json"
+        assert shell(command, unfinished, "--profile", path, "--device", "cpu")[0] == 0
+        assert any(entry["name"] == "RunStarted" for entry in json.loads(path.read_text()))
+
+
+def interrupting(event):
+    if isinstance(event, TileDone):
+        raise KeyboardInterrupt
+
+
+def test_the_workers_of_a_run_are_processors_in_its_help_too(shell):
+    for command in ("run", "resume", "finish"):
+        assert "Processors to use" in " ".join(shell(command, "--help")[1].split())
+
+
 def test_the_report_names_the_stage_that_bounds_the_run(image, fake_plan, tmp_path):
     facts = {"tiles": 1, "computed": 1, "failed": (), "pixels": 10**6, "seconds": 2.0}
     busy = (("read", 0.25), ("compute", 0.5), ("write", 0.125))

@@ -170,6 +170,7 @@ def resume(
     workers: opt.Workers = None,
     scheduler: opt.Scheduler = None,
     device: opt.ResumeDevice = None,
+    profile: opt.Profile = None,
     quiet: opt.Quiet = False,  # noqa: FBT002
     as_json: opt.Json = False,  # noqa: FBT002
 ) -> None:
@@ -181,7 +182,8 @@ def resume(
         advising(out, exports),
         progress(quiet=quiet or as_json) as listener,
     ):
-        result = api.resume(out, workers=workers, device=device, listener=listener, client=client)
+        result = api.resume(out, workers=workers, device=device, listener=listener,
+                            client=client, profile=profile)  # fmt: skip
         summary = summary_of(result) | export_all(out, exports)
     tell(summary, quiet=quiet, as_json=as_json)
 

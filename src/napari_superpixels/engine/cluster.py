@@ -206,7 +206,7 @@ class Cluster:
         """Hand out a super-tile."""
         from napari_superpixels.engine.cluster_worker import do_tile
 
-        return self.hand_out(do_tile, self.run, task.name)
+        return self.hand_out(do_tile, str(self.wanted), task.name)
 
     def hand_out(self, function: Callable[..., Spans], *arguments: str) -> Future[Spans]:
         """Let some worker call a function, which nobody waits for in vain when it dies."""

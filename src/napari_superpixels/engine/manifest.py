@@ -9,7 +9,11 @@ from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import OutputError
 from napari_superpixels.io.reopening import reopen
 from napari_superpixels.io.sampling import sample_places, samples_of
+from napari_superpixels.models.compute import MISSING, hardware
 from napari_superpixels.models.registry import weights_licence
+
+HARDWARE = "the hardware"
+"""Name of what computes, among the libraries."""
 
 
 def manifest_of(plan: Plan) -> dict[str, Any]:
@@ -59,7 +63,8 @@ def judge(
     Raises
     ------
     OutputError
-        If it is of another plan or image, or was begun with other libraries that matter.
+        If it is of another plan or image, or was begun with other libraries or on other hardware
+        that matter.
     """
     now: dict[str, Any] = json.loads(json.dumps(manifest_of(plan)))
     repaired = any(failure["message"].startswith("SourceError") for failure in failures)
@@ -71,7 +76,10 @@ def judge(
                 f"resume with that one, or remove it and run anew."
             )
     _check_libraries(begun.get("libraries", {}), now["libraries"], name)
-    return now | {"samples": _same_samples(begun.get("samples", []), now["samples"], plan, name)}
+    return now | {
+        "samples": _same_samples(begun.get("samples", []), now["samples"], plan, name),
+        "libraries": begun.get("libraries", {}) | now["libraries"],
+    }
 
 
 def _without_identity(provenance: dict[str, Any]) -> dict[str, Any]:
@@ -122,8 +130,14 @@ def versions() -> dict[str, str]:
 
 
 def _libraries(plan: Plan) -> dict[str, str]:
-    """Return the versions on which labels depend: those of networks, which are floats."""
-    return {"torch": version("torch")} if hasattr(plan.method, "weights") else {}
+    """Return on what labels depend beside the plan: of networks, which are floats.
+
+    Without a card of the plan's kind no network runs here, so none is compared.
+    """
+    if not hasattr(plan.method, "weights"):
+        return {}
+    here = hardware(plan.compute.where)
+    return {"torch": version("torch")} | ({} if here == MISSING else {HARDWARE: here})
 
 
 def difference(one: Any, other: Any, path: str = "") -> str:

@@ -77,7 +77,7 @@ def run_plan(
     listener
         Is told what happens.
     cancel
-        Set it, from any thread, to stop within two seconds.
+        Set it, from any thread, to stop within two seconds, or with the blocks being read.
     resume
         Whether to go on with an unfinished output of the same plan.
     hire

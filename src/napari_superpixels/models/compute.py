@@ -128,6 +128,31 @@ def cuda_count() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+MISSING = "missing"
+
+
+def hardware(where: str) -> str:
+    """Return what of a device decides the last bits of floating point; `MISSING` of no such card.
+
+    Libraries choose by it how a sum is split: of a card its name and what it can do, of a processor
+    the instructions that torch uses.
+
+    Parameters
+    ----------
+    where
+        What torch calls the device, e.g. ``"cuda:0"``.
+    """
+    kind, _, number = where.partition(":")
+    if kind == CUDA and int(number) >= cuda_count():
+        return MISSING
+    import torch
+
+    if kind != CUDA:
+        return torch.backends.cpu.get_cpu_capability()
+    major, minor = torch.cuda.get_device_capability(where)
+    return f"{torch.cuda.get_device_name(where)} {major}.{minor}"
+
+
 @lru_cache(maxsize=1)
 def has_driver() -> bool:
     """Return whether there is a driver for CUDA; imports nothing."""
