@@ -23,7 +23,14 @@ from napari_superpixels.cli.work import (
 if TYPE_CHECKING:
     from distributed import Client
 
-CHATTY = ("distributed", "distributed.client", "distributed.comm", "distributed.core", "tornado")
+CHATTY = (
+    "distributed",
+    "distributed.client",
+    "distributed.comm",
+    "distributed.core",
+    "tornado",
+    "tornado.application",
+)
 """Loggers that tell at length what the shell says in a sentence."""
 
 
