@@ -18,7 +18,7 @@ from napari_superpixels.testing.tiny import tiny_loss, tiny_recipe
 from napari_superpixels.training import recipes
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
 from napari_superpixels.training.log import column, read_log
-from napari_superpixels.training.loop import NOISE
+from napari_superpixels.training.validate import NOISE
 
 
 @pytest.fixture(autouse=True)

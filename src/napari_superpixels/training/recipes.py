@@ -270,19 +270,22 @@ def recipe(name: str) -> Recipe:
     Parameters
     ----------
     name
-        One of `RECIPES`; capitals and _ for - do not matter.
+        One of `RECIPES` or of `dense_recipes.DENSE`; capitals and _ for - do not matter.
 
     Raises
     ------
     InputError
         If there is none of that name.
     """
+    from napari_superpixels.training.dense_recipes import DENSE  # which need torchvision
+
     known = name.lower().replace("_", "-")
+    every = {**RECIPES, **DENSE}
     if known in UNTRAINED:
         raise InputError(
             f"There is no recipe {name!r}, for {name.lower()} needs no training; choose one of "
-            f"{', '.join(RECIPES)}."
+            f"{', '.join(every)}."
         )
-    if known not in RECIPES:
-        raise InputError(f"There is no recipe {name!r}; choose one of {', '.join(RECIPES)}.")
-    return RECIPES[known]()
+    if known not in every:
+        raise InputError(f"There is no recipe {name!r}; choose one of {', '.join(every)}.")
+    return every[known]()
