@@ -224,7 +224,7 @@ def test_crops_larger_than_the_frame_are_refused():
 
 
 def test_validation_images_may_be_given(images):
-    data, validation = command.find_data((images, None), (images / "4.png", None), 0, None)
+    found = command.find_images((images, None), (images / "4.png", None))
     assert len(data) == 10
     assert [pair.name for pair in validation.pairs] == ["4"]
 

@@ -10,19 +10,21 @@ the same on smaller crops, for a few thousand steps, with ResNet-18.
 ('resnet50', 50000, 16)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
+from napari_superpixels.networks.backbone import Form
 from napari_superpixels.networks.normalisation import MEAN, Normalisation
+from napari_superpixels.networks.ordinal import OrdinalNetwork
 from napari_superpixels.networks.resnet import Name
 from napari_superpixels.networks.segmentation import PUBLISHED, SegmentationNetwork
 from napari_superpixels.training.classes import Classes, parsed
 from napari_superpixels.training.data import Crops
-from napari_superpixels.training.dense import WHITE, ClassLoss, dense_logits
+from napari_superpixels.training.dense import WHITE, ClassLoss, OrdinalLoss, dense_logits
 from napari_superpixels.training.recipe import Poly, Recipe, Sgd
 
 TWO = parsed("background=0,object=*")
@@ -86,6 +88,29 @@ class ClassRecipe(DenseRecipe):
         network: Callable[..., nn.Module] = self.network
         network = partial(network, classes=len(classes))
         return replace(self, network=network, classes=classes, loss=ClassLoss(weights))
+
+
+DISTANCE_PX = 16
+"""Distances to borders are told up to this, by default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistanceRecipe(DenseRecipe):
+    """How a network that says how far a pixel lies from its object's border is trained."""
+
+    reach_px: int = DISTANCE_PX
+    """The distance that is 1."""
+
+    def described(self, network: nn.Module) -> dict[str, Any]:
+        """Return what the card says that a network is made with, and what it says."""
+        assert isinstance(network, OrdinalNetwork), "the recipe makes the network"
+        said = {"output": "map", "unit": f"{self.reach_px} px"}
+        cut = {"discretisation": asdict(network.discretisation)}
+        return super().described(network) | said | cut
+
+    def meaning(self) -> dict[str, Any]:
+        """Return what the labels mean."""
+        return {"reach_px": self.reach_px}
 
 
 def _dense(published: str, backbone: Name) -> ClassRecipe:
@@ -155,12 +180,52 @@ def hcdeeplabv3(backbone: Name = "resnet101") -> ClassRecipe:
     return _dense("HCDeepLabv3", backbone)
 
 
+def dorn(backbone: Name = "resnet101") -> DistanceRecipe:
+    """DORN (Fu et al. 2018) on the atrous backbone: the distance to the border of objects.
+
+    Rate, momentum, decay and batch are the paper's, steps those for KITTI. Crops are not resized,
+    for that changes distances, and the auxiliary loss is that of the other networks.
+    """
+    return _distance("dorn", "atrous", backbone)
+
+
+def hcdorn(backbone: Name = "resnet101") -> DistanceRecipe:
+    """DORN's head on the backbone with clusters (HCNet, table 5); else as `dorn`."""
+    return _distance("hcdorn", "hc", backbone)
+
+
+def _distance(name: str, form: Form, backbone: Name) -> DistanceRecipe:
+    return DistanceRecipe(
+        name=name,
+        method="segment",
+        table=f"HCNet, table 5: {name.upper()}, {backbone}; of distances instead of depths",
+        network=partial(OrdinalNetwork, "dorn", form=form, backbone=backbone),
+        logits=dense_logits,
+        loss=OrdinalLoss(),
+        crops=(Crops(size=256, flips="x", blank=MEAN_COLOUR),),
+        batch=3,
+        steps=300_000,
+        rate=Poly(1e-4),
+        optimiser=Sgd(0.9),
+        weight_decay=5e-4,
+        step=COARSEST,
+        align=COARSEST,
+        any_channels=True,
+    )
+
+
 SHORT_CROP = 256
 SHORT_BATCH = 8
 SHORT_STEPS = 2000
 
 
-def for_cpu(made: Callable[..., ClassRecipe], backbone: Name = "resnet18") -> ClassRecipe:
+SHORT_DISTANCE_RATE = 1e-3
+"""The paper's is for weights that begin with those of ImageNet."""
+
+D = TypeVar("D", bound=DenseRecipe)
+
+
+def for_cpu(made: Callable[..., D], backbone: Name = "resnet18") -> D:
     """Return a recipe that an hour on one thread comes to something with.
 
     Parameters
@@ -180,17 +245,27 @@ def for_cpu(made: Callable[..., ClassRecipe], backbone: Name = "resnet18") -> Cl
         crops=crops,
         batch=SHORT_BATCH,
         steps=SHORT_STEPS,
+        rate=Poly(max(paper.rate.rate, SHORT_DISTANCE_RATE)),
     )
 
 
-PAPERS: dict[str, Callable[..., ClassRecipe]] = {
+PAPERS: Mapping[str, Callable[..., ClassRecipe]] = {
     made.__name__: made
     for made in (fcn, atrousfcn, hcfcn, fpn, hcfpn, pspnet, hcpspnet, deeplabv3, hcdeeplabv3)
 }
 """The nine recipes of the paper, by name; each takes the ResNet."""
 
-DENSE: dict[str, Callable[..., ClassRecipe]] = {
-    **PAPERS,
-    **{f"{name}-cpu": partial(for_cpu, made) for name, made in PAPERS.items()},
+SHORT: Mapping[str, Callable[..., ClassRecipe]] = {
+    f"{name}-cpu": partial(for_cpu, made) for name, made in PAPERS.items()
 }
-"""And ours."""
+"""The same for a processor."""
+
+DENSE: Mapping[str, Callable[..., DenseRecipe]] = {
+    **PAPERS,
+    **SHORT,
+    "dorn": dorn,
+    "hcdorn": hcdorn,
+    "dorn-cpu": partial(for_cpu, dorn),
+    "hcdorn-cpu": partial(for_cpu, hcdorn),
+}
+"""All of them, with those of regression."""

@@ -92,7 +92,9 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
         "start": start_of(recipe),
     }
     try:
-        weights.save(target, recipe.file_network, config, half(network.state_dict()), **known | card)
+        weights.save(
+            target, recipe.file_network, config, half(network.state_dict()), **known | card
+        )
     except OSError as error:
         raise OutputError(
             f"The weights cannot be written to '{target}' ({error.strerror}); look whether the "

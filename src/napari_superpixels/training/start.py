@@ -7,7 +7,9 @@ the rest.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,22 +25,24 @@ from napari_superpixels.training.recipe import Recipe
 class Started:
     """Makes a network that begins with the layers of some weights."""
 
-    make: Callable[[], nn.Module]
+    make: Callable[..., nn.Module]
     """Makes it with new weights."""
     weights: Weights
     """Where the layers come from."""
+    own: bool
+    """Whether they are of a network of the same kind."""
 
-    def __call__(self) -> nn.Module:
-        """Return a new network.
+    def __call__(self, **settings: Any) -> nn.Module:
+        """Return a new network; what is given is what its class is made with besides.
 
         Raises
         ------
         InputError
             If the weights are broken, or have no layer of this network.
         """
-        network = self.make()
+        network = self.make(**settings)
         _check_config(network, self.weights)
-        found = common(network, self.weights)
+        found = common(network, self.weights, own=self.own)
         if not found:
             raise InputError(
                 f"The weights '{self.weights.path}' of {self.weights.network} share no layer with "
@@ -55,26 +59,39 @@ forgets more than it learns (150 steps of `ssn` on an image of nuclei: ASA of ot
 .0046 instead of rising by .0028)."""
 OWN_LAYERS = ("head.",)
 """Layers that have a name in common, but read the features of their own network."""
-FREE = ("channels", "deformable")
+FREE = ("channels", "deformable", "classes", "form", "level", "sampling", "downsampling")
 """Parameters that decide about some layers alone: those that differ in shape begin anew."""
 
 
-def common(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
-    """Return the layers of some weights that a network has too, by name and shape, in float32."""
+def common(network: nn.Module, weights: Weights, *, own: bool = True) -> dict[str, Tensor]:
+    """Return the layers of some weights that a network has too, by name and shape, in float32.
+
+    Parameters
+    ----------
+    network
+        The network.
+    weights
+        Of one like it, or of its family.
+    own
+        Whether they are of one like it, whose head reads the same features.
+    """
     wanted = network.state_dict()
-    other = weights.network != type(network).__name__.lower()
     return {
         name: torch.tensor(array).to(wanted[name].dtype)
         for name, array in weights.read().items()
         if name in wanted and wanted[name].shape == array.shape
-        if not (other and name.startswith(OWN_LAYERS))
+        if own or not name.startswith(OWN_LAYERS)
     }
 
 
 def _check_config(network: nn.Module, weights: Weights) -> None:
     """Refuse weights that mean something else in a network of the same layers."""
     wanted = getattr(network, "config", {})
-    for name, value in weights.config:
+    config = dict(weights.config)
+    backbone = config.get("backbone")
+    if isinstance(backbone, dict):  # cards of segmentation tell their backbone as a block
+        config |= backbone
+    for name, value in config.items():
         if name in wanted and name not in FREE and wanted[name] != value:
             raise InputError(
                 f"The weights '{weights.path}' have {name} {value!r}, but this recipe's network "
@@ -84,9 +101,12 @@ def _check_config(network: nn.Module, weights: Weights) -> None:
 
 def start_of(recipe: Recipe) -> dict[str, str]:
     """Return what a card says of the weights that a training began with; nothing of new ones."""
-    if not isinstance(recipe.network, Started):
+    make: Any = recipe.network
+    while isinstance(make, partial):
+        make = make.func
+    if not isinstance(make, Started):
         return {}
-    weights = recipe.network.weights
+    weights = make.weights
     licence = read_card(Path(weights.path)).get("licence", "unknown")
     return {"name": Path(weights.path).stem, "sha256": weights.digest, "licence": str(licence)}
 
@@ -110,8 +130,10 @@ def starting_from(recipe: Recipe, weights: str) -> Recipe:
         If there are none.
     """
     found = find(weights, _method_of(weights, recipe))
-    started = replace(recipe, network=Started(recipe.network, found), start=found.digest)
-    if found.network != recipe.method:
+    own = found.network == recipe.file_network
+    network = Started(recipe.network, found, own)
+    started = replace(recipe, network=network, start=found.digest)
+    if not own:
         return started
     return replace(started, rate=recipe.rate.beginning_at(GENTLER * recipe.rate.rate))
 
@@ -122,4 +144,4 @@ def _method_of(weights: str, recipe: Recipe) -> str:
         return weights
     path = Path(weights)
     known = path.suffix == SUFFIX and path.is_file()
-    return str(read_card(path)["network"]) if known else recipe.method
+    return str(read_card(path)["network"]) if known else recipe.file_network
