@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from napari_superpixels.errors import InputError
 from napari_superpixels.networks.normalisation import Normalisation
 from napari_superpixels.networks.ordinal import OrdinalNetwork
 from napari_superpixels.networks.segmentation import Outputs, SegmentationNetwork
@@ -44,19 +43,8 @@ def dense_logits(network: nn.Module, image: Tensor) -> Tensor:
 
 
 def dense_outputs(network: nn.Module, batch: Batch) -> Outputs:
-    """Return what training looks at, in single precision.
-
-    Raises
-    ------
-    InputError
-        If the network averages over a crop, and there is one alone.
-    """
+    """Return what training looks at, in single precision."""
     assert isinstance(network, SegmentationNetwork), "the recipe makes the network"
-    if len(batch.image) == 1 and not network.exact:
-        raise InputError(
-            f"A batch has 1 crop, but the head {network.head_name!r} averages over whole crops "
-            f"and compares them; give at least --batch 2."
-        )
     logits, auxiliary = network.outputs(seen(batch.image))
     return Outputs(logits.float(), auxiliary.float())
 

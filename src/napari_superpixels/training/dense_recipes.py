@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from napari_superpixels.errors import InputError
 from napari_superpixels.networks.backbone import Form
 from napari_superpixels.networks.normalisation import MEAN, Normalisation
 from napari_superpixels.networks.ordinal import OrdinalNetwork
@@ -58,6 +59,21 @@ class DenseRecipe(Recipe):
             "channels": network.channels,
             "normalisation": asdict(Normalisation.of(network.channels)),
         }
+
+    def check(self, network: nn.Module) -> None:
+        """Refuse batches of one crop where the network averages over crops.
+
+        Raises
+        ------
+        InputError
+            With the number that it needs.
+        """
+        assert isinstance(network, SegmentationNetwork), "the recipe makes the network"
+        if self.batch == 1 and not network.exact:
+            raise InputError(
+                f"A batch has 1 crop, but the head {network.head_name!r} averages over whole crops "
+                f"and compares them; give at least --batch 2."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -127,8 +127,9 @@ def train(
     for crops in recipe.crops:
         data.check_size(crops, recipe.align)
     _check_channels(recipe, data, validation)
-    place = _opened(Path(folder), resume=resume)
+    place = Path(folder)
     run = Run(recipe, data, place, validation, running or Running())
+    _open(place, resume=resume)
     if resume:
         run.restore(Checkpoint.load(place / LAST))
     run.listener = both(Log(place, run.done), listener)
@@ -147,8 +148,11 @@ def _check_channels(recipe: Recipe, data: TrainingSet, validation: Validating | 
         check_channels(validation.pairs, recipe.channels)
 
 
-def _opened(folder: Path, *, resume: bool) -> Path:
-    """Return the folder, made where it is missing, if it holds what it must or must not."""
+def _open(folder: Path, *, resume: bool) -> None:
+    """Make the folder where it is missing, if it holds what it must and nothing that it must not.
+
+    This comes last, so that what is refused leaves no folder behind.
+    """
     begun = (folder / LAST).exists()
     if begun and not resume:
         raise OutputError(
@@ -165,7 +169,6 @@ def _opened(folder: Path, *, resume: bool) -> Path:
             f"another folder."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 class Run:
@@ -185,6 +188,7 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(data.seed)  # networks are made on the CPU
             self.network = recipe.network().to(self.device).train()
+        recipe.check(self.network)
         self.optimizer = recipe.optimiser(_groups(self.network, recipe.weight_decay))
         self.done = self.saved = self.improved = 0
         self.scores: dict[str, float] = {}

@@ -186,6 +186,15 @@ class Recipe:
         """Return what the card says that a network is made with."""
         return dict(getattr(network, "config", {}))
 
+    def check(self, network: nn.Module) -> None:
+        """Refuse a network that cannot be trained so.
+
+        Raises
+        ------
+        InputError
+            With what to change.
+        """
+
     def meaning(self) -> dict[str, Any]:
         """Return what else decides the course of a training: what the labels mean."""
         return {}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from napari_superpixels.errors import InputError
 from napari_superpixels.tiling import Box
 from napari_superpixels.training.annotated import LEAST_HELD_PX, at_least, look_at
-from napari_superpixels.training.pairs import Annotation, Pair
+from napari_superpixels.training.pairs import Pair
 
 GAP_PX = 32
 """Pixels between the parts, by default: what lies beside a pixel resembles it."""
@@ -75,7 +75,7 @@ def split_region(
     Raises
     ------
     InputError
-        If a part is too small, or has nothing annotated.
+        If nothing is annotated, or a part is too small.
     """
     if not 0 < share <= MOST_HELD or gap_px < 0:
         raise InputError(
@@ -88,14 +88,7 @@ def split_region(
     learned = _with_side(box, axis, box[axis].start, max(box[axis].start, cut - gap_px))
     held = _with_side(box, axis, cut, box[axis].stop)
     _check_sizes(pair, learned, held, crop)
-    parts = replace(pair, area=learned), replace(pair, area=held)
-    for part, name in zip(parts, ("to learn from", "that is held out"), strict=True):
-        if not any(_knows(each, part.box, void) for each in pair.annotations):
-            raise InputError(
-                f"Nothing is annotated in the part of '{pair.name}' {name}; annotate some there, "
-                f"or give another --val-share."
-            )
-    return parts
+    return replace(pair, area=learned), replace(pair, area=held)
 
 
 def _with_side(box: Box, axis: int, start: int, stop: int) -> Box:
@@ -113,7 +106,3 @@ def _check_sizes(pair: Pair, learned: Box, held: Box, crop: int) -> None:
         f"crops of {crop}, and the second {LEAST_HELD_PX} along both sides; annotate more, or give "
         f"smaller crops, another --val-share or a smaller --val-gap."
     )
-
-
-def _knows(labels: Annotation, box: Box, void: int | None) -> bool:
-    return look_at(labels, void, box).pixels > 0
