@@ -225,7 +225,7 @@ def test_crops_larger_than_the_frame_are_refused():
 
 def test_validation_images_may_be_given(images):
     found = command.find_images((images, None), (images / "4.png", None))
-    assert len(found.learned) == 5
+    assert len(found.learned) == 10
     assert [pair.name for pair in found.held] == ["4"]
     with pytest.raises(InputError, match="give one of --val-share and --val-images"):
         command.find_images((images, None), (images / "4.png", None), share=0.2)

@@ -29,7 +29,8 @@ def small(made, size=32, **changes):
 def test_there_is_one_for_each_network_of_the_paper():
     names = {name.lower().removesuffix("-32") for name in PUBLISHED}
     assert set(PAPERS) == names
-    assert set(DENSE) == names | {f"{name}-cpu" for name in names}
+    distances = {"dorn", "hcdorn"}
+    assert set(DENSE) == {name + end for name in names | distances for end in ("", "-cpu")}
     for name in names:
         published = next(n for n in PUBLISHED if n.lower().removesuffix("-32") == name)
         config = recipe(f"{name}-cpu").network().config

@@ -10,8 +10,10 @@ from skimage.io import imsave
 from napari_superpixels.errors import InputError, TrainingError
 from napari_superpixels.labels.class_metrics import confusion, mean_iou_of
 from napari_superpixels.models.weights import read_card
+from napari_superpixels.networks import resnet
 from napari_superpixels.networks.backbone import BackboneSettings
 from napari_superpixels.networks.segmentation import SegmentationNetwork
+from napari_superpixels.training import start
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint
 from napari_superpixels.training.classes import classified, parsed
 from napari_superpixels.training.data import Batch, TrainingSet
@@ -23,6 +25,7 @@ from napari_superpixels.training.log import read_log
 from napari_superpixels.training.loop import Run, Running, train
 from napari_superpixels.training.measure import ClassValidation, ValueValidation, looked_at
 from napari_superpixels.training.pairs import find_pairs
+from napari_superpixels.training.recipes import recipe
 from napari_superpixels.training.start import starting_from
 from napari_superpixels.training.targets import distances
 
@@ -220,6 +223,20 @@ def test_a_network_begins_with_another_ones_layers(pairs, tmp_path):
     assert state["classifier.weight"].shape[0] == 3
     with pytest.raises(InputError, match="backbone 'resnet18'"):
         starting_from(SHORT["hcfcn-cpu"]("resnet34"), path).network()
+
+
+def test_imagenets_weights_are_taken_when_asked_for(pairs, tmp_path, monkeypatch):
+    def filled(trunk):
+        torch.nn.init.constant_(trunk.conv1.weight, 0.5)
+
+    monkeypatch.setattr(resnet, "load_imagenet", filled)
+    begun = starting_from(SHORT["hcfcn-cpu"](), "imagenet").telling(parsed("a=0,b=1,c=*"))
+    network = begun.network()
+    assert float(network.backbone.trunk.conv1.weight.detach().mean()) == 0.5
+    assert network.classes == 3
+    assert start.start_of(begun)["name"] == "imagenet"
+    with pytest.raises(InputError, match="'scn' has no ResNet"):
+        starting_from(recipe("scn"), "imagenet")
 
 
 def test_classes_weigh_and_unknown_pixels_do_not():

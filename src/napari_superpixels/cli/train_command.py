@@ -70,7 +70,7 @@ StartFrom = Annotated[
     str | None,
     typer.Option(
         metavar="WEIGHTS",
-        help="Begin with these weights, a shipped set's name or a file, instead of new ones.",
+        help="Begin with these weights, a shipped set's name, a file, or imagenet for a ResNet.",
     ),
 ]
 Seed = Annotated[

@@ -266,7 +266,7 @@ UNTRAINED = ("slic", "ssn-pix")
 
 def all_recipes() -> Mapping[str, Callable[..., Recipe]]:
     """Return every recipe by name, those of segmentation and regression too."""
-    from napari_superpixels.training.dense_recipes import DENSE  # takes seconds, for torchvision
+    from napari_superpixels.training.dense_recipes import DENSE  # loads torchvision
 
     return {**RECIPES, **DENSE}
 
@@ -287,7 +287,7 @@ def recipe(name: str, backbone: str | None = None) -> Recipe:
         If there is none of that name, or its network has no ResNet.
     """
     known = name.lower().replace("_", "-")
-    every = all_recipes()
+    every = RECIPES if known in RECIPES else all_recipes()
     if known in UNTRAINED:
         raise InputError(
             f"There is no recipe {name!r}, for {name.lower()} needs no training; choose one of "

@@ -53,6 +53,36 @@ class Started:
         return network
 
 
+SEGMENTATION = "segmentation"
+"""What cards call the networks that have a ResNet."""
+IMAGENET = "imagenet"
+"""Stands for torchvision's weights of the ResNet, in the place of a file."""
+IMAGENET_LICENCE = "torchvision's (BSD-3-Clause), trained on ImageNet, whose terms count too"
+
+
+@dataclass(frozen=True, slots=True)
+class FromImageNet:
+    """Makes a segmentation network whose ResNet begins with the weights of torchvision."""
+
+    make: Callable[..., nn.Module]
+    """Makes it with new weights."""
+
+    def __call__(self, **settings: Any) -> nn.Module:
+        """Return a new network; what is given is what its class is made with besides.
+
+        Raises
+        ------
+        SourceError
+            If the weights are neither there nor can be fetched.
+        """
+        from napari_superpixels.networks.resnet import load_imagenet  # loads torchvision
+
+        network: Any = self.make(**settings)
+        load_imagenet(network.backbone.trunk)
+        made: nn.Module = network
+        return made
+
+
 GENTLER = 0.3
 """Of its rate, for a network that begins with all its layers: at the full rate a short training
 forgets more than it learns (150 steps of `ssn` on an image of nuclei: ASA of others like it fell by
@@ -104,6 +134,8 @@ def start_of(recipe: Recipe) -> dict[str, str]:
     make: Any = recipe.network
     while isinstance(make, partial):
         make = make.func
+    if isinstance(make, FromImageNet):
+        return {"name": IMAGENET, "licence": IMAGENET_LICENCE}
     if not isinstance(make, Started):
         return {}
     weights = make.weights
@@ -122,13 +154,16 @@ def starting_from(recipe: Recipe, weights: str) -> Recipe:
         What is trained and how.
     weights
         Name of weights, shipped or the user's own, or a ``.safetensors`` file with its card beside
-        it, of the same method or of one that shares layers with it.
+        it, of the same method or of one that shares layers with it. ``imagenet`` for those that
+        torchvision offers of a ResNet.
 
     Raises
     ------
     InputError
-        If there are none.
+        If there are none, or the network has no ResNet.
     """
+    if weights == IMAGENET:
+        return _from_imagenet(recipe)
     found = find(weights, _method_of(weights, recipe))
     own = found.network == recipe.file_network
     network = Started(recipe.network, found, own)
@@ -136,6 +171,15 @@ def starting_from(recipe: Recipe, weights: str) -> Recipe:
     if not own:
         return started
     return replace(started, rate=recipe.rate.beginning_at(GENTLER * recipe.rate.rate))
+
+
+def _from_imagenet(recipe: Recipe) -> Recipe:
+    if recipe.file_network != SEGMENTATION:
+        raise InputError(
+            f"The network of {recipe.name!r} has no ResNet that could begin with ImageNet's "
+            f"weights; give weights of its own family, or none."
+        )
+    return replace(recipe, network=FromImageNet(recipe.network), start=IMAGENET)
 
 
 def _method_of(weights: str, recipe: Recipe) -> str:
