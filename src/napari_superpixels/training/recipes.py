@@ -287,7 +287,7 @@ def recipe(name: str, backbone: str | None = None) -> Recipe:
         If there is none of that name, or its network has no ResNet.
     """
     known = name.lower().replace("_", "-")
-    every = RECIPES if known in RECIPES else all_recipes()
+    every: Mapping[str, Callable[..., Recipe]] = RECIPES if known in RECIPES else all_recipes()
     if known in UNTRAINED:
         raise InputError(
             f"There is no recipe {name!r}, for {name.lower()} needs no training; choose one of "
