@@ -249,7 +249,9 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value of a network's config is a text, a flag or a finite number."""
+    """Whether a value of a network's config is a text, a flag, a finite number, or of these."""
+    if isinstance(value, dict | list):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
     return isinstance(value, str | int) or (isinstance(value, float) and isfinite(value))
 
 
