@@ -16,12 +16,14 @@ if TYPE_CHECKING:
         run,
         superpixels,
     )
+    from napari_superpixels.class_maps import instances
     from napari_superpixels.errors import SuperpixelsError
     from napari_superpixels.exports import export_geotiff, write_into
     from napari_superpixels.io.joined import join_channels
     from napari_superpixels.io.polygons import Polygons
     from napari_superpixels.models.fetching import fetch_weights
     from napari_superpixels.models.grid_network import Ainet, Pcnet, Scn
+    from napari_superpixels.models.segment import Segment
     from napari_superpixels.models.slic import Slic
     from napari_superpixels.models.ssn import Hcssn, Ssn
     from napari_superpixels.models.ssn_pix import SsnPix
@@ -36,6 +38,7 @@ __all__ = [
     "Pcnet",
     "Polygons",
     "Scn",
+    "Segment",
     "Slic",
     "Ssn",
     "SsnPix",
@@ -44,6 +47,7 @@ __all__ = [
     "export_geotiff",
     "fetch_weights",
     "finish",
+    "instances",
     "join_channels",
     "open",
     "plan",
@@ -61,12 +65,14 @@ _HOMES = {
     "Pcnet": "models.grid_network",
     "Polygons": "io.polygons",
     "Scn": "models.grid_network",
+    "Segment": "models.segment",
     "Slic": "models.slic",
     "Ssn": "models.ssn",
     "SsnPix": "models.ssn_pix",
     "SuperpixelsError": "errors",
     "export_geotiff": "exports",
     "fetch_weights": "models.fetching",
+    "instances": "class_maps",
     "join_channels": "io.joined",
     "sample_path": "samples",
     "show": "napari_ui.show",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from napari_superpixels.engine.events import Listener
+    from napari_superpixels.engine.instances import InstancesResult
     from napari_superpixels.engine.plan import Plan, Region
     from napari_superpixels.engine.run import RunResult
     from napari_superpixels.io.source import Source
@@ -119,7 +120,7 @@ def plan(
         From `open`, or whatever `open` takes.
     method
         ``"slic"``, ``"ssn_pix"``, ``"ssn"``, ``"hcssn"``, ``"scn"``, ``"ainet"`` or ``"pcnet"``,
-        or their settings, e.g. ``Slic(step=16)``.
+        or their settings, e.g. ``Slic(step=16)``; or ``"segment"``, for classes or numbers.
     region
         What is written, in pixels per axis, e.g. ``{"y": (0, 512)}``; grown to whole cells.
         Labels are those of the whole image.
@@ -134,7 +135,8 @@ def plan(
         Set it, from any thread, to stop measuring; then `Cancelled` is raised.
     **settings
         Parameters of the method when it is given by name: ``step`` in pixels, or ``step_um`` in
-        micrometers; ``compactness``; ``iterations``; ``weights``.
+        micrometers; ``compactness``; ``iterations``; ``weights``; of ``"segment"`` ``weights``,
+        ``exact``, ``probabilities``, ``flips`` and ``scales``.
 
     Returns
     -------
@@ -184,7 +186,8 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     Returns
     -------
     dask.array.Array
-        Labels with the axes (t, z) y, x; uint32, or uint64 where ids need it; 0 is nodata.
+        Labels with the axes (t, z) y, x; uint32, or uint64 where ids need it; 0 is nodata. Of
+        ``"segment"`` ids of classes, uint8 or uint16, probabilities (t, c, z) y, x or numbers.
 
     Raises
     ------
@@ -288,10 +291,11 @@ def resume(
     cancel: threading.Event | None = None,
     client: "Client | None" = None,
     profile: str | os.PathLike[str] | None = None,
-) -> "RunResult":
+) -> "RunResult | InstancesResult":
     """Go on with an unfinished output, with the plan that it was begun with.
 
-    However it was begun: on threads, in parts, or on the cluster of a `client`.
+    However it was begun: on threads, in parts, or on the cluster of a `client`; instances, on
+    threads.
 
     Parameters
     ----------
@@ -309,7 +313,14 @@ def resume(
         there is no device of the kind that it was begun on.
     """
     from napari_superpixels.engine.again import plan_of
+    from napari_superpixels.engine.events import ignore
+    from napari_superpixels.engine.instance_intent import instance_plan_of
+    from napari_superpixels.engine.instances import run_instances
 
+    found = instance_plan_of(Path(out))
+    if found is not None:
+        return run_instances(found, Path(out), workers=workers, listener=listener or ignore,
+                             cancel=cancel, resume=True)  # fmt: skip
     plan = plan_of(Path(out), device)
     return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True,
                client=client, profile=profile)  # fmt: skip

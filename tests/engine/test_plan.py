@@ -111,7 +111,7 @@ def test_projected_memory_grows_with_everything():
         "pixel_bytes": 3,
         "channels": 3,
         "source_chunk": (64, 64),
-        "label_bytes": 4,
+        "value_bytes": 4,
         "model_bytes": 1000,
     }
     total = project_tile(**base).total

@@ -12,7 +12,7 @@ from napari_superpixels.errors import InputError, OutputError, SourceError
 from napari_superpixels.io import geotiff_writer
 from napari_superpixels.io._reader import GeoReference
 from napari_superpixels.io.geotiff_writer import export_geotiff
-from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
+from napari_superpixels.io.ome_zarr_writer import Layout, create_arrays, finish_image
 from napari_superpixels.kernels.mode import mode_downsample
 
 PLACE = {
@@ -23,7 +23,7 @@ PLACE = {
 
 def make_labels(path, names="yx", shape=(90, 70), dtype=np.uint32, place=None, factors=((2, 3),)):
     """Write a label image of random labels; return those of the finest level."""
-    layout = LabelLayout(
+    layout = Layout(
         axes=Axes.of(names, shape),
         dtype=np.dtype(dtype),
         chunk=(32, 32),
@@ -31,9 +31,8 @@ def make_labels(path, names="yx", shape=(90, 70), dtype=np.uint32, place=None, f
         factors=factors,
         cells=(6, 5),
         cell_chunk=(6, 5),
-        channels=1,
     )
-    create_labels(path, layout)
+    create_arrays(path, layout)
     top = np.iinfo(dtype).max
     labels = np.random.default_rng(0).integers(top - 9, top, shape, dtype, endpoint=True)
     labels[..., :7, :5] = 0
@@ -42,7 +41,7 @@ def make_labels(path, names="yx", shape=(90, 70), dtype=np.uint32, place=None, f
         coarse = zarr.open_array(path / "1", mode="r+")
         for place_ in np.ndindex(shape[:-2]):
             coarse[place_] = mode_downsample(labels[place_], factors[0])
-    finish_labels(path, layout, "x", {"level": 0, "georeference": place, "location": None})
+    finish_image(path, layout, "x", {"level": 0, "georeference": place, "location": None})
     return labels
 
 
@@ -180,11 +179,11 @@ def test_what_is_no_finished_label_image_is_refused(tmp_path):
     zarr.create_array(tmp_path / "array.zarr", shape=(3, 3), dtype="u4")
     with pytest.raises(InputError, match="level=2 does not exist"):
         export_geotiff(tmp_path / "done.zarr", out, level=2)
-    create_only = LabelLayout(
+    create_only = Layout(
         axes=Axes.of("yx", (9, 9)), dtype=np.dtype(np.uint32), chunk=(9, 9), tile=(9, 9),
-        factors=(), cells=(1, 1), cell_chunk=(1, 1), channels=1,
+        factors=(), cells=(1, 1), cell_chunk=(1, 1),
     )  # fmt: skip
-    create_labels(tmp_path / "unfinished", create_only)
+    create_arrays(tmp_path / "unfinished", create_only)
     for name in ("folder", "other.zarr", "array.zarr", "unfinished"):
         with pytest.raises(SourceError, match="is no finished label image of this software"):
             export_geotiff(tmp_path / name, out)

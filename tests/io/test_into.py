@@ -17,7 +17,7 @@ from napari_superpixels.errors import InputError, OutputError, SourceError
 from napari_superpixels.io import into, open_source
 from napari_superpixels.io.into import write_into
 from napari_superpixels.io.label_output import open_labels
-from napari_superpixels.io.ome_zarr_writer import LabelLayout, create_labels, finish_labels
+from napari_superpixels.io.ome_zarr_writer import Layout, create_arrays, finish_image
 from napari_superpixels.kernels.mode import mode_downsample
 
 VERSIONS = ["0.4", "0.5"]
@@ -57,14 +57,14 @@ def make_image(path, version="0.5", letters="cyx", shapes=((3, 101, 70), (3, 50,
 
 def make_labels(path, letters="yx", shape=(101, 70), level=0, location=None, dtype=np.uint32):
     """Write a label image of small random labels; return them."""
-    layout = LabelLayout(
+    layout = Layout(
         axes=Axes.of(letters, shape), dtype=np.dtype(dtype), chunk=(32, 32), tile=(32, 32),
-        factors=(), cells=(1, 1), cell_chunk=(1, 1), channels=1,
+        factors=(), cells=(1, 1), cell_chunk=(1, 1),
     )  # fmt: skip
-    create_labels(path, layout)
+    create_arrays(path, layout)
     labels = np.random.default_rng(0).integers(0, 4, shape, dtype)
     zarr.open_array(path / "0", mode="r+")[...] = labels
-    finish_labels(path, layout, "x", {"level": level, "georeference": None, "location": location})
+    finish_image(path, layout, "x", {"level": level, "georeference": None, "location": location})
     return labels
 
 

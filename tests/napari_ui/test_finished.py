@@ -9,6 +9,7 @@ import pytest
 import zarr
 from napari.layers import Labels
 
+import napari_superpixels as nsp
 from napari_superpixels.errors import SourceError
 from napari_superpixels.napari_ui import finished
 from napari_superpixels.napari_ui.finished import finished_layer, finished_name
@@ -135,3 +136,19 @@ def test_broken_tables_are_one_sentence(copy):
 def test_labels_without_tables_have_no_features(copy):
     shutil.rmtree(copy / "cells")
     assert finished_layer(copy)[1]["features"] == {}
+
+
+def test_instances_are_shown_with_their_classes_and_sizes(tmp_path):
+    image = np.zeros((20, 30), np.uint8)
+    image[2:5, 3:9], image[10:12, 20:22] = 2, 1
+    result = nsp.instances(image, tmp_path / "out.zarr")
+    data, keywords, kind = finished_layer(result.path)
+    assert kind == "labels"
+    np.testing.assert_array_equal(data[...], result.labels[...])
+    assert keywords["name"] == "image instances"
+    assert keywords["features"]["class"] == ["2", "1"]
+    assert keywords["features"]["pixels"].tolist() == [18, 4]
+    Labels(data, **keywords)
+    result.table.unlink()
+    with pytest.raises(SourceError, match=r"objects\.csv cannot be read"):
+        finished_layer(result.path)

@@ -1,4 +1,4 @@
-"""The shell: ``napari-superpixels run | resume | finish | export | plan | info | train | ...``."""
+"""The shell: ``napari-superpixels run | resume | finish | instances | export | plan | ...``."""
 
 import atexit
 import errno
@@ -20,6 +20,8 @@ from napari_superpixels.cli import options as opt
 from napari_superpixels.cli import weights_command
 from napari_superpixels.cli.cluster_command import finish, reached
 from napari_superpixels.cli.evaluate_command import evaluate
+from napari_superpixels.cli.instances_command import instances
+from napari_superpixels.cli.look_command import info, plan
 from napari_superpixels.cli.places import (
     check_geotiff,
     check_into,
@@ -43,6 +45,7 @@ from napari_superpixels.cli.work import (
     unfinished,
 )
 from napari_superpixels.engine.records import is_output
+from napari_superpixels.engine.ways import check_exportable
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, SuperpixelsError
 from napari_superpixels.exports import export_geotiff, write_into
 
@@ -60,8 +63,11 @@ app = typer.Typer(
 )
 
 app.command()(finish)
+app.command()(instances)
 app.command()(train)
 app.command()(evaluate)
+app.command()(plan)
+app.command()(info)
 app.add_typer(weights_command.app, name="weights")
 
 
@@ -95,6 +101,10 @@ def run(  # noqa: PLR0913 - one option each
     compactness: opt.Compactness = None,
     iterations: opt.Iterations = None,
     weights: opt.Weights = None,
+    exact: opt.Exact = None,
+    probabilities: opt.Probabilities = None,
+    flips: opt.Flips = None,
+    scales: opt.Scales = None,
     axes: opt.AxesOption = None,
     level: opt.Level = 0,
     channels: opt.Channels = None,
@@ -121,6 +131,10 @@ def run(  # noqa: PLR0913 - one option each
         compactness=compactness,
         iterations=iterations,
         weights=weights,
+        exact=exact,
+        probabilities=probabilities,
+        flips=flips,
+        scales=opt.scales_of(scales),
     )
     picks, spans, one = opt.channels_of(channels), opt.region_of(region), opt.part_of(part)
     exports = exports_of(geotiff, into)
@@ -133,7 +147,7 @@ def run(  # noqa: PLR0913 - one option each
         if not (quiet or as_json):
             for note in source.notes:
                 typer.echo(f"{source.name}: {note}", err=True)
-        plan = api.plan(
+        made = api.plan(
             source,
             method,
             region=spans,
@@ -143,12 +157,14 @@ def run(  # noqa: PLR0913 - one option each
             **settings,
         )
         if not (quiet or as_json):
-            tell_terms(plan)
-        check_into(plan, into)
+            tell_terms(made)
+        if exports:
+            check_exportable(made)
+        check_into(made, into)
         again = skip_existing and resumable(out)
         with advising(out, exports, part), progress(quiet=quiet or as_json) as listener:
             listener = remembering(listener, out, exports)
-            result = api.run(plan, out, workers=workers, listener=listener, resume=again,
+            result = api.run(made, out, workers=workers, listener=listener, resume=again,
                              client=client, part=one, profile=profile)  # fmt: skip
             if one is not None:
                 return summary_of(result) | {"part": part}
@@ -214,79 +230,6 @@ def export(
     if into is not None:
         written["into"] = str(write_into(labels, image, name=into))
     typer.echo(json.dumps(written) if as_json else "\n".join(written.values()))
-
-
-@app.command()
-def plan(  # noqa: PLR0913 - one option each
-    image: Annotated[str, typer.Argument(help="The image.")],
-    method: opt.Method = "slic",
-    step: opt.Step = None,
-    step_um: opt.StepUm = None,
-    compactness: opt.Compactness = None,
-    iterations: opt.Iterations = None,
-    weights: opt.Weights = None,
-    axes: opt.AxesOption = None,
-    level: opt.Level = 0,
-    channels: opt.Channels = None,
-    rgb: opt.Rgb = None,
-    mask: opt.Mask = None,
-    region: opt.RegionOption = None,
-    window: opt.Window = None,
-    device: opt.DeviceOption = "auto",
-    precision: opt.Precision = "exact",
-    as_json: opt.Json = False,  # noqa: FBT002
-) -> None:
-    """Show what a run would do: lattice, windows, memory, output."""
-    settings = opt.settings_of(
-        step=step,
-        step_um=step_um,
-        compactness=compactness,
-        iterations=iterations,
-        weights=weights,
-    )
-    picks = opt.channels_of(channels)
-    source = api.open(image, axes=axes, level=level, channels=picks, mask=mask, rgb=rgb)
-    made = api.plan(
-        source,
-        method,
-        region=opt.region_of(region),
-        window=window,
-        device=device,
-        precision=precision,
-        **settings,
-    )
-    if not as_json:
-        typer.echo(str(made))
-        return
-    cost = {
-        "hash": made.hash,
-        "halo_cells": made.halo,
-        "windows": len(made.windows) * len(made.planes),
-        "tiles": made.tiles,
-        "tile_bytes": made.cost.total,
-        "bytes_on_one_processor": made.projected_bytes(1),
-        "notes": list(source.notes),
-    }
-    typer.echo(json.dumps(made.provenance() | cost))
-
-
-@app.command()
-def info(
-    image: Annotated[str, typer.Argument(help="The image.")],
-    axes: opt.AxesOption = None,
-    level: opt.Level = 0,
-    channels: opt.Channels = None,
-    rgb: opt.Rgb = None,
-    as_json: opt.Json = False,  # noqa: FBT002
-) -> None:
-    """Show what would be read: axes, levels, spacing, nodata."""
-    picks = opt.channels_of(channels)
-    facts = api.open(image, axes=axes, level=level, channels=picks, rgb=rgb).describe()
-    if as_json:
-        typer.echo(json.dumps(facts, default=str))
-        return
-    for name, value in _readable(facts):
-        typer.echo(f"{name:<12} {value}")
 
 
 TOLD_OTHERWISE = ("tifffile", "napari_superpixels.io.opening")
@@ -357,24 +300,6 @@ def _system_sentence(error: OSError) -> str:
     what = error.strerror or " ".join(str(error).split()) or type(error).__name__
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{what}; look whether the output can be written there and the disk has room."
-
-
-def _readable(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what a person wants to know of an image, as names and short texts."""
-    for name in ("name", "location", "format"):
-        yield name, str(facts[name])
-    for axis in facts["axes"]:
-        spacing = f", {axis['spacing']:g} {axis['unit']} apart" if axis["unit"] else ""
-        yield f"axis {axis['name']}", f"{axis['size']}{spacing}"
-    yield "levels", ", ".join(f"{height} x {width}" for height, width in facts["levels"])
-    kind = "RGB" if facts["rgb"] else f"{facts['channels']} channel(s)"
-    yield "samples", f"{facts['dtype']}, {kind}{', alpha' if facts['alpha'] else ''}"
-    yield "nodata", "none" if facts["nodata"] is None else f"{facts['nodata']:g}"
-    yield "chunks", " x ".join(map(str, facts["chunk_shape"]))
-    if facts["crs"]:
-        yield "crs", facts["crs"].partition("[")[2].split(",")[0].strip('"')
-    for note in facts["notes"]:
-        yield "note", note
 
 
 def _fail(sentence: str, code: int) -> None:

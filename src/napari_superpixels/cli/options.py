@@ -51,7 +51,7 @@ def positive_number(text: str | int) -> int:
 
 
 Method = Annotated[
-    str, typer.Option(help="slic, ssn_pix, or learned: ssn, hcssn, scn, ainet, pcnet.")
+    str, typer.Option(help="slic, ssn_pix, or learned: ssn, hcssn, scn, ainet, pcnet, segment.")
 ]
 Step = Annotated[
     int | None,
@@ -82,6 +82,30 @@ Weights = Annotated[
         help="Of a learned method: your own by name, or a .safetensors file; by default those in "
         "the package, if any.",
     ),
+]
+Exact = Annotated[
+    bool | None,
+    typer.Option(
+        "--exact/--no-exact",
+        help="Of segment: whether to refuse networks whose result depends on the window; else "
+        "they run on patches that are blended.",
+    ),
+]
+Probabilities = Annotated[
+    bool | None,
+    typer.Option(
+        "--probabilities", help="Of segment: write the probability of each class instead of ids."
+    ),
+]
+Flips = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AXES", help="Of segment: average over the image mirrored along x, y or yx."
+    ),
+]
+Scales = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBERS", help="Of segment: average over sizes, e.g. 0.5,1,1.5."),
 ]
 AxesOption = Annotated[str | None, typer.Option(help="Names of the axes, e.g. zyx.")]
 Level = Annotated[
@@ -146,9 +170,25 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but er
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON for machines.")]
 
 
-def settings_of(**values: float | str | None) -> dict[str, Any]:
+def settings_of(**values: Any) -> dict[str, Any]:
     """Return the parameters that were given."""
     return {name: value for name, value in values.items() if value is not None}
+
+
+def scales_of(text: str | None) -> tuple[float, ...] | None:
+    """Return the numbers of a list such as ``0.5,1``.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"The scales are {text!r}; give numbers such as 0.5,1,1.5.") from None
 
 
 def channels_of(text: str | None) -> list[int] | None:

@@ -82,9 +82,10 @@ class PlainLines:
             return
         self._told = now
         progress = self._tally.progress
+        rate = progress.pixels_per_second
         self._tell(
             f"{progress.done} of {progress.tiles} tiles, "
-            f"{speed(progress.pixels_per_second or 0.0)}, "
+            f"{f'{speed(rate)}, ' if rate else ''}"
             f"about {duration(progress.seconds_left or 0.0)} left"
         )
 

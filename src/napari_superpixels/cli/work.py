@@ -24,6 +24,7 @@ from napari_superpixels.models.registry import weights_licence
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.events import Listener
+    from napari_superpixels.engine.instances import InstancesResult
     from napari_superpixels.engine.plan import Plan
     from napari_superpixels.engine.run import RunResult
 
@@ -188,7 +189,7 @@ def tell_terms(plan: "Plan") -> None:
         typer.echo(f"The weights of {plan.method.name}: {licence}.", err=True)
 
 
-def summary_of(result: "RunResult") -> dict[str, Any]:
+def summary_of(result: "RunResult | InstancesResult") -> dict[str, Any]:
     """Return what a run did, as values that JSON can hold."""
     report = result.report
     return {
@@ -197,7 +198,7 @@ def summary_of(result: "RunResult") -> dict[str, Any]:
         "tiles": report.tiles,
         "computed": report.computed,
         "seconds": report.seconds,
-        "superpixels": report.superpixels,
+        report.things: report.superpixels,
     }
 
 

@@ -80,7 +80,7 @@ def project_tile(
     pixel_bytes: int,
     channels: int,
     source_chunk: tuple[int, ...],
-    label_bytes: int,
+    value_bytes: int,
     model_bytes: int,
 ) -> TileCost:
     """Project the memory of one super-tile.
@@ -99,8 +99,8 @@ def project_tile(
         Channels of the table.
     source_chunk
         Chunk of the source along y and x, in pixels: reads decode whole chunks.
-    label_bytes
-        Bytes of a label.
+    value_bytes
+        Bytes of what is written of a pixel.
     model_bytes
         What the method says that it needs.
     """
@@ -109,7 +109,7 @@ def project_tile(
         read_bytes=prod(read) * (2 * pixel_bytes + 2) + decoded * pixel_bytes,
         model_bytes=model_bytes,
         # Coarser levels are less than the finest; encoded, it may be as long again.
-        label_bytes=prod(core) * (2 + 4 * label_bytes) + cells * TABLE_BYTES * (channels + 1),
+        label_bytes=prod(core) * (2 + 4 * value_bytes) + cells * TABLE_BYTES * (channels + 1),
     )
 
 

@@ -99,8 +99,10 @@ class Report:
     """Pixels of the finest level that this run computed."""
     seconds: float
     """Wall time of this run."""
-    superpixels: int
-    """Number of superpixels in the output; 0 until the output is whole."""
+    superpixels: int | None
+    """Number of superpixels in the output, 0 until it is whole; None where it holds none."""
+    things: str = "superpixels"
+    """What these are, where they are something else."""
     compiling: float = 0.0
     """Seconds of this run in which kernels were compiled, which a machine does once."""
     busy: tuple[tuple[str, float], ...] = ()
@@ -123,7 +125,8 @@ class Report:
             return f"{self._work}, {len(self.failed)} failed"
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.busy)
         bound = f"; {self.bound} bounds it ({shares} of the time)" if self._tells_bound else ""
-        return f"{self._work}, {self.superpixels} superpixels{bound}"
+        counted = "" if self.superpixels is None else f", {self.superpixels} {self.things}"
+        return f"{self._work}{counted}{bound}"
 
     @property
     def _tells_bound(self) -> bool:

@@ -25,25 +25,21 @@ TILE_WINDOWS = 4
 EXAMPLE_REGION = '{"y": (0, 512)}'
 
 
-def make_lattice(source: Source, step: int) -> Lattice:
+def make_lattice(source: Source, method: Method) -> Lattice:
     """Return the lattice of an image.
 
     Raises
     ------
     InputError
-        If the image has no pixels, or the step is longer than the image.
+        If the image has no pixels, or the method's step is longer than the image.
     """
     shape = source.axes.plane_shape
-    text = " x ".join(map(str, shape))
     if 0 in source.axes.shape:
+        text = " x ".join(map(str, shape))
         raise InputError(f"The image has no pixels (plane of {text}); give one of at least 1 x 1.")
-    longest = max(2, *shape)  # a single pixel is one cell, and a cell is two pixels or more
-    if step > longest:
-        raise InputError(
-            f"The step is {step} px, longer than the image ({text} px); "
-            f"choose a step of at most {longest} px."
-        )
-    return Lattice(shape, (step, step), source.axes.planes)
+    lattice = Lattice(shape, (method.step, method.step), source.axes.planes)
+    method.output.check(lattice)
+    return lattice
 
 
 def resolve_region(axes: Axes, lattice: Lattice, region: Any) -> tuple[tuple[Interval, ...], Box]:

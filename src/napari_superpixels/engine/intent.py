@@ -101,7 +101,7 @@ def step_in_pixels(step_um: Any, y: Axis, x: Axis) -> int:
 
 
 def check_run(plan: Any, *, workers: Any, cancel: Any) -> None:
-    """Refuse to run what is no plan, or with what is no number of workers and no event.
+    """Refuse to run what is no plan, or with means that are none.
 
     Raises
     ------
@@ -112,6 +112,17 @@ def check_run(plan: Any, *, workers: Any, cancel: Any) -> None:
         raise InputError(
             f"Only a plan can be run, not {type(plan).__name__}; make one with plan()."
         )
+    check_means(workers=workers, cancel=cancel)
+
+
+def check_means(*, workers: Any, cancel: Any) -> None:
+    """Refuse what is no number of workers, and no event.
+
+    Raises
+    ------
+    InputError
+        With the value and what is expected.
+    """
     if workers is not None and whole_number("workers", workers) < 1:
         raise InputError(f"workers is {workers}; give 1 or more, or leave it out.")
     if cancel is not None and not isinstance(cancel, threading.Event):

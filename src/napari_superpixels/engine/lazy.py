@@ -13,6 +13,7 @@ import numpy as np
 from dask.delayed import Delayed, delayed
 from numpy.typing import NDArray
 
+from napari_superpixels.axes import LEADING
 from napari_superpixels.engine.cost import default_workers
 from napari_superpixels.engine.measure import measure, places_to_measure, summarise
 from napari_superpixels.engine.plan import Plan
@@ -49,7 +50,7 @@ class WindowLabeller:
         plane, window = self.place(block_id)
         plan = replace(self.plan, statistics=statistics) if statistics else self.plan
         labels = label_window(plan, window, plane, block, threads=self.threads)
-        return labels.reshape((1,) * (len(block_id) - 2) + labels.shape)
+        return labels.reshape(self.block_shape(labels.shape[-2:]))
 
     def label_pixels(
         self, pixels: NDArray[Any], block_id: tuple[int, ...], statistics: Statistics | None
@@ -66,14 +67,26 @@ class WindowLabeller:
     def place(self, block_id: tuple[int, ...]) -> tuple[int, Window]:
         """Return plane number and window at a place of the chunk grid."""
         plan = self.plan
-        places = (i + side.start for i, side in zip(block_id[:-2], plan.leading, strict=True))
+        named = zip(plan.axes.names, block_id, strict=True)
+        leading = [i for name, i in named if name in LEADING]
+        places = (i + side.start for i, side in zip(leading, plan.leading, strict=True))
         shape = plan.source.axes.leading_shape
         plane = int(np.ravel_multi_index(tuple(places), shape)) if shape else 0
         return plane, plan.windows.at(block_id[-2:])
 
+    def block_shape(self, sides: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a block of one plane, all channels of it."""
+        outer = _outer(self.plan)
+        return (*(n if name == "c" else 1 for name, n in outer), *sides)
+
+
+def _outer(plan: Plan) -> list[tuple[str, int]]:
+    """Return names and sizes of the axes before y and x."""
+    return [(axis.name, axis.size) for axis in plan.axes.items[:-2]]
+
 
 def lazy_labels(plan: Plan) -> da.Array:
-    """Return the labels of a plan as a lazy array with the axes (t, z) y, x.
+    """Return what a plan writes as a lazy array with the axes (t, c, z) y, x.
 
     Nothing is read or computed here. Statistics that the plan lacks become one shared node of the
     graph.
@@ -100,12 +113,13 @@ def _from_dask_source(plan: Plan, labeller: WindowLabeller) -> da.Array:
     def block(block_id: tuple[int, ...]) -> da.Array:
         plane, window = labeller.place(block_id)
         pixels = _pixels_node(plan.source, plane, read_box(plan, window))
-        shape = (1,) * (len(block_id) - 2) + plan.lattice.to_pixels(window.core).shape
+        shape = labeller.block_shape(plan.lattice.to_pixels(window.core).shape)
         node = label(pixels, block_id, statistics)
         labels: da.Array = da.from_delayed(node, shape, plan.dtype)
         return labels
 
-    grid = tuple(len(side) for side in plan.leading) + plan.windows.grid
+    outer = (1 if name == "c" else size for name, size in _outer(plan))
+    grid = (*outer, *plan.windows.grid)
     blocks = np.empty(grid, dtype=object)
     for block_id in np.ndindex(grid):
         blocks[block_id] = block(block_id)
@@ -140,11 +154,11 @@ def _deferred_statistics(plan: Plan) -> Delayed:
 
 
 def _chunks(plan: Plan) -> tuple[tuple[int, ...], ...]:
-    leading = tuple((1,) * len(side) for side in plan.leading)
+    outer = tuple((n,) if name == "c" else (1,) * n for name, n in _outer(plan))
     lattice = plan.lattice
     sides = []
     for number, axis in enumerate(plan.windows.axes):
         step, size = lattice.step[number], lattice.shape[number]
         edges = (axis.core(i) for i in range(len(axis)))
         sides.append(tuple(min(e.stop * step, size) - e.start * step for e in edges))
-    return (*leading, *sides)
+    return (*outer, *sides)

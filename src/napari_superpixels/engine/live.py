@@ -1,8 +1,11 @@
 """The live view: labels of a plan that appear where they are looked at, without ever blocking."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from napari_superpixels.engine.live_array import LiveLevel
+from napari_superpixels.engine.live_classes import class_levels
 from napari_superpixels.engine.live_levels import label_levels
 from napari_superpixels.engine.live_view import (
     CACHE_BYTES,
@@ -18,8 +21,14 @@ from napari_superpixels.errors import InputError
 __all__ = ["CACHE_BYTES", "LiveLevel", "LiveStatus", "LiveView"]
 
 
+LEVELS: Mapping[str, Callable[[Plan], Sequence[Any]]] = MappingProxyType(
+    {"superpixels": label_levels, "classes": class_levels}
+)
+"""What makes the levels, by the kind of output."""
+
+
 class LiveView(LiveTiles):
-    """The labels of a plan that appear where they are looked at; asking never blocks.
+    """The labels of a plan, or classes, that appear where they are looked at; asking never blocks.
 
     One thread makes the tiles of all views of a process: those that were asked for last first, and
     among them from the middle outwards. At the finest level labels are those of a run; coarser
@@ -30,7 +39,7 @@ class LiveView(LiveTiles):
     plan
         What is to be seen; statistics must have been measured.
     cache_bytes
-        What is kept of the tiles, at one byte a pixel.
+        What is kept of the tiles, at one byte a pixel (two for more than 255 classes).
     on_change
         Called by the thread that makes tiles, after each.
     on_error
@@ -39,7 +48,8 @@ class LiveView(LiveTiles):
     Raises
     ------
     InputError
-        If the plan has no statistics although its method needs them.
+        If the plan has no statistics although its method needs them, or gives something else than
+        labels and classes.
     """
 
     def __init__(
@@ -55,8 +65,13 @@ class LiveView(LiveTiles):
                 f"The plan of {plan.source.name} has no statistics, which {plan.method.name} "
                 f"needs; make it with plan(), which measures them."
             )
+        if plan.output.kind not in LEVELS:
+            raise InputError(
+                f"A preview shows superpixels and classes, not the {plan.output.noun} that "
+                f"{plan.method.name} gives here; run the plan and open its output."
+            )
         self.plan = plan
-        levels = label_levels(plan)
+        levels = LEVELS[plan.output.kind](plan)
         self._view = TileView(
             levels, cache_bytes=cache_bytes, on_change=on_change, on_error=on_error
         )
@@ -67,6 +82,7 @@ class LiveView(LiveTiles):
         )
         """The labels, the finest level first; type `plan.dtype`."""
         self.boundaries = tuple(
-            LiveLevel(self._view, number, leading) for number in range(len(levels))
+            LiveLevel(self._view, number, leading, level.edges)
+            for number, level in enumerate(levels)
         )
         """1 where the right or the lower neighbour has another label; uint8, of the same tiles."""

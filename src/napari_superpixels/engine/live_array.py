@@ -8,19 +8,13 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_superpixels.engine.live_tiles import BOUNDARY, Kind
+from napari_superpixels.engine.live_tiles import Kind, boundaries_of
 from napari_superpixels.engine.live_view import TileView
 from napari_superpixels.errors import InputError
 from napari_superpixels.tiling import Box, Interval
 
-Decode = Callable[[NDArray[np.uint8], int, Box], NDArray[Any]]
-"""Turns the bytes of a box of a plane into values."""
-
-
-def boundaries_of(bytes_: NDArray[np.uint8], _plane: int, _box: Box) -> NDArray[np.uint8]:
-    """Return 1 where the bytes of a tile tell of a boundary."""
-    marked: NDArray[np.uint8] = (bytes_ // BOUNDARY) & np.uint8(1)
-    return marked
+Decode = Callable[[NDArray[Any], int, Box], NDArray[Any]]
+"""Turns what tiles hold of a box of a plane into values."""
 
 
 class LiveLevel:
@@ -110,10 +104,10 @@ class LiveLevel:
 
     def _values(self, planes: Sequence[int], box: Box) -> NDArray[Any]:
         """Return the values of a box of some planes, shape (planes, Y, X)."""
-        bytes_ = self._view.read(self._number, planes, box)
-        out = np.empty(bytes_.shape, self.dtype)
+        held = self._view.read(self._number, planes, box)
+        out = np.empty(held.shape, self.dtype)
         for number, plane in enumerate(planes):
-            out[number] = self._decode(bytes_[number], plane, box)
+            out[number] = self._decode(held[number], plane, box)
         return out
 
 

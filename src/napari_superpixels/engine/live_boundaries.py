@@ -53,6 +53,16 @@ class BoundaryLevel:
         return self.array is not None
 
     @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """One byte a pixel."""
+        return np.dtype(np.uint8)
+
+    @property
+    def nothing(self) -> np.uint8:
+        """No boundary."""
+        return NO_LABEL
+
+    @property
     def planes(self) -> range:
         """All planes."""
         return range(1 if self.array is None else prod(self.array.shape[:-2]))

@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.engine.cost import default_workers
-from napari_superpixels.engine.live_tiles import BOUNDARY, CODE_BITS, NO_LABEL, Kind, TileGrid
+from napari_superpixels.engine.live_tiles import (
+    BOUNDARY,
+    CODE_BITS,
+    NO_LABEL,
+    Kind,
+    TileGrid,
+    boundaries_of,
+)
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.tile import Pulse, assign, read_box, with_ring
 from napari_superpixels.io import Source, at_resolution, open_level
@@ -57,6 +64,16 @@ class LabelLevel:
     """Size of a cell along y and x, in pixels that are read."""
     has_tiles: bool
     """Whether tiles are made; else the cells are all there is."""
+
+    @property
+    def dtype(self) -> np.dtype[np.uint8]:
+        """One byte a pixel."""
+        return np.dtype(np.uint8)
+
+    @property
+    def nothing(self) -> np.uint8:
+        """No label."""
+        return NO_LABEL
 
     @property
     def planes(self) -> tuple[int, ...]:
@@ -123,6 +140,10 @@ class LabelLevel:
         ids[codes == NO_LABEL] = 0
         return ids
 
+    def edges(self, bytes_: NDArray[np.uint8], plane: int, box: Box) -> NDArray[np.uint8]:
+        """Return 1 where the bytes tell of a boundary."""
+        return boundaries_of(bytes_, plane, box)
+
     def make(self, plane: int, box: Box, pulse: Pulse) -> NDArray[np.uint8]:
         """Return the bytes of a tile's box."""
         if self.kind == "cells":
@@ -139,7 +160,7 @@ class LabelLevel:
         plan, window = self._read_plan, self._window(box)
         block = plan.source.read(plane, read_box(plan, window))
         pulse()
-        wanted = with_ring(window, plan.lattice)
+        wanted = with_ring(plan, window)
         codes = assign(plan, window, wanted, block, threads=default_workers(), pulse=pulse)
         pulse()
         start = plan.lattice.to_pixels(wanted).start

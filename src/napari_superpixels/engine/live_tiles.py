@@ -1,14 +1,15 @@
 """Tiles of a live view: what a level must tell, which are kept, and which are asked for.
 
-A tile is one byte a pixel: the code of `models.protocol` in the low bits, `NO_LABEL` where there is
-none, and `BOUNDARY` where the right or the lower neighbour has another label.
+What the values of a tile mean is its level's to say. Of superpixels a tile is one byte a pixel: the
+code of `models.protocol` in the low bits, `NO_LABEL` where there is none, and `BOUNDARY` where the
+right or the lower neighbour has another label.
 """
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,16 @@ class TileLevel(Protocol):
         ...
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values of tiles."""
+        ...
+
+    @property
+    def nothing(self) -> np.uint8:
+        """The value where nothing is shown."""
+        ...
+
+    @property
     def grid(self) -> TileGrid:
         """How it is cut."""
         ...
@@ -96,11 +107,11 @@ class TileLevel(Protocol):
         ...
 
     def blank(self, box: Box) -> NDArray[np.uint8] | np.uint8:
-        """Return the bytes of a box inside the extent of which no tile is there."""
+        """Return the values of a box inside the extent of which no tile is there."""
         ...
 
-    def make(self, plane: int, box: Box, pulse: Pulse) -> NDArray[np.uint8]:
-        """Return the bytes of a tile's box; called by the worker, raises what the pulse raises."""
+    def make(self, plane: int, box: Box, pulse: Pulse) -> NDArray[Any]:
+        """Return the values of a tile's box; called by the worker, raises what the pulse raises."""
         ...
 
 
@@ -110,7 +121,7 @@ class TileCache:
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
         self._bytes = 0
-        self._tiles: OrderedDict[TileKey, NDArray[np.uint8]] = OrderedDict()
+        self._tiles: OrderedDict[TileKey, NDArray[Any]] = OrderedDict()
 
     def __contains__(self, key: TileKey) -> bool:
         """Whether a tile is kept."""
@@ -125,14 +136,14 @@ class TileCache:
         """What is kept, in bytes."""
         return self._bytes
 
-    def get(self, key: TileKey) -> NDArray[np.uint8] | None:
+    def get(self, key: TileKey) -> NDArray[Any] | None:
         """Return a tile, which is the most recently used from now on."""
         tile = self._tiles.get(key)
         if tile is not None:
             self._tiles.move_to_end(key)
         return tile
 
-    def put(self, key: TileKey, tile: NDArray[np.uint8], *, wanted: bool) -> None:
+    def put(self, key: TileKey, tile: NDArray[Any], *, wanted: bool) -> None:
         """Keep a tile; one that is no longer wanted is the first to go."""
         self._tiles[key] = tile
         self._tiles.move_to_end(key, last=wanted)
@@ -231,10 +242,14 @@ def _ranked(axis: Sequence[int]) -> Iterator[tuple[float, int]]:
     return (((n - middle) ** 2, index) for n, index in enumerate(axis))
 
 
-def pasted(
-    out: NDArray[np.uint8], box: Box, tiles: Iterable[tuple[Box, NDArray[np.uint8]]]
-) -> None:
-    """Copy tiles into the bytes of a box, each where it lies."""
+def pasted(out: NDArray[Any], box: Box, tiles: Iterable[tuple[Box, NDArray[Any]]]) -> None:
+    """Copy tiles into the values of a box, each where it lies."""
     for place, tile in tiles:
         part = place.clip(box)
         out[part.relative_to(box).slices] = tile[part.relative_to(place).slices]
+
+
+def boundaries_of(bytes_: NDArray[np.uint8], _plane: int, _box: Box) -> NDArray[np.uint8]:
+    """Return 1 where the bytes of a tile tell of a boundary."""
+    marked: NDArray[np.uint8] = (bytes_ // BOUNDARY) & np.uint8(1)
+    return marked

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_superpixels.engine.live_tiles import (
-    NO_LABEL,
     Requests,
     TileCache,
     TileKey,
@@ -28,7 +28,7 @@ from napari_superpixels.tiling import Box
 LOGGER = logging.getLogger(__name__)
 
 CACHE_BYTES = 256 * 2**20
-"""Tiles that a view keeps, at one byte a pixel."""
+"""Tiles that a view keeps."""
 
 RECENT = 8
 """Tiles whose mean time is told."""
@@ -114,19 +114,20 @@ class TileView:
         self.levels = tuple(levels)
         self._on_change, self._on_error = on_change, on_error
         self._capacities = tuple(
-            max(1, cache_bytes // prod(level.grid.edge)) for level in self.levels
+            max(1, cache_bytes // (level.dtype.itemsize * prod(level.grid.edge)))
+            for level in self.levels
         )
         self._state = _State(TileCache(cache_bytes))
         self._changed = threading.Condition()
 
-    def read(self, level: int, planes: Sequence[int], box: Box) -> NDArray[np.uint8]:
-        """Return the bytes of a box of some planes, shape (planes, Y, X), as far as known now.
+    def read(self, level: int, planes: Sequence[int], box: Box) -> NDArray[Any]:
+        """Return the values of a box of some planes, shape (planes, Y, X), as far as known now.
 
         Tiles that are missing are asked for: the newest request goes first, and in it the middle.
         Where a request shows more than the cache holds, its outer tiles stay empty.
         """
         made_by = self.levels[level]
-        out = np.full((len(planes), *box.shape), NO_LABEL, np.uint8)
+        out = np.full((len(planes), *box.shape), made_by.nothing, made_by.dtype)
         extent = made_by.grid.extent
         inside = box.clip(extent)
         shown = [plane for plane in dict.fromkeys(planes) if plane in made_by.planes]
@@ -168,7 +169,7 @@ class TileView:
 
     def _ask(
         self, level: int, planes: Sequence[int], box: Box
-    ) -> dict[int, list[tuple[Box, NDArray[np.uint8]]]]:
+    ) -> dict[int, list[tuple[Box, NDArray[Any]]]]:
         """Return the tiles that are there, by plane, and ask for the others."""
         made_by = self.levels[level]
         if not made_by.has_tiles:
@@ -186,7 +187,7 @@ class TileView:
             WORKER.wake(self)
             if self.status().closed:  # between the two lines above: the worker forgot it too early
                 WORKER.forget(self)
-        found: dict[int, list[tuple[Box, NDArray[np.uint8]]]] = {}
+        found: dict[int, list[tuple[Box, NDArray[Any]]]] = {}
         for key, tile in there.items():
             if tile is not None:
                 place = made_by.grid.box(key.row, key.column)
@@ -197,7 +198,7 @@ class TileView:
         self,
         place: tuple[int, tuple[int, ...], Box],
         wanted: Sequence[TileKey],
-        there: dict[TileKey, NDArray[np.uint8] | None],
+        there: dict[TileKey, NDArray[Any] | None],
     ) -> None:
         state = self._state
         request = state.requests.ask(
@@ -246,13 +247,13 @@ class TileView:
             self._state.job = None if following is None else _Job(following[1])
             return self._state.job
 
-    def _make(self, job: _Job) -> NDArray[np.uint8]:
+    def _make(self, job: _Job) -> NDArray[Any]:
         level, plane, row, column = job.key
         made_by = self.levels[level]
         job.pulse()
         return made_by.make(plane, made_by.grid.box(row, column), job.pulse)
 
-    def _keep(self, job: _Job, tile: NDArray[np.uint8], seconds: float) -> Callable[[], None]:
+    def _keep(self, job: _Job, tile: NDArray[Any], seconds: float) -> Callable[[], None]:
         with self._changed:
             state = self._state
             if state.closed:

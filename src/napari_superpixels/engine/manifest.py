@@ -3,20 +3,40 @@
 import json
 import platform
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Protocol
 
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import OutputError
 from napari_superpixels.io.reopening import reopen
 from napari_superpixels.io.sampling import sample_places, samples_of
-from napari_superpixels.models.compute import MISSING, hardware
+from napari_superpixels.io.source import Source
 from napari_superpixels.models.registry import weights_licence
 
-HARDWARE = "the hardware"
-"""Name of what computes, among the libraries."""
+
+class Resumable(Protocol):
+    """A plan, of whatever, whose output can be gone on with."""
+
+    @property
+    def source(self) -> Source:
+        """The image."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """The same for equal plans."""
+        ...
+
+    @property
+    def made_with(self) -> dict[str, str]:
+        """What else may tell in the output: versions by distribution, and hardware."""
+        ...
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what makes the output, as JSON."""
+        ...
 
 
-def manifest_of(plan: Plan) -> dict[str, Any]:
+def manifest_of(plan: Resumable) -> dict[str, Any]:
     """Return what a resume needs to make the same plan again, and to know the image again.
 
     Few megabytes of the image are read for it.
@@ -28,20 +48,20 @@ def manifest_of(plan: Plan) -> dict[str, Any]:
         "opened": opened,
         # Not the plan's: it may have been made before a repair.
         "seen": identity_now(plan),
-        "libraries": _libraries(plan),
+        "libraries": plan.made_with,
         # An array in memory is known by all of its pixels already.
         "samples": [] if opened is None else samples_of(plan.source),
     }
 
 
-def identity_now(plan: Plan) -> str | None:
+def identity_now(plan: Resumable) -> str | None:
     """Return the identity of the image as it is now; None of an array in memory."""
     opened = plan.source.opened
     return None if opened is None else reopen(opened).identity
 
 
 def judge(
-    begun: dict[str, Any], plan: Plan, failures: list[dict[str, Any]], name: str
+    begun: dict[str, Any], plan: Resumable, failures: list[dict[str, Any]], name: str
 ) -> dict[str, Any]:
     """Return the manifest with which an unfinished output goes on.
 
@@ -97,7 +117,7 @@ def _check_libraries(begun: dict[str, str], now: dict[str, str], name: str) -> N
 
 
 def _same_samples(
-    begun: list[int | None], now: list[int | None], plan: Plan, name: str
+    begun: list[int | None], now: list[int | None], plan: Resumable, name: str
 ) -> list[int | None]:
     """Return the samples, with those that could not be read before."""
     if not begun:
@@ -127,17 +147,6 @@ def versions() -> dict[str, str]:
     """Return the versions of what made the labels, by distribution."""
     found = {name: version(name) for name in ("napari-superpixels", "numba", "numpy", "zarr")}
     return {"python": platform.python_version(), **found}
-
-
-def _libraries(plan: Plan) -> dict[str, str]:
-    """Return on what labels depend beside the plan: of networks, which are floats.
-
-    Without a card of the plan's kind no network runs here, so none is compared.
-    """
-    if not hasattr(plan.method, "weights"):
-        return {}
-    here = hardware(plan.compute.where)
-    return {"torch": version("torch")} | ({} if here == MISSING else {HARDWARE: here})
 
 
 def difference(one: Any, other: Any, path: str = "") -> str:

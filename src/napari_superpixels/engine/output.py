@@ -1,14 +1,16 @@
 """The unfinished output on disk: made empty, found to belong to a plan, made whole."""
 
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from napari_superpixels.engine.manifest import identity_now, judge, manifest_of, provenance_of
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.tasks import layout_of
 from napari_superpixels.errors import IncompleteRunError, SourceError, TakenError
-from napari_superpixels.io.ome_zarr_writer import create_labels, finish_labels
+from napari_superpixels.io.ome_zarr_writer import create_arrays, finish_image
 
 METADATA = "zarr.json"
 """What tells of a group or array."""
@@ -33,7 +35,7 @@ def begin_output(state: RunState, plan: Plan) -> None:
 
     def make() -> None:
         state.clear()
-        create_labels(state.partial, layout_of(plan))
+        create_arrays(state.partial, layout_of(plan))
 
     manifest = manifest_of(plan)
     if manifest["seen"] not in {None, plan.source.identity}:
@@ -58,8 +60,8 @@ def check_output(state: RunState, plan: Plan) -> None:
     state.write_manifest(manifest)
 
 
-def finish_output(state: RunState, plan: Plan, out: Path, count: int) -> int:
-    """Write the metadata that makes the output whole; return the number of superpixels.
+def finish_output(state: RunState, plan: Plan, out: Path, count: int) -> int | None:
+    """Write the metadata that makes the output whole; return the number of superpixels, if any.
 
     Parameters
     ----------
@@ -77,15 +79,21 @@ def finish_output(state: RunState, plan: Plan, out: Path, count: int) -> int:
     """
     _check_source(state, plan)
     state.check(lambda: None, quick=True)
-    records = state.done().values()
+    records = state.done()
     if len(records) != count:
         raise IncompleteRunError(
             f"{count - len(records)} of {count} tiles of {state.partial} were altered or removed "
             f"while the run went on; resume {out}, they will be done again."
         )
     layout, made = layout_of(plan), provenance_of(plan)
-    state.write(lambda: finish_labels(state.partial, layout, out.stem, made))
-    return sum(record.get("superpixels", 0) for record in records)
+    state.write(lambda: finish_image(state.partial, layout, out.stem, made))
+    return superpixels_of(records.values())
+
+
+def superpixels_of(records: Iterable[Mapping[str, Any]]) -> int | None:
+    """Return how many superpixels some super-tiles hold; None where none of them counted any."""
+    counts = [record["superpixels"] for record in records if "superpixels" in record]
+    return sum(counts) if counts else None
 
 
 def _check_source(state: RunState, plan: Plan) -> None:
@@ -102,7 +110,7 @@ def _restore_metadata(state: RunState, plan: Plan) -> None:
     """Write again what tells of the arrays, where that is not as it was made."""
     fresh = state.folder / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
-    create_labels(fresh, layout_of(plan))
+    create_arrays(fresh, layout_of(plan))
     for made in fresh.rglob(METADATA):
         there = state.partial / made.relative_to(fresh)
         if not there.is_file() or there.read_bytes() != made.read_bytes():

@@ -20,7 +20,7 @@ from typing import Any
 from napari_superpixels.engine.events import Listener, Report, RunFinished, RunStarted, TilesLost
 from napari_superpixels.engine.files import read_json, write_json
 from napari_superpixels.engine.manifest import judge
-from napari_superpixels.engine.output import begin_output, check_output
+from napari_superpixels.engine.output import begin_output, check_output, superpixels_of
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import PARTS, RunState, check_folder, partial_path
 from napari_superpixels.engine.run import (
@@ -192,7 +192,7 @@ def _compute(
         failed=tuple(stage.failed),
         pixels=stage.pixels,
         seconds=seconds,
-        superpixels=sum(records.get(name, {}).get("superpixels", 0) for name in names),
+        superpixels=superpixels_of(records.get(name, {}) for name in names),
         compiling=compiling(),
         busy=stage.busy(seconds),
     )

@@ -9,12 +9,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from napari_superpixels.axes import Axes, Axis
+from napari_superpixels.axes import AXIS_ORDER, Axes, Axis
 from napari_superpixels.engine.cost import (
     Lanes,
     TileCost,
@@ -32,16 +33,17 @@ from napari_superpixels.engine.geometry import (
     windows_in_tile,
 )
 from napari_superpixels.io import GeoReference, Source
-from napari_superpixels.models.compute import ANYWHERE, Compute, placed
+from napari_superpixels.models.compute import ANYWHERE, MISSING, Compute, hardware, placed
+from napari_superpixels.models.outputs import Output
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
 from napari_superpixels.models.settings import settings_of
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
 
+HARDWARE = "the hardware"
+"""Name of what computes, beside the libraries."""
 FORMAT = 2
 """Raised when an output of the same plan would be laid out otherwise."""
-OWNER_RING = 1
-"""Cells around a core whose labels must be right too, for the features of the core's cells."""
 
 Region = Mapping[str, tuple[int, int]]
 
@@ -99,8 +101,8 @@ class Plan:
 
     @property
     def halo(self) -> int:
-        """Cells read around a core: what the labels need, and the owner's ring."""
-        return self.method.halo_cells + OWNER_RING
+        """Cells read around a core: what its values need, and those of the ring around it."""
+        return self.method.halo_cells + self.output.ring
 
     @cached_property
     def windows(self) -> Windows:
@@ -129,16 +131,22 @@ class Plan:
         return self.lattice.to_pixels(self.cells)
 
     @property
-    def dtype(self) -> np.dtype[np.unsignedinteger]:
-        """Type of the labels."""
-        return self.lattice.label_dtype
+    def output(self) -> Output:
+        """What is written."""
+        return self.method.output
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of what is written."""
+        return self.output.dtype(self.lattice)
 
     @property
     def axes(self) -> Axes:
-        """Axes of the labels, with spacing and origin carried over."""
+        """Axes of what is written, with spacing and origin carried over."""
         spans = [*self.leading, *self.pixels]
         named = [axis for axis in self.source.axes.items if axis.name != "c"]
-        return Axes(tuple(map(_cropped, named, spans)))
+        cropped = [*map(_cropped, named, spans), *(Axis("c", n) for n in self.output.depth)]
+        return Axes(tuple(sorted(cropped, key=lambda axis: AXIS_ORDER.index(axis.name))))
 
     @property
     def core_px(self) -> tuple[int, ...]:
@@ -174,7 +182,7 @@ class Plan:
             pixel_bytes=self.source.read_bytes_per_pixel,
             channels=self.source.channels,
             source_chunk=self.source.chunk_shape,
-            label_bytes=self.dtype.itemsize,
+            value_bytes=self.dtype.itemsize * prod(self.output.depth),
             model_bytes=model.bytes_for(window) * windows_at_once(self.group),
         )
 
@@ -196,6 +204,17 @@ class Plan:
         where = self.source.georeference
         top, left = self.pixels.start
         return where.moved(top, left) if where else None
+
+    @property
+    def made_with(self) -> dict[str, str]:
+        """On what labels depend beside the plan: those of networks, which are floats.
+
+        Without a card of the plan's kind no network runs here, so none is compared.
+        """
+        if not hasattr(self.method, "weights"):
+            return {}
+        here = hardware(self.compute.where)
+        return {"torch": version("torch")} | ({} if here == MISSING else {HARDWARE: here})
 
     def projected_bytes(self, workers: int) -> int:
         """Return the memory that a run on so many processors adds to its process."""
@@ -228,6 +247,7 @@ class Plan:
             "window_cells": list(self.core),
             "chunk_cells": list(self.chunk),
             "tile_windows": list(self.group),
+            **self.output.provenance(),
             # Integers are the same everywhere.
             **({} if self.method.integers else {"computed": self.compute.facts}),
         }
@@ -302,7 +322,7 @@ def make_plan(
         If the step does not fit the image, the region lies outside it, or the method has no such
         precision.
     """
-    lattice = make_lattice(source, method.step)
+    lattice = make_lattice(source, method)
     leading, cells = resolve_region(source.axes, lattice, {} if region is None else region)
     core, chunk = resolve_window(lattice, cells, method.window_px if window is None else window)
     grid = tuple(-(-n // c) for n, c in zip(cells.shape, core, strict=True))

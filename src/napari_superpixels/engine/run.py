@@ -101,7 +101,7 @@ def run_plan(
     hire = hire or partial(local_crew, workers=workers)
     check_name(out)
     state = RunState(partial_path(out))
-    _check_place(out, state, resume=resume)
+    check_place(out, state, resume=resume)
     crew = hire(plan, state)
     plan.model.prepare()
     if not resume:
@@ -190,7 +190,14 @@ def refuse_finished(out: Path, state: RunState) -> None:
     check_free(out)
 
 
-def _check_place(out: Path, state: RunState, *, resume: bool) -> None:
+def check_place(out: Path, state: RunState, *, resume: bool) -> None:
+    """Refuse an output that is there, a resume of none, and a folder to write in that is none.
+
+    Raises
+    ------
+    OutputError
+        If it is so.
+    """
     check_free(out)
     if resume and not state.partial.exists():
         raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")

@@ -1,6 +1,7 @@
 """A plan as a table that a person can read."""
 
 from io import StringIO
+from math import prod
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
@@ -39,14 +40,17 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
             + ", ".join(f"{name}={_short(getattr(plan.method, name))}" for name in known),
         ),
         ("lattice", f"{_times(lattice.cells)} cells of {_times(lattice.step)} px"),
-        ("labels", f"{plan.dtype}, at most {lattice.last_label:,}"),
+        (plan.output.noun, plan.output.told(lattice)),
         ("written", f"{_times(plan.axes.shape)} px, {len(plan.level_factors) + 1} levels"),
         ("windows", f"{windows:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
         ("tiles", f"{plan.tiles:,} of {_times(plan.tile_px)} px, then pieces of coarser levels"),
         ("chunks", f"{_times(plan.chunk_px)} px"),
         ("computed on", _computed(plan)),
         ("memory", f"{_bytes(plan.projected_bytes(workers))} on {workers} processors"),
-        ("labels on disk", f"at most {_bytes(_output_bytes(plan))} before compression"),
+        (
+            f"{plan.output.noun} on disk",
+            f"at most {_bytes(_output_bytes(plan))} before compression",
+        ),
         *(("note", note) for note in source.notes),
     ]
 
@@ -76,7 +80,7 @@ def _short(value: object) -> str:
 
 def _output_bytes(plan: "Plan") -> int:
     height, width = plan.pixels.shape
-    return height * width * len(plan.planes) * plan.dtype.itemsize
+    return height * width * len(plan.planes) * prod(plan.output.depth) * plan.dtype.itemsize
 
 
 def _bytes(count: float) -> str:

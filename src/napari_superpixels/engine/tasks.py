@@ -12,19 +12,20 @@ from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Task
 from napari_superpixels.engine.supertile import supertile
 from napari_superpixels.engine.tile import describe_place
-from napari_superpixels.engine.work import LabelArrays, LevelWork, TileWork, open_arrays
-from napari_superpixels.io.ome_zarr_writer import LabelLayout
+from napari_superpixels.engine.work import Arrays, LevelWork, TileWork, open_arrays
+from napari_superpixels.io.ome_zarr_writer import CellArray, Layout
 from napari_superpixels.tiling import Box
 
 LEVEL_READ_PX = 2048
 """Edge of what a super-tile of a coarser level reads of the level before, where chunks allow."""
 
 
-def layout_of(plan: Plan) -> LabelLayout:
-    """Return how the labels of a plan lie on disk."""
+def layout_of(plan: Plan) -> Layout:
+    """Return how what a plan writes lies on disk."""
     chunk, tile, cells = plan.chunk_px, plan.tile_px, plan.cells.shape
     tile_cells = [axis.shape.core for axis in plan.supertiles.axes]
-    return LabelLayout(
+    channels, output = plan.source.channels, plan.output
+    return Layout(
         axes=plan.axes,
         dtype=plan.dtype,
         chunk=(chunk[0], chunk[1]),
@@ -32,7 +33,14 @@ def layout_of(plan: Plan) -> LabelLayout:
         factors=plan.level_factors,
         cells=(cells[0], cells[1]),
         cell_chunk=(tile_cells[0], tile_cells[1]),
-        channels=plan.source.channels,
+        tables=tuple(
+            CellArray(table.name, table.dtype, table.depth(channels), table.fill)
+            for table in output.tables
+        ),
+        fill=output.fill,
+        reduction=output.reduction,
+        rule=output.rule,
+        about=output.described(),
     )
 
 
@@ -56,8 +64,8 @@ class Tasks:
         return (0, *range(self.layout.levels_at_once, len(self.layout.factors) + 1))
 
     @cached_property
-    def layout(self) -> LabelLayout:
-        """How the labels lie on disk."""
+    def layout(self) -> Layout:
+        """How the output lies on disk."""
         return layout_of(self.plan)
 
     def count(self) -> int:
@@ -66,7 +74,7 @@ class Tasks:
 
     def size(self, level: int) -> int:
         """Return how many a level has."""
-        return prod(self.level_grid(level)) if level else self.plan.tiles
+        return prod(level_grid(self.layout, level)) if level else self.plan.tiles
 
     def of(self, level: int) -> Iterator[Task]:
         """Yield the super-tiles of a level."""
@@ -81,15 +89,11 @@ class Tasks:
         """Return a super-tile by its place in its level; costs the same wherever that is."""
         return self._coarser(level, number) if level else self._finest(number)
 
-    def level_grid(self, level: int) -> tuple[int, ...]:
-        """Return how many super-tiles a coarser level has along each axis."""
-        shape, edge = self.layout.level_shapes[level], level_tile(self.layout, level)
-        return tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
-
     @cached_property
-    def _arrays(self) -> LabelArrays:
+    def _arrays(self) -> Arrays:
         """What is written."""
-        return open_arrays(self.state.partial, len(self.layout.factors) + 1)
+        names = (table.name for table in self.layout.tables)
+        return open_arrays(self.state.partial, len(self.layout.factors) + 1, names)
 
     def _finest(self, number: int) -> Task:
         """Return a super-tile of the finest level."""
@@ -103,20 +107,28 @@ class Tasks:
     def _coarser(self, level: int, number: int) -> Task:
         """Return a super-tile of a coarser level."""
         layout, arrays = self.layout, self._arrays.levels
-        shape, edge = layout.level_shapes[level], level_tile(layout, level)
-        index = np.unravel_index(number, self.level_grid(level))
-        bounds = [
-            (int(i) * e, min((int(i) + 1) * e, n))
-            for i, e, n in zip(index, edge, shape, strict=True)
-        ]
-        box, name = Box.of(*bounds), f"{level}/{number}"
+        box, name = level_box(layout, level, number), f"{level}/{number}"
         factor = layout.factors[level - 1]
-        work = LevelWork(self.state, name, arrays[level - 1], arrays[level], box, factor)
+        work = LevelWork(self.state, name, arrays[level - 1], arrays[level], box, factor,
+                         self.plan.output)  # fmt: skip
         return Task(name, level, f"level {level}, {box.slices}", prod(box.shape), work)
 
 
-def level_tile(layout: LabelLayout, level: int) -> tuple[int, ...]:
+def level_tile(layout: Layout, level: int) -> tuple[int, ...]:
     """Return the shape of a super-tile of a coarser level, in its pixels: whole chunks."""
     pairs = zip(layout.chunk, layout.factors[level - 1], strict=True)
     edges = (chunk * max(1, LEVEL_READ_PX // (chunk * factor)) for chunk, factor in pairs)
-    return (*((1,) * len(layout.leading)), *edges)
+    return (*layout.outer_tile, *edges)
+
+
+def level_grid(layout: Layout, level: int) -> tuple[int, ...]:
+    """Return how many super-tiles a coarser level has along each axis."""
+    shape, edge = layout.level_shapes[level], level_tile(layout, level)
+    return tuple(-(-n // e) for n, e in zip(shape, edge, strict=True))
+
+
+def level_box(layout: Layout, level: int, number: int) -> Box:
+    """Return what a super-tile of a coarser level covers, in its pixels."""
+    index = map(int, np.unravel_index(number, level_grid(layout, level)))
+    sides = zip(index, level_tile(layout, level), layout.level_shapes[level], strict=True)
+    return Box.of(*((i * edge, min((i + 1) * edge, n)) for i, edge, n in sides))

@@ -22,7 +22,14 @@ from numpy.typing import NDArray
 from napari_superpixels.engine.child import end_with_parent, run_module, wait_for
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.plan import Plan, make_plan
-from napari_superpixels.engine.tile import assign, label_window_with_table, no_pulse, read_box
+from napari_superpixels.engine.tile import (
+    assign,
+    assign_with_ring,
+    no_pulse,
+    read_box,
+    tables_of,
+    values_of,
+)
 from napari_superpixels.io import open_source
 from napari_superpixels.kernels import ids, jit
 from napari_superpixels.kernels.mode import mode_downsample
@@ -134,7 +141,9 @@ def run_once(method: Method, facts: ImageFacts) -> None:
 def _run(plan: Plan) -> None:
     window = plan.windows[0]
     block = plan.source.read(0, read_box(plan, window))
-    label_window_with_table(plan, window, 0, block, threads=2)
+    found = assign_with_ring(plan, window, block, threads=2, pulse=no_pulse)
+    values_of(plan, window, 0, found)
+    tables_of(plan, window, block, found)
     codes = assign(plan, window, window.core, block, threads=1, pulse=no_pulse)
     rows, columns = window.core
     middle = len(columns) // 2  # a part is strided otherwise than the whole

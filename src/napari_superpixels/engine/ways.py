@@ -31,8 +31,24 @@ def check_way(plan: Plan, *, part: Any, client: Any, workers: Any, into: Any) ->
             f"workers is {workers}, but a cluster has its own threads; leave workers out."
         )
     if into is not None:
+        check_exportable(plan)
         source, axes = plan.source, plan.axes
         check_into(source.location, into, letters=axes.names, shape=axes.shape, level=source.level)
+
+
+def check_exportable(plan: Plan) -> None:
+    """Refuse to export what is neither labels nor classes.
+
+    Raises
+    ------
+    InputError
+        With what it is.
+    """
+    if not plan.output.labels:
+        raise InputError(
+            f"{plan.method.name} gives {plan.output.noun} here, but GeoTIFFs and labels inside an "
+            f"image are made of labels and classes alone; leave that out, and use the OME-Zarr."
+        )
 
 
 def run_way(

@@ -15,17 +15,17 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from napari_superpixels.axes import LEADING
 from napari_superpixels.engine.cost import LANE_THREADS
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Pulse, Work
 from napari_superpixels.engine.supertile import SuperTile
-from napari_superpixels.engine.tile import CellTable, assign_with_ring, labels_of, table_of
+from napari_superpixels.engine.tile import assign_with_ring, inside, tables_of, values_of
 from napari_superpixels.io.chunk_files import chunk_files
 from napari_superpixels.io.source import Block
 from napari_superpixels.io.whole_files import write_whole
-from napari_superpixels.kernels.mode import mode_downsample
-from napari_superpixels.models.protocol import Codes
+from napari_superpixels.models.outputs import Output, Values
 from napari_superpixels.tiling import Box, Interval, Window
 
 LEVEL_STRIP_ROWS = 512
@@ -37,20 +37,22 @@ Part = tuple["zarr.Array[Any]", Place, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class LabelArrays:
+class Arrays:
     """The arrays that super-tiles write."""
 
     levels: tuple["zarr.Array[Any]", ...]
-    """The labels, the finest level first."""
-    means: "zarr.Array[Any]"
-    counts: "zarr.Array[Any]"
+    """Of every pixel, the finest level first."""
+    tables: tuple["zarr.Array[Any]", ...]
+    """Of every cell."""
 
 
-def open_arrays(path: Path, levels: int) -> LabelArrays:
-    """Open the arrays of an output of so many levels for writing."""
-    names = ("cells/means", "cells/counts", *map(str, range(levels)))
-    means, counts, *labels = (zarr.open_array(path / name, mode="r+") for name in names)
-    return LabelArrays(tuple(labels), means, counts)
+def open_arrays(path: Path, levels: int, tables: Iterable[str]) -> Arrays:
+    """Open the arrays of an output of so many levels, with such tables, for writing."""
+
+    def opened(names: Iterable[str]) -> tuple["zarr.Array[Any]", ...]:
+        return tuple(zarr.open_array(path / name, mode="r+") for name in names)
+
+    return Arrays(opened(map(str, range(levels))), opened(tables))
 
 
 def save(
@@ -90,26 +92,27 @@ class Computed:
 
     block: Block
     """What was read."""
-    codes: list[tuple[Window, Codes]]
-    """The codes of its windows, each with a ring of cells around its core."""
+    found: list[tuple[Window, Values]]
+    """What was found in its windows, each with a ring of cells around its core."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What is written of a super-tile."""
 
-    levels: list[NDArray[Any]]
-    """Labels, shape (Y, X), the finest level first."""
-    table: CellTable
+    levels: list[Values]
+    """Of its pixels, the finest level first."""
+    tables: tuple[Values, ...]
+    """Of its cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class TileWork(Work):
-    """Read, label, write, record one super-tile of the finest level, and what lies over it."""
+    """Read, compute, write, record one super-tile of the finest level, and what lies over it."""
 
     plan: Plan
     state: RunState
-    arrays: LabelArrays
+    arrays: Arrays
     factors: tuple[tuple[int, int], ...]
     """Scale of each coarser level that is made here to the one before."""
     name: str
@@ -122,51 +125,53 @@ class TileWork(Work):
         return self.plan.source.read(self.tile.plane, self.plan.lattice.to_pixels(self.tile.read))
 
     def compute(self, before: Block, pulse: Pulse) -> Computed:
-        """Return the codes of all its windows."""
+        """Return what the model finds in all its windows."""
         windows = self.tile.windows
         at_once = min(LANE_THREADS, self.threads, len(windows))
         threads = max(1, self.threads // at_once)
 
-        def codes(window: Window) -> Codes:
+        def found(window: Window) -> Values:
             part = self.tile.cut(self.plan.lattice, before, window)
             return assign_with_ring(self.plan, window, part, threads=threads, pulse=pulse)
 
         if at_once == 1:
-            return Computed(before, [(window, codes(window)) for window in windows])
+            return Computed(before, [(window, found(window)) for window in windows])
         with ThreadPoolExecutor(at_once, thread_name_prefix="superpixels-window") as pool:
-            return Computed(before, list(zip(windows, pool.map(codes, windows), strict=True)))
+            return Computed(before, list(zip(windows, pool.map(found, windows), strict=True)))
 
     def finish(self, before: Computed, pulse: Pulse) -> Finished:
-        """Return labels of all levels and, made beside them, the table."""
+        """Return all levels and, made beside them, the tables."""
         with ThreadPoolExecutor(1, thread_name_prefix="superpixels-table") as beside:
-            table = beside.submit(self._table, before, pulse)
-            return Finished(self._levels(before, pulse), table.result())
+            tables = beside.submit(self._tables, before, pulse)
+            return Finished(self._levels(before, pulse), tables.result())
 
-    def _levels(self, found: Computed, pulse: Pulse) -> list[NDArray[Any]]:
-        """Return the labels, the finest level first."""
+    def _levels(self, computed: Computed, pulse: Pulse) -> list[Values]:
+        """Return the values of all pixels, the finest level first."""
         plan, core = self.plan, self.tile.core
-        labels = np.empty(plan.lattice.to_pixels(core).shape, plan.dtype)
-        for window, codes in found.codes:
+        shape = plan.lattice.to_pixels(core).shape
+        values = np.empty((*plan.output.depth, *shape), plan.dtype)
+        for window, found in computed.found:
             pulse()
             place = plan.lattice.to_pixels(window.core.relative_to(core))
-            labels[place.slices] = labels_of(plan, window, self.tile.plane, codes)
-        levels = [labels]
+            inside(values, place)[...] = values_of(plan, window, self.tile.plane, found)
+        levels = [values]
         for factor in self.factors:
             pulse()
-            levels.append(mode_downsample(levels[-1], factor))
+            levels.append(plan.output.coarser(levels[-1], factor))
         return levels
 
-    def _table(self, found: Computed, pulse: Pulse) -> CellTable:
-        """Return the features of the superpixels."""
+    def _tables(self, computed: Computed, pulse: Pulse) -> tuple[Values, ...]:
+        """Return what is written of the cells."""
         plan, core = self.plan, self.tile.core
-        table = CellTable.empty(core.shape, plan.source.channels)
-        for window, codes in found.codes:
+        channels = plan.source.channels
+        tables = tuple(table.empty(core.shape, channels) for table in plan.output.tables)
+        for window, found in computed.found:
             pulse()
-            part = self.tile.cut(plan.lattice, found.block, window)
-            own, place = table_of(plan, window, part, codes), window.core.relative_to(core)
-            table.means[place.slices] = own.means
-            table.counts[place.slices] = own.counts
-        return table
+            part = self.tile.cut(plan.lattice, computed.block, window)
+            place = window.core.relative_to(core).slices
+            for whole, own in zip(tables, tables_of(plan, window, part, found), strict=True):
+                whole[place] = own
+        return tables
 
     def write(self, before: Finished, pulse: Pulse) -> None:
         """Write whole files, and then the record."""
@@ -174,14 +179,21 @@ class TileWork(Work):
         cells: Place = (*leading, *self.tile.core.relative_to(plan.cells).slices)
         start = plan.lattice.to_pixels(self.tile.core).relative_to(plan.pixels).start
         parts: list[Part] = []
-        for array, labels, scale in zip(self.arrays.levels, before.levels, self._scales()):
+        for array, values, scale in zip(self.arrays.levels, before.levels, self._scales()):
             corner = (n // s for n, s in zip(start, scale, strict=True))
-            sides = (slice(a, a + n) for a, n in zip(corner, labels.shape, strict=True))
-            parts.append((array, (*leading, *sides), labels))
-        parts.append((self.arrays.means, cells, before.table.means))
-        parts.append((self.arrays.counts, cells, before.table.counts))
-        superpixels = int((before.table.counts > 0).sum())
-        save(self.state, self.name, parts, {"superpixels": superpixels}, pulse, self.threads)
+            sides = [slice(a, a + n) for a, n in zip(corner, values.shape[-2:], strict=True)]
+            parts.append((array, self._place(sides), values))
+        parts += [(array, cells, table) for array, table in zip(self.arrays.tables, before.tables)]
+        counted = plan.output.counted(before.tables)
+        save(self.state, self.name, parts, counted, pulse, self.threads)
+
+    def _place(self, sides: Sequence[slice]) -> Place:
+        """Return where some pixels lie in an array of a level."""
+        plan = self.plan
+        named: dict[str, int | slice] = dict(zip("yx", sides, strict=True))
+        named |= zip((a for a in LEADING if a in plan.axes), self.tile.leading, strict=True)
+        named |= {"c": slice(0, plan.axes["c"].size)}
+        return tuple(named[name] for name in plan.axes.names)
 
     def _scales(self) -> Iterable[tuple[int, int]]:
         """Yield the pixels of the finest level in one of each level."""
@@ -202,6 +214,7 @@ class LevelWork(Work):
     coarse: "zarr.Array[Any]"
     box: Box
     factor: tuple[int, int]
+    output: Output
 
     def read(self, before: None, pulse: Pulse) -> None:
         """Read nothing yet: strip by strip takes less memory."""
@@ -210,13 +223,15 @@ class LevelWork(Work):
         """Return its pixels."""
         del before
         rows, columns = self.box.sides[-2:]
-        coarse = np.empty((len(rows), len(columns)), self.coarse.dtype)
+        shape = (*self.output.depth, len(rows), len(columns))
+        coarse = np.empty(shape, self.coarse.dtype)
         strip = max(1, LEVEL_STRIP_ROWS // self.factor[0])
         edges = [*range(rows.start, rows.stop, strip), rows.stop]
         for part in (Interval(*pair) for pair in pairwise(edges)):
             pulse()
             fine = self._read(part, columns)
-            coarse[part.shift(-rows.start).slice] = mode_downsample(fine, self.factor)
+            rows_here = part.shift(-rows.start).slice
+            coarse[..., rows_here, :] = self.output.coarser(fine, self.factor)
         return coarse
 
     def write(self, before: NDArray[Any], pulse: Pulse) -> None:
@@ -225,8 +240,8 @@ class LevelWork(Work):
         save(self.state, self.name, [part], {}, pulse)
 
     def _read(self, rows: Interval, columns: Interval) -> NDArray[Any]:
-        """Read what some coarse pixels cover of the finer level, shape (Y, X)."""
+        """Read what some coarse pixels cover of the finer level."""
         sides = zip((rows, columns), self.factor, self.fine.shape[-2:], strict=True)
         reads = [slice(s.start * f, min(s.stop * f, n)) for s, f, n in sides]
-        labels = np.asarray(self.fine[(*self.box.slices[:-2], *reads)])
-        return labels.reshape(labels.shape[-2:])
+        values = np.asarray(self.fine[(*self.box.slices[:-2], *reads)])
+        return values.reshape((*self.output.depth, *values.shape[-2:]))

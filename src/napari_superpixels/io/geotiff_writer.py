@@ -135,6 +135,7 @@ def _write(labels: LabelOutput, level: int, path: Path) -> list[int]:
     with rasterio.open(path, "w", **_profile(labels, level)) as file:
         for band, name in enumerate(plane_names(labels.letters, shape), start=1):
             file.set_band_description(band, name)
+        _tell_classes(labels, file)
         for box in pieces(shape):
             block = labels.read(level, box.slices).reshape(box.shape[-2:])
             file.write(block, _band(box, shape), window=_window(box))
@@ -142,6 +143,18 @@ def _write(labels: LabelOutput, level: int, path: Path) -> list[int]:
         # Not after opening it again: of uint64 GDAL 3.10 then makes the first overview alone.
         file.build_overviews(_overview_factors(shape[-2:]), Resampling.mode)
     return checksums
+
+
+def _tell_classes(labels: LabelOutput, file: Any) -> None:
+    """Write names of classes, and their colours where the format has room for them."""
+    classes = labels.classes
+    if not classes:
+        return
+    file.update_tags(**{f"CLASS_{number}": name for number, (name, _) in classes.items()})
+    if labels.dtype == np.uint8:  # wider palettes are beyond most readers
+        palette = {number: colour for number, (_, colour) in classes.items()}
+        for band in range(1, file.count + 1):
+            file.write_colormap(band, palette)
 
 
 def _profile(labels: LabelOutput, level: int) -> dict[str, Any]:

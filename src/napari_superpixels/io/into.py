@@ -163,10 +163,7 @@ def _fitted(plane: NDArray[Any], box: Box) -> NDArray[Any]:
 
 def _metadata(labels: LabelOutput, image: ImageGroup, name: str) -> dict[str, Any]:
     multiscale = {"name": name, **image.multiscale, "type": "mode"}
-    about: dict[str, Any] = {
-        "source": {"image": "../../"},
-        "properties": [{"label-value": 0, "class": "nodata"}],
-    }
+    about: dict[str, Any] = {"source": {"image": "../../"}} | labels.about
     return _versioned(image, multiscales=[multiscale], label=about) | {
         "napari_superpixels": labels.provenance
     }

@@ -30,7 +30,7 @@ EXPORT_PX = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelOutput:
-    """A label image that `run` or `write_into` has finished."""
+    """A label image, or one of classes, that `run` or `write_into` has finished."""
 
     path: Path
     axes: Axes
@@ -41,6 +41,18 @@ class LabelOutput:
     """Pixels of the finest level in a pixel of each level, along y and x."""
     provenance: dict[str, Any]
     """How the labels were made."""
+    about: dict[str, Any]
+    """What NGFF says of them: properties, and of classes colours."""
+
+    @property
+    def classes(self) -> dict[int, tuple[str, tuple[int, ...]]]:
+        """Names and colours, red to alpha in bytes, of classes by their ids; none of labels."""
+        names = {one["label-value"]: one["class"] for one in self.about.get("properties", ())}
+        colours = self.about.get("colors", ())
+        return {
+            int(one["label-value"]): (names[one["label-value"]], tuple(one["rgba"]))
+            for one in colours
+        }
 
     @property
     def letters(self) -> str:
@@ -164,7 +176,8 @@ def _check_there(path: Path) -> None:
 
 def _parse(path: Path, group: zarr.Group, attributes: dict[str, Any]) -> LabelOutput:
     if not _is_ours(attributes):
-        raise ValueError("its metadata do not say so")
+        made = attributes.get("napari_superpixels", {}).get("output", {}).get("kind")
+        raise ValueError(f"it holds a {made}" if made else "its metadata do not say so")
     ndim = len(ome_attributes(attributes)["multiscales"][0]["axes"])
     image = parse_multiscale(attributes, ndim)
     sizes = [(level["y"].spacing, level["x"].spacing) for level in image.calibrations]
@@ -177,6 +190,7 @@ def _parse(path: Path, group: zarr.Group, attributes: dict[str, Any]) -> LabelOu
         levels=levels,
         factors=factors,
         provenance=dict(attributes["napari_superpixels"]),
+        about=dict(ome_attributes(attributes)["image-label"]),
     )
 
 

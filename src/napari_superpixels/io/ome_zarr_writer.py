@@ -1,9 +1,9 @@
-"""OME-Zarr 0.5 label images: arrays first, metadata last.
+"""OME-Zarr 0.5 of what a run writes: arrays first, metadata last.
 
-The root is itself the label multiscale, because readers open it then (a root that only holds
-``labels/`` shows nothing). Beside the levels lie the cell tables::
+The root is itself the multiscale, because readers open it then (a root that only holds
+``labels/`` shows nothing). Beside the levels of superpixels lie the cell tables::
 
-    OUT/0 1 2 ...        labels, (t, z,) y, x, each level the mode of the one before
+    OUT/0 1 2 ...        (t, c, z,) y, x, each level the mode, or the mean, of the one before
     OUT/cells/means      float32, (t, z,) cells y, cells x, channels
     OUT/cells/counts     uint32, (t, z,) cells y, cells x
 
@@ -14,10 +14,11 @@ are the `georeference` in the provenance.
 What one super-tile of the work writes is one file: a shard of whole chunks where it holds several.
 The coarser levels have it so too, as far down as what lies over a super-tile is whole chunks.
 
-Until `finish_labels` has written the metadata the root says nothing about an image.
+Until `finish_image` has written the metadata the root says nothing about an image.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -31,16 +32,31 @@ from napari_superpixels.axes import Axes, Axis
 AXIS_TYPES = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 NGFF_UNITS = {"metre": "meter", "um": "micrometer", "µm": "micrometer", "nm": "nanometer"}
 """Spellings that occur in files, and how NGFF wants them."""
+NODATA_ONLY = {"properties": [{"label-value": 0, "class": "nodata"}]}
+"""What is known of plain labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellArray:
+    """An array that has a place for each cell."""
+
+    name: str
+    """Its path below the root."""
+    dtype: np.dtype[Any]
+    depth: tuple[int, ...]
+    """Sizes of the axes behind those of the cells: the channels, or none."""
+    fill: float
+    """The value where nothing was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LabelLayout:
-    """How a label image lies on disk."""
+class Layout:
+    """How an output lies on disk."""
 
     axes: Axes
-    """Axes of the finest level, without channels."""
+    """Axes of the finest level; channels only where a pixel has several values."""
     dtype: np.dtype[Any]
-    """Type of the labels."""
+    """Type of its values."""
     chunk: tuple[int, int]
     """Chunk along y and x, in pixels; leading axes have chunks of one."""
     tile: tuple[int, int]
@@ -51,13 +67,31 @@ class LabelLayout:
     """Cells along y and x that the tables hold."""
     cell_chunk: tuple[int, int]
     """Chunk of the tables, in cells."""
-    channels: int
-    """Channels of the means."""
+    tables: tuple[CellArray, ...] = ()
+    """What is written of every cell."""
+    fill: float = 0
+    """The value of pixels where nothing was written."""
+    reduction: str = "mode"
+    """How a level is made of the one before, as NGFF calls it."""
+    rule: str = "each level is the most frequent label of the one before"
+    """The same in words."""
+    about: Mapping[str, Any] = field(default_factory=lambda: {"image-label": NODATA_ONLY})
+    """What NGFF says of the values, beside the multiscale."""
 
     @property
     def leading(self) -> tuple[int, ...]:
         """Sizes of t and z."""
         return self.axes.leading_shape
+
+    @property
+    def outer(self) -> tuple[int, ...]:
+        """Sizes of all axes before y and x."""
+        return self.axes.shape[:-2]
+
+    @property
+    def outer_tile(self) -> tuple[int, ...]:
+        """What of these is written at once: one plane, with all of its channels."""
+        return tuple(axis.size if axis.name == "c" else 1 for axis in self.axes.items[:-2])
 
     @property
     def level_shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -66,7 +100,7 @@ class LabelLayout:
         for fy, fx in self.factors:
             y, x = shapes[-1]
             shapes.append((-(-y // fy), -(-x // fx)))
-        return tuple((*self.leading, *shape) for shape in shapes)
+        return tuple((*self.outer, *shape) for shape in shapes)
 
     @property
     def level_scales(self) -> tuple[tuple[int, int], ...]:
@@ -109,22 +143,21 @@ def _shard_edge(tile: int, whole: int, scale: int, size: int, chunk: int) -> int
     return 0 if rest or edge % chunk else edge
 
 
-def create_labels(path: Path, layout: LabelLayout) -> None:
+def create_arrays(path: Path, layout: Layout) -> None:
     """Make the group and its empty arrays in an empty folder; the root has no metadata yet."""
     root = zarr.create_group(path, zarr_format=3)
-    ones = (1,) * len(layout.leading)
     names = list(layout.axes.names)
     for number, shape in enumerate(layout.level_shapes):
-        chunk = (*ones, *layout.chunk_shape(number))
+        chunk = (*(1,) * len(layout.outer), *layout.chunk_shape(number))
         shard = layout.shard_shape(number) if number < layout.levels_at_once else None
-        shards = None if shard is None else (*ones, *shard)
-        _create(root, str(number), shape, chunk, layout.dtype, names, 0, shards=shards)
-    tables = root.create_group("cells")
-    cells = (*layout.leading, *layout.cells)
-    chunk = (*ones, *layout.cell_chunk)
-    _create(tables, "counts", cells, chunk, np.dtype(np.uint32), names, 0)
-    means = ((*cells, layout.channels), (*chunk, layout.channels))
-    _create(tables, "means", *means, np.dtype(np.float32), [*names, "c"], np.nan)
+        shards = None if shard is None else (*layout.outer_tile, *shard)
+        _create(root, str(number), shape, chunk, layout.dtype, names, layout.fill, shards=shards)
+    named = [name for name in names if name != "c"]
+    for table in layout.tables:
+        shape = (*layout.leading, *layout.cells, *table.depth)
+        chunk = (*(1,) * len(layout.leading), *layout.cell_chunk, *table.depth)
+        axes = [*named, "c"] if table.depth else named
+        _create(root, table.name, shape, chunk, table.dtype, axes, table.fill)
 
 
 def _create(
@@ -150,7 +183,7 @@ def _create(
     )
 
 
-def finish_labels(path: Path, layout: LabelLayout, name: str, provenance: dict[str, Any]) -> None:
+def finish_image(path: Path, layout: Layout, name: str, provenance: dict[str, Any]) -> None:
     """Write the metadata that makes the arrays an image."""
     root = zarr.open_group(path, mode="r+")
     root.attrs.update(
@@ -158,14 +191,14 @@ def finish_labels(path: Path, layout: LabelLayout, name: str, provenance: dict[s
             "ome": {
                 "version": "0.5",
                 "multiscales": [multiscale(layout, name)],
-                "image-label": {"properties": [{"label-value": 0, "class": "nodata"}]},
+                **layout.about,
             },
             "napari_superpixels": provenance,
         }
     )
 
 
-def multiscale(layout: LabelLayout, name: str) -> dict[str, Any]:
+def multiscale(layout: Layout, name: str) -> dict[str, Any]:
     """Return the NGFF ``multiscales`` entry of a layout."""
     datasets = [
         {"path": str(number), "coordinateTransformations": _transformations(layout.axes, scale)}
@@ -175,8 +208,8 @@ def multiscale(layout: LabelLayout, name: str) -> dict[str, Any]:
         "name": name,
         "axes": [_axis(axis) for axis in layout.axes.items],
         "datasets": datasets,
-        "type": "mode",
-        "metadata": {"description": "each level is the most frequent label of the one before"},
+        "type": layout.reduction,
+        "metadata": {"description": layout.rule},
     }
 
 

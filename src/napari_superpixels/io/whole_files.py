@@ -43,7 +43,7 @@ def write_whole(
     Parameters
     ----------
     array
-        In a folder, as `create_labels` makes them.
+        In a folder, as `create_arrays` makes them.
     place
         As it would index the array, every axis: a number or a slice with start and stop. Slices
         begin at the edge of a file, and end at one or at the end of the array.

@@ -16,6 +16,7 @@ from napari_superpixels.kernels.connectivity import HALO_CELLS
 from napari_superpixels.kernels.connectivity import bytes_for as connectivity_bytes
 from napari_superpixels.models import clustering, learned
 from napari_superpixels.models.compute import ON_PROCESSOR, Compute
+from napari_superpixels.models.outputs import SUPERPIXELS, Output
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.settings import filled_in, setting
 from napari_superpixels.models.statistics import Statistics
@@ -43,6 +44,7 @@ class GridMethod:
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = True
     integers: ClassVar[bool] = False
+    output: ClassVar[Output] = SUPERPIXELS
     reach_px: ClassVar[int]
     """Pixels of the network's lattice, around a pixel's own cell, on which its logits depend."""
     pixel_bytes: ClassVar[int]
@@ -99,7 +101,7 @@ class GridMethod:
             If the samples are no real numbers, or the weights take other channels.
         """
         weights = learned.weights_of(self)
-        channels = dict(weights.config).get("channels", learned.RGB)
+        channels = weights.config.get("channels", learned.RGB)
         samples = learned.Samples.of(self.name, facts, statistics, channels)
         return GridModel(weights, samples, self.align_cells, self.pixel_bytes, self.step)
 

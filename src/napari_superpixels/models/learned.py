@@ -22,7 +22,7 @@ from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import About
 from napari_superpixels.models.statistics import Projection, Statistics
-from napari_superpixels.models.weights import Weights, find, path_of
+from napari_superpixels.models.weights import Weights, as_text, find, path_of
 from napari_superpixels.tiling import Box, Lattice
 
 if TYPE_CHECKING:
@@ -73,25 +73,36 @@ def settle(settings: Settings) -> None:
     clustering.check_step(settings.step)
     name = settings.weights or settings.name
     found = find(name, settings.name)
-    if settings.digest and settings.digest != found.digest:
-        raise InputError(
-            f"The weights '{name}' have the SHA-256 {found.digest[:12]}..., not "
-            f"{settings.digest[:12]}... as asked for; give those that were used before."
-        )
+    check_digest(name, settings.digest, found.digest)
     filled = {
         "step": int(settings.step),
         "weights": found.path if name.endswith(SUFFIX) else name,
         "digest": found.digest,
-        "config": found.config,
+        "config": tuple(sorted(found.config.items())),
     }
     for field, value in filled.items():
         object.__setattr__(settings, field, value)
 
 
+def check_digest(name: str, wanted: str, found: str) -> None:
+    """Refuse weights that are not those that were used before, by their SHA-256.
+
+    Raises
+    ------
+    InputError
+        If they are others; nothing is wanted of settings that are new.
+    """
+    if wanted and wanted != found:
+        raise InputError(
+            f"The weights '{name}' have the SHA-256 {found[:12]}..., not {wanted[:12]}... as asked "
+            f"for; give those that were used before."
+        )
+
+
 def weights_of(settings: Settings) -> Weights:
     """Return the weights of settings that are settled; their card is not read again."""
     path = path_of(settings.weights, settings.name)
-    return Weights(str(path), settings.name, settings.config, settings.digest)
+    return Weights(str(path), settings.name, as_text(dict(settings.config)), settings.digest)
 
 
 def needs_projection(config: Config, facts: ImageFacts) -> bool:
@@ -110,17 +121,17 @@ def load(weights: Weights) -> "nn.Module":
     """
     import torch
 
-    from napari_superpixels.networks.build import make_network
+    from napari_superpixels.networks.build import network_of_card
     from napari_superpixels.networks.inference import prepare
 
     arrays = weights.read()
     try:
-        network = make_network(weights.network, **dict(weights.config))
+        network = network_of_card(weights.network, weights.config)
         network.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
     except (RuntimeError, TypeError, ValueError, AssertionError):
         raise InputError(
             f"The weights '{weights.path}' do not fit {weights.network} with "
-            f"{dict(weights.config)}; give a file that was saved with this version."
+            f"{weights.config}; give a file that was saved with this version."
         ) from None
     return prepare(network)
 

@@ -1,8 +1,9 @@
-"""What a superpixel method is to the engine: settings that declare their reach, and a model.
+"""What a method is to the engine: settings that declare their reach, and a model.
 
 A `Method` is a frozen dataclass of settings. Before any pixel is read it says how many cells of
-halo it needs and whether it needs whole-image statistics. Given those it makes a `Model`: a small
-picklable callable that turns one `Tile` into an assignment, one byte a pixel.
+halo it needs, whether it needs whole-image statistics, and what it gives (`models.outputs`). Given
+those it makes a `Model`: a small picklable callable that turns one `Tile` into an assignment, one
+byte a pixel, or into whatever else its output is.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_superpixels.models.outputs import Output
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box
 
@@ -53,8 +55,8 @@ class Tile:
 class Model(Protocol):
     """A method made ready for one image; picklable, and free to be called from any thread."""
 
-    def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
-        """Assign the pixels of the wanted cells.
+    def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> NDArray[Any]:
+        """Find the values of the wanted cells.
 
         Parameters
         ----------
@@ -67,8 +69,9 @@ class Model(Protocol):
 
         Returns
         -------
-        ndarray of uint8, shape of the wanted cells in pixels
-            Connected codes, `NODATA_CODE` where there is no data.
+        ndarray, shape of the wanted cells in pixels, channels first where there are some
+            What the method's output takes: of superpixels connected codes, uint8, `NODATA_CODE`
+            where there is no data.
         """
         ...
 
@@ -79,24 +82,35 @@ class Model(Protocol):
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes.
 
-        The tile's own pixels and the returned codes are not counted.
+        The tile's own pixels and what is returned are not counted.
         """
         ...
 
 
 class Method(Protocol):
-    """Settings of a superpixel method, as class data and a few numbers."""
+    """Settings of a method, as class data and a few numbers."""
 
     name: ClassVar[str]
     """What the user calls it."""
     revision: ClassVar[int]
     """Raised whenever the labels change for equal settings."""
-    fixed_windows: ClassVar[bool]
-    """Whether all tiles must have one shape."""
     integers: ClassVar[bool]
     """Whether its labels are the same bits on every device; there is one precision then."""
-    step: int
-    """Size of a cell, in pixels."""
+
+    @property
+    def step(self) -> int:
+        """Size of a cell, in pixels."""
+        ...
+
+    @property
+    def fixed_windows(self) -> bool:
+        """Whether all tiles must have one shape."""
+        ...
+
+    @property
+    def output(self) -> Output:
+        """What its values mean."""
+        ...
 
     @property
     def window_px(self) -> int:

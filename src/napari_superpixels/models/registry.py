@@ -21,7 +21,9 @@ METHODS = {
     "ssn": "napari_superpixels.models.ssn:Ssn",
     "ssn_pix": "napari_superpixels.models.ssn_pix:SsnPix",
 }
-"""Where each method's settings class lives."""
+"""Where the settings class of each superpixel method lives."""
+DENSE = {"segment": "napari_superpixels.models.segment:Segment"}
+"""The same of what gives every pixel a class or a number."""
 
 
 def method_class(name: str) -> type[Any]:
@@ -32,11 +34,10 @@ def method_class(name: str) -> type[Any]:
     InputError
         If no method has that name.
     """
-    if name not in METHODS:
-        raise InputError(
-            f"There is no method {name!r}; choose one of {', '.join(sorted(METHODS))}."
-        )
-    module, _, attribute = METHODS[name].partition(":")
+    every = METHODS | DENSE
+    if name not in every:
+        raise InputError(f"There is no method {name!r}; choose one of {', '.join(sorted(every))}.")
+    module, _, attribute = every[name].partition(":")
     return cast("type[Any]", getattr(import_module(module), attribute))
 
 

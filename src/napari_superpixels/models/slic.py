@@ -6,6 +6,7 @@ from typing import ClassVar
 from napari_superpixels.kernels.features import Quanta
 from napari_superpixels.kernels.slic import cluster
 from napari_superpixels.models import clustering
+from napari_superpixels.models.outputs import SUPERPIXELS, Output
 from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.settings import setting
 from napari_superpixels.models.statistics import Statistics
@@ -30,6 +31,7 @@ class Slic:
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
     integers: ClassVar[bool] = True
+    output: ClassVar[Output] = SUPERPIXELS
     window_px: ClassVar[int] = 4096
 
     step: int = setting(16, clustering.STEP)

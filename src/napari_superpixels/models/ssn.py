@@ -23,6 +23,7 @@ from napari_superpixels.kernels.features import COLOR_DIAMETER, DISTANCE_LIMIT, 
 from napari_superpixels.kernels.soft import GAMMA_COLOR, soft_cluster
 from napari_superpixels.models import clustering, learned
 from napari_superpixels.models.compute import CPU, ON_PROCESSOR, Compute, kernels_device
+from napari_superpixels.models.outputs import SUPERPIXELS, Output
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.settings import filled_in, setting
 from napari_superpixels.models.statistics import Statistics
@@ -55,6 +56,7 @@ class SsnMethod:
     revision: ClassVar[int] = 2
     fixed_windows: ClassVar[bool] = False
     integers: ClassVar[bool] = False
+    output: ClassVar[Output] = SUPERPIXELS
     window_px: ClassVar[int] = 4096
     reach_px: ClassVar[int]
     """Pixels around each 4 x 4 that its features depend on, in multiples of 4."""
@@ -116,7 +118,7 @@ class SsnMethod:
             look at positions in the image.
         """
         weights = learned.weights_of(self)
-        config = dict(weights.config)
+        config = weights.config
         if config.get("position") == "absolute":
             raise InputError(
                 f"The weights '{self.weights}' look at positions in the whole image, which have no "
@@ -359,7 +361,7 @@ class SsnModel:
         return edge**2 * self.block_bytes + device_bytes(frame, rgb=False, soft=True)
 
     def _scale(self) -> Scale:
-        return Scale.of(dict(self.weights.config))
+        return Scale.of(self.weights.config)
 
     def prepare(self) -> None:
         """Load the network; see `models.protocol.Model`."""

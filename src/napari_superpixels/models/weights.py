@@ -45,10 +45,16 @@ class Weights:
     """The file."""
     network: str
     """Name of the network that it is for."""
-    config: tuple[tuple[str, Any], ...]
-    """Parameters of that network's class."""
+    text: str
+    """`config` as JSON, so that weights can be compared and remembered."""
     digest: str
     """SHA-256 of the file."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Parameters of that network's class, or what else makes it."""
+        config: dict[str, Any] = json.loads(self.text)
+        return config
 
     def read(self) -> dict[str, NDArray[Any]]:
         """Return the numbers of every layer.
@@ -81,7 +87,7 @@ class Weights:
 
     def _compare(self, metadata: Mapping[str, str]) -> None:
         """Refuse a card that says another network than the file; older files say none."""
-        expected = described(self.network, dict(self.config))
+        expected = {METADATA_KEY: self.network, "config": self.text}
         if METADATA_KEY in metadata and metadata != expected:
             raise InputError(
                 f"The card of the weights '{self.path}' says {expected}, but the file {metadata}; "
@@ -91,28 +97,41 @@ class Weights:
 
 def described(network: str, config: Mapping[str, Any]) -> dict[str, str]:
     """Return what a file itself says of its network."""
-    return {METADATA_KEY: network, "config": json.dumps(dict(config), sort_keys=True)}
+    return {METADATA_KEY: network, "config": as_text(config)}
 
 
-def find(weights: str, network: str) -> Weights:
+def as_text(config: Mapping[str, Any]) -> str:
+    """Return a network's config as JSON; equal ones give equal texts."""
+    return json.dumps(dict(config), sort_keys=True)
+
+
+def find(weights: str, network: str, recipe: str = "") -> Weights:
     """Find weights by the name of a shipped set or of the user's own, or by path.
 
     Only the card is read.
+
+    Parameters
+    ----------
+    weights
+        The name or the path.
+    network
+        What they must be for.
+    recipe
+        Which one trains such weights, for who has none; by default that of the network's name.
 
     Raises
     ------
     InputError
         If there are none, or they are a pickle, or for another network.
     """
-    path = path_of(weights, network)
+    path = path_of(weights, recipe or network)
     card = read_card(path)
     if card["network"] != network:
         raise InputError(
             f"The weights '{path}' are for {card['network']!r}, not for {network!r}; give weights "
             f"that were trained for it."
         )
-    config = tuple(sorted(card["config"].items()))
-    return Weights(str(path), network, config, card["sha256"])
+    return Weights(str(path), network, as_text(card["config"]), card["sha256"])
 
 
 def is_shipped(weights: str) -> bool:
@@ -175,6 +194,13 @@ def free_path(path: Path) -> Path:
 
 def path_of(weights: str, network: str) -> Path:
     """Return the file of weights, by the name of a shipped set or of the user's own, or by path.
+
+    Parameters
+    ----------
+    weights
+        The name or the path.
+    network
+        Whose recipe is proposed where there is none.
 
     Raises
     ------

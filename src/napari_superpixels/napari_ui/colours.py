@@ -6,7 +6,7 @@ colours on two circles, one of hues and one of tones, walked in steps of a and b
 distance of two colours depends on that difference alone: n, a and b are chosen for it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from napari.utils.colormaps import CyclicLabelColormap
@@ -46,6 +46,21 @@ def superpixel_colours(cells: tuple[int, int], planes: int = 1) -> CyclicLabelCo
     rgba[0] = 0
     rgba[1:, :3] = _colours(count, hue_step, tone_step)
     return CyclicLabelColormap(colors=rgba, name="superpixels", display_name="superpixels")
+
+
+def class_colours(rgba: Mapping[int, Sequence[int]]) -> CyclicLabelColormap:
+    """Return the colours of classes: as many as the highest id, so that none comes round again.
+
+    Parameters
+    ----------
+    rgba
+        Four bytes for each id; ids without any, and 0, are transparent.
+    """
+    colours = np.zeros((max(rgba, default=0) + 1, 4), np.float32)
+    for number, colour in rgba.items():
+        colours[number] = np.asarray(colour, np.float32) / 255
+    colours[0] = 0
+    return CyclicLabelColormap(colors=colours, name="classes", display_name="classes")
 
 
 def differences(cells: tuple[int, int], planes: int) -> tuple[list[int], list[int]]:

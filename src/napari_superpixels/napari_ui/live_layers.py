@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from napari_superpixels.napari_ui.colours import superpixel_colours
+from napari_superpixels.napari_ui.colours import class_colours, superpixel_colours
 from napari_superpixels.napari_ui.live_care import LiveCare
 from napari_superpixels.napari_ui.live_layer import LayerPlace, LiveLayer
 from napari_superpixels.napari_ui.mailbox import Mailbox
@@ -157,7 +157,9 @@ class LiveLayers:
 
 
 def colours_of(plan: "Plan") -> Any:
-    """Return colours for the labels of a plan; of the whole lattice, as ids are."""
+    """Return colours for the labels of a plan, of the whole lattice, as ids are; or of classes."""
+    if plan.output.legend:
+        return class_colours({one.id: one.rgba for one in plan.output.legend})
     rows, columns = plan.lattice.cells
     return superpixel_colours((rows, columns), plan.lattice.planes)
 

@@ -66,10 +66,20 @@ def show(
     place = (
         layer_place(plan.source.axes) if image_layer is None else _place_on(image_layer, plan, view)
     )
-    name = layer_name(plan.source.name, plan.method.name, f"{plan.method.step}px")
+    name = layer_name(plan.source.name, plan.method.name, plan.output.short(plan.lattice))
     colours = colours_of(plan)
     shown = Shown(view, mailbox, place, name, colours)
-    return LiveLayers(viewer, shown, boundaries=boundaries).labels
+    layer = LiveLayers(viewer, shown, boundaries=boundaries).labels
+    layer.features = class_names(plan)
+    return layer
+
+
+def class_names(plan: Plan) -> dict[str, list[Any]]:
+    """Return ids and names of the classes of a plan, one row each; nothing of superpixels."""
+    legend = plan.output.legend
+    if not legend:
+        return {}
+    return {"index": [one.id for one in legend], "class": [one.name for one in legend]}
 
 
 def _place_on(layer: Any, plan: Plan, view: LiveView) -> dict[str, Any]:

@@ -14,7 +14,7 @@ OUT_OF_DATE = "Preview: out of date; it goes on when the settings can be used."
 KINDS = {
     "exact": "Preview: exact, as a run gives it.",
     "approximate": "Preview: approximate at this zoom; zoom in for exact labels.",
-    "blank": "Preview: nothing at this zoom; zoom in for superpixels.",
+    "blank": "Preview: nothing at this zoom; zoom in.",
     "cells": "Preview: only the grid of cells at this zoom; zoom in for superpixels.",
 }
 """What is shown, by the kind of the level on screen."""

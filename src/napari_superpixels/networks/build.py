@@ -1,5 +1,6 @@
 """Networks by name: what a file of weights says it holds."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -30,3 +31,20 @@ def make_network(name: str, **config: Any) -> nn.Module:
     module, _, attribute = NETWORKS[name].partition(":")
     made: nn.Module = getattr(import_module(module), attribute)(**config)
     return made
+
+
+def network_of_card(name: str, config: Mapping[str, Any]) -> nn.Module:
+    """Make a network with new weights as a card of weights describes it.
+
+    Parameters
+    ----------
+    name, config
+        What the card calls network and config. For ``"segmentation"`` that tells more than the
+        parameters of a class: see `models.trained`.
+    """
+    if name != "segmentation":
+        return make_network(name, **config)
+    layers = {"head": config["head"], **config["backbone"]}
+    if "discretisation" in config:
+        return make_network("ordinal", **layers, **config["discretisation"])
+    return make_network(name, **layers, classes=len(config.get("classes", ())) or 1)

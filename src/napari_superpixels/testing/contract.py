@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from napari_superpixels import api
 from napari_superpixels.engine.lazy import lazy_labels
-from napari_superpixels.engine.plan import OWNER_RING, Plan, make_plan
+from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.engine.tile import assign, no_pulse, read_box
 from napari_superpixels.labels.check import count_components, pixels_outside_cells
 from napari_superpixels.models.protocol import Method
@@ -77,7 +77,7 @@ class MethodContract:
             cut = cast("Method", ShortHalo(method, missing=2))
             short = make_plan(source, cut, window=window)
             full = api.plan(source, method, window=window)
-            assert short.halo == full.halo - 2 - OWNER_RING
+            assert short.halo == full.halo - 2 - full.output.ring
             short = _with_statistics(short, full)
             assert (np.asarray(lazy_labels(short).compute()) != whole).any()
 

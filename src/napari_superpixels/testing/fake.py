@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_superpixels.models.outputs import SUPERPIXELS, Output
 from napari_superpixels.models.protocol import NODATA_CODE, Codes, ImageFacts, Tile
 from napari_superpixels.models.statistics import Statistics
 
@@ -24,6 +25,7 @@ class Fake:
     align_cells: ClassVar[int] = 1
     fixed_windows: ClassVar[bool] = False
     integers: ClassVar[bool] = True
+    output: ClassVar[Output] = SUPERPIXELS
     window_px: ClassVar[int] = 1536
 
     step: int = 8

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from napari_superpixels.engine.plan import OWNER_RING
 from napari_superpixels.models.protocol import Codes, ImageFacts, Model, Tile
 from napari_superpixels.models.statistics import Statistics
 
@@ -29,7 +28,7 @@ class ShortHalo:
     @property
     def halo_cells(self) -> int:
         """Less than what the labels need; the engine's own ring is taken away too."""
-        return max(0, int(self.method.halo_cells) - self.missing) - OWNER_RING
+        return max(0, int(self.method.halo_cells) - self.missing) - int(self.method.output.ring)
 
     def model(self, facts: ImageFacts, statistics: Statistics | None) -> Model:
         """Make a model that does not know of any cut."""

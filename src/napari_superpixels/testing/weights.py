@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from napari_superpixels.models import weights
-from napari_superpixels.networks.build import make_network
+from napari_superpixels.networks.build import make_network, network_of_card
+from napari_superpixels.networks.segmentation import PUBLISHED
 
 
 def lively(network: nn.Module, seed: int = 0) -> nn.Module:
@@ -31,4 +32,38 @@ def write_random_weights(folder: Path, name: str, seed: int = 0, **config: Any) 
     path = folder / f"{name}-{seed}.safetensors"
     arrays = {key: value.numpy() for key, value in network.state_dict().items()}
     weights.save(path, name, config, arrays, data="none, random")
+    return path
+
+
+def write_random_segmentation(
+    folder: Path, name: str = "HCFCN-32", seed: int = 0, **changes: Any
+) -> Path:
+    """Write random weights of a published segmentation network with its card; return the file.
+
+    Parameters
+    ----------
+    folder, seed
+        Where to, and which weights.
+    name
+        One of `networks.segmentation.PUBLISHED`.
+    **changes
+        Fields of the card's block to have otherwise; of ``backbone``, those given.
+    """
+    settings = dict(PUBLISHED[name])
+    channels = changes.get("channels", 3)
+    classes = [{"id": i, "name": f"class {i}", "colour": f"#{i:02x}8040"} for i in range(1, 4)]
+    block = {
+        "network": "segmentation",
+        "name": name,
+        "head": settings.pop("head"),
+        "backbone": settings | {"channels": channels} | changes.pop("backbone", {}),
+        "channels": channels,
+        "output": "classes",
+        "classes": classes,
+        "normalisation": {"mean": [0.5] * channels, "std": [0.25] * channels},
+    } | changes
+    network = lively(network_of_card("segmentation", block), seed)
+    path = folder / f"{name}-{seed}.safetensors"
+    arrays = {key: value.numpy() for key, value in network.state_dict().items()}
+    weights.save(path, "segmentation", block, arrays, data="none, random")
     return path

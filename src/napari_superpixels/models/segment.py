@@ -1,0 +1,208 @@
+"""Segmentation and regression by a trained network: its settings.
+
+The cells of the lattice are what windows of the network must start at; nothing else depends on
+them. Networks that see a bounded part of the image run in windows that read as much around them;
+those that average over all they see run on patches of one size whose places depend on the image
+alone, and what overlaps is blended (`models.patches`).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.models import clustering, learned
+from napari_superpixels.models.outputs import Output
+from napari_superpixels.models.patches import Patches
+from napari_superpixels.models.protocol import ImageFacts
+from napari_superpixels.models.safetensors import SUFFIX
+from napari_superpixels.models.settings import About, filled_in, setting
+from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.trained import NETWORK, Facts, Trained, trained_of
+from napari_superpixels.models.views import View, cell_px, check_flips, check_scales, views_of
+from napari_superpixels.models.weights import Weights, find, path_of
+
+if TYPE_CHECKING:
+    from napari_superpixels.models.dense import DenseModel
+
+WINDOW_PX = 1024
+"""Edge of a window of a run."""
+PATCH_PX, OVERLAP_PX = 1024, 256
+"""Edge of a patch, and what two neighbours share, of networks that average over all they see."""
+PATCHES_PX = 4 * (PATCH_PX - OVERLAP_PX)
+"""Edge of a window of those: at its ends patches are computed twice, for its neighbour again."""
+RECIPE = "hcfcn"
+"""What those who have no weights are told to train."""
+WEIGHTS = About(
+    text="A file of trained weights with its card beside it, or the name of weights of yours.",
+    suffix=SUFFIX,
+    decides=False,
+)
+EXACT = About(
+    text="Whether results must not depend on how the image is cut: refused for networks that "
+    "average over all they see."
+)
+PROBABILITIES = About(text="Whether the probability of each class is written, not the likeliest.")
+FLIPS_ABOUT = About(
+    text="Axes along which the image is mirrored too, 'x', 'y' or 'yx', and what is found averaged."
+)
+SCALES = About(text="Sizes at which the image is looked at; what is found is averaged.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A class, or a number, for every pixel, by a trained network.
+
+    Raises
+    ------
+    InputError
+        If a setting cannot be used, or there are no such weights.
+    """
+
+    name: ClassVar[str] = "segment"
+    revision: ClassVar[int] = 1
+    integers: ClassVar[bool] = False
+
+    weights: str = setting("", WEIGHTS)
+    """A ``.safetensors`` file with its card beside it, or the name of weights of the user's own."""
+    exact: bool = setting(default=True, about=EXACT)
+    """Whether results must not depend on how the image is cut."""
+    probabilities: bool = setting(default=False, about=PROBABILITIES)
+    """Whether the probability of each class is written, float16, one channel a class."""
+    flips: str = setting("", FLIPS_ABOUT)
+    """Axes along which the image is mirrored too: ``"x"``, ``"y"``, ``"yx"`` or none."""
+    scales: tuple[float, ...] = setting((1.0,), SCALES)
+    """Sizes at which the image is looked at, multiples of 0.25 from 0.25 to 4."""
+    digest: str = filled_in("")
+    """SHA-256 of the weights; filled in, so that it is part of a plan."""
+    config: str = filled_in("")
+    """What the weights' card tells, as JSON; filled in likewise."""
+
+    def __post_init__(self) -> None:
+        for name in ("exact", "probabilities"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r}, but it must be True or False."
+                )
+        found = _found(self.weights)
+        learned.check_digest(self.weights, self.digest, found.digest)
+        if self.weights.endswith(SUFFIX):
+            object.__setattr__(self, "weights", found.path)
+        filled = {
+            "flips": check_flips(self.flips),
+            "scales": check_scales(self.scales),
+            "digest": found.digest,
+            "config": found.text,
+        }
+        for field, value in filled.items():
+            object.__setattr__(self, field, value)
+        self._check_exact()
+        self.trained.output(probabilities=self.probabilities)
+
+    def _check_exact(self) -> None:
+        if self.exact and not self.facts.exact:
+            raise InputError(
+                f"The network {self.trained.name!r} averages over all that it sees, so its result "
+                f"depends on the window; give exact=False for patches of one size that are "
+                f"blended, or weights of an FCN or FPN."
+            )
+
+    @property
+    def trained(self) -> Trained:
+        """What the weights' card tells."""
+        return trained_of(self.config, self.weights)
+
+    @property
+    def facts(self) -> Facts:
+        """What the network's layers decide."""
+        return self.trained.facts
+
+    @property
+    def output(self) -> Output:
+        """What is written."""
+        return self.trained.output(probabilities=self.probabilities)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """How the network looks at the image."""
+        return views_of(self.flips, self.scales)
+
+    @property
+    def patches(self) -> Patches | None:
+        """What the network sees at once; None where it sees windows as a whole."""
+        if self.facts.exact:
+            return None
+        return Patches(PATCH_PX // self.step, OVERLAP_PX // self.step)
+
+    @property
+    def step(self) -> int:
+        """Size of a cell, in pixels: what windows start at, whole strides of the network."""
+        return cell_px(self.facts.align_px, self.views)
+
+    @property
+    def fixed_windows(self) -> bool:
+        """Whether all tiles must have one shape: patches have it instead."""
+        return self.patches is None
+
+    @property
+    def align_cells(self) -> int:
+        """Tiles start at a multiple of this: of patches where one begins."""
+        return 1 if self.patches is None else self.patches.stride
+
+    @property
+    def window_px(self) -> int:
+        """Edge of a window of a run."""
+        return WINDOW_PX if self.patches is None else PATCHES_PX
+
+    @property
+    def halo_cells(self) -> int:
+        """Cells around a core on which its values depend."""
+        if self.patches is not None:
+            return self.patches.edge
+        return max(-(-view.reach(self.facts.halo_px) // self.step) for view in self.views)
+
+    def needs_statistics(self, facts: ImageFacts) -> bool:
+        """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
+        return clustering.needs_statistics(facts)
+
+    def needs_projection(self, _facts: ImageFacts) -> bool:
+        """Whether channels must be projected to fewer: a network takes those that it knows."""
+        return False
+
+    def model(self, facts: ImageFacts, statistics: Statistics | None) -> "DenseModel":
+        """Make the callable that the engine runs.
+
+        Raises
+        ------
+        InputError
+            If the samples are no real numbers, or the weights take other channels.
+        """
+        from napari_superpixels.models.dense import DenseModel
+
+        trained = self.trained
+        if facts.channels not in (1, trained.channels):
+            raise InputError(
+                f"The image has {facts.channels} channels, but the weights '{self.weights}' take "
+                f"{trained.channels}, or one that stands for all; choose channels of the image."
+            )
+        samples = learned.Samples.of(self.name, facts, statistics, trained.channels)
+        path = path_of(self.weights, RECIPE)
+        weights = Weights(str(path), NETWORK, self.config, self.digest)
+        return DenseModel(
+            weights=weights,
+            samples=samples,
+            trained=trained,
+            output=self.output,
+            views=self.views,
+            patches=self.patches,
+            step=self.step,
+        )
+
+
+def _found(weights: Any) -> Weights:
+    """Return the weights that a setting names; their card is read."""
+    if not isinstance(weights, str) or not weights:
+        raise InputError(
+            f"The weights are {weights!r}, and none come with segment; give the {SUFFIX} file of a "
+            f"training, e.g. weights='nuclei{SUFFIX}'."
+        )
+    return find(weights, NETWORK, recipe=RECIPE)

@@ -1,0 +1,182 @@
+"""What the card of a segmentation or regression network says: layers, classes, samples, output.
+
+Its ``config`` is one block of JSON, which the file of weights repeats::
+
+    {"network": "segmentation", "name": "hcfcn", "head": "fcn", "backbone": {...}, "channels": 3,
+     "output": "classes", "classes": [{"id": 1, "name": "nucleus", "colour": "#0072b2"}, ...],
+     "normalisation": {"mean": [...], "std": [...]}}
+
+For numbers ``output`` is ``"map"``, with a ``unit``; ``discretisation`` then says how an ordinal
+network cuts them, without which the network's only channel is the number.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from math import isfinite
+from typing import Any
+
+from napari_superpixels.errors import InputError
+from napari_superpixels.models.dense_outputs import Classes, Map, Probabilities
+from napari_superpixels.models.outputs import ClassInfo, Output
+
+NETWORK = "segmentation"
+"""What such cards call their network."""
+MOST_CLASSES = 2**16 - 1
+"""Ids have 16 bits, and 0 is no class."""
+BESIDE = 1.5
+"""Memory that a network takes, for what its tensors alone take."""
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the layers of a network decide."""
+
+    align_px: int
+    """Windows start at a multiple of so many pixels, and have such sides."""
+    halo_px: int
+    """Pixels around an aligned window on which its values depend; whole steps of `align_px`."""
+    exact: bool
+    """Whether that is all they depend on."""
+    pixel_bytes: float
+    """Memory of the network for a pixel that it sees, with what its operations need beside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network that was trained, as its card tells."""
+
+    text: str
+    """The block, as JSON with sorted keys."""
+    channels: int
+    """Channels of the image."""
+    classes: tuple[ClassInfo, ...]
+    """In the order of the network's channels; none where it gives numbers."""
+    mean: tuple[float, ...]
+    """What is subtracted from samples of 0 to 1, one number a channel."""
+    std: tuple[float, ...]
+    """What the rest is divided by."""
+    name: str
+    unit: str
+    """Of numbers."""
+
+    @property
+    def scores(self) -> int:
+        """Numbers a pixel that are averaged and reduced: one a class, or the only one."""
+        return len(self.classes) or 1
+
+    @property
+    def facts(self) -> Facts:
+        """What its layers decide; imports torch."""
+        return facts_of(self.text)
+
+    def output(self, *, probabilities: bool) -> Output:
+        """Return what is written.
+
+        Raises
+        ------
+        InputError
+            If probabilities are asked of a network that gives numbers.
+        """
+        if not self.classes and probabilities:
+            raise InputError(
+                f"The network {self.name!r} gives numbers, not classes, so there are no "
+                f"probabilities; leave them out."
+            )
+        if not self.classes:
+            return Map(self.name, self.unit)
+        return Probabilities(self.classes) if probabilities else Classes(self.classes)
+
+
+@lru_cache(maxsize=64)
+def trained_of(text: str, where: str) -> Trained:
+    """Return what the block of a card says.
+
+    Parameters
+    ----------
+    text
+        The block, as JSON.
+    where
+        Whose it is, for errors.
+
+    Raises
+    ------
+    InputError
+        If something is missing, or is none of what it can be.
+    """
+    block = json.loads(text)
+    try:
+        classes = _classes(block, where)
+        channels = int(block["channels"])
+        mean, std = (tuple(map(float, block["normalisation"][each])) for each in ("mean", "std"))
+        if not len(mean) == len(std) == channels or not all(map(isfinite, mean + std)):
+            raise ValueError("one number a channel")
+        if not isinstance(block["head"], str) or not all(std):
+            raise ValueError("a head, and spreads that are not 0")
+        dict(block["backbone"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"The card of the weights '{where}' does not tell head, backbone, channels, "
+            f"normalisation, and classes or a map ({_reason(error)}); train and export them with "
+            f"this version."
+        ) from None
+    name = str(block.get("name") or block["head"])
+    unit = str(block.get("unit") or "")
+    return Trained(text, channels, classes, mean, std, name, unit)
+
+
+def _classes(block: Mapping[str, Any], where: str) -> tuple[ClassInfo, ...]:
+    """Return the classes; none of a map."""
+    if block["output"] == "map":
+        return ()
+    if block["output"] != "classes":
+        raise ValueError(f"output {block['output']!r}")
+    listed = block["classes"]
+    if not 1 <= len(listed) <= MOST_CLASSES:
+        raise InputError(
+            f"The weights '{where}' tell {len(listed)} classes apart, but ids of classes have 16 "
+            f"bits; give weights of 1 to {MOST_CLASSES} classes."
+        )
+    classes = tuple(ClassInfo(int(c["id"]), str(c["name"]), str(c["colour"])) for c in listed)
+    ids = {one.id for one in classes}
+    if len(ids) < len(classes) or not 1 <= min(ids) <= max(ids) <= MOST_CLASSES:
+        raise InputError(
+            f"The card of the weights '{where}' numbers its classes {_listed(classes)}, but each "
+            f"needs a number of its own from 1 to {MOST_CLASSES}; repair the training."
+        )
+    wrong = [one for one in classes if not COLOUR.fullmatch(one.colour)]
+    if wrong:
+        raise ValueError(f"the colour {wrong[0].colour!r}")
+    return classes
+
+
+def _listed(classes: tuple[ClassInfo, ...]) -> str:
+    some = ", ".join(str(one.id) for one in classes[:8])
+    return some + ", ..." * (len(classes) > 8)
+
+
+def _reason(error: Exception) -> str:
+    return f"no {error}" if isinstance(error, KeyError) else str(error)
+
+
+@lru_cache(maxsize=64)
+def facts_of(text: str) -> Facts:
+    """Return what the layers of a block's network decide; no numbers are made for it.
+
+    Raises
+    ------
+    InputError
+        If there is no such network.
+    """
+    from napari_superpixels.networks.build import network_of_card
+    from napari_superpixels.networks.footprint import bytes_per_pixel, without_numbers
+    from napari_superpixels.networks.segmentation import SegmentationNetwork
+
+    make = partial(network_of_card, NETWORK, json.loads(text))
+    network = without_numbers(make)
+    assert isinstance(network, SegmentationNetwork), "no other has that name"
+    pixel_bytes = BESIDE * bytes_per_pixel(make, network.channels)
+    return Facts(network.align_px, network.halo_px, network.exact, pixel_bytes)
