@@ -60,6 +60,17 @@ def _no_file_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     assert not _open_files_below(folder), "the test left files open"
 
 
+@pytest.fixture(autouse=True)
+def _gradients_stay_on() -> Iterator[None]:
+    """Fail a test after which torch records no gradients in this thread."""
+    yield
+    if (torch := sys.modules.get("torch")) is not None:
+        off = torch.is_inference_mode_enabled() or not torch.is_grad_enabled()
+        if off:
+            torch.set_grad_enabled(True)
+        assert not off, "the test left gradients off"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a graphics card where there is none."""
     if not HAS_CUDA:

@@ -18,7 +18,7 @@ from napari_superpixels.testing.tiny import tiny_loss, tiny_recipe
 from napari_superpixels.training import recipes
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
 from napari_superpixels.training.log import column, read_log
-from napari_superpixels.training.loop import NOISE
+from napari_superpixels.training.validate import NOISE
 
 
 @pytest.fixture(autouse=True)
@@ -224,9 +224,11 @@ def test_crops_larger_than_the_frame_are_refused():
 
 
 def test_validation_images_may_be_given(images):
-    data, validation = command.find_data((images, None), (images / "4.png", None), 0, None)
-    assert len(data) == 10
-    assert [pair.name for pair in validation.pairs] == ["4"]
+    found = command.find_images((images, None), (images / "4.png", None))
+    assert len(found.learned) == 10
+    assert [pair.name for pair in found.held] == ["4"]
+    with pytest.raises(InputError, match="give one of --val-share and --val-images"):
+        command.find_images((images, None), (images / "4.png", None), share=0.2)
 
 
 def test_lines_come_now_and_then():

@@ -1,10 +1,12 @@
 """A cluster that loses processes in the middle of a run."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -63,22 +65,35 @@ class At:
                 self.action()
 
 
+@contextmanager
+def told(words, action):
+    """Do something when the log says these words."""
+
+    class Listening(logging.Handler):
+        def emit(self, record):
+            if words in record.getMessage():
+                action()
+
+    logger, handler = logging.getLogger("napari_superpixels"), Listening()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
 def test_a_run_outlives_all_its_workers_and_goes_on_with_those_that_join(
     plan, local, tmp_path, caplog
 ):
-    out = tmp_path / "out.zarr"
+    out, waiting = tmp_path / "out.zarr", "The scheduler has no workers; waiting for them."
     with local_cluster(workers=1) as processes, processes.client(workers=1) as client:
-
-        def lose_and_join():
-            kill(processes.workers[0])
-            processes.add_worker()
-
-        at = At(5, lose_and_join)
-        result = nsp.run(plan, out, client=client, listener=at)
+        at = At(5, lambda: kill(processes.workers[0]))
+        with told(waiting, processes.add_worker):
+            result = nsp.run(plan, out, client=client, listener=at)
         assert at.done == result.report.computed == result.report.tiles
         assert len(client.nthreads()) == 1
         assert processes.workers[0].returncode == -signal.SIGKILL
-    assert caplog.text.count("The scheduler has no workers; waiting for them.") == 1
+    assert caplog.text.count(waiting) == 1
     assert different_files(local, out) == []
 
 

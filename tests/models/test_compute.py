@@ -9,6 +9,7 @@ import torch
 
 import napari_superpixels as nsp
 from napari_superpixels.engine import device as engine_device
+from napari_superpixels.engine import manifest
 from napari_superpixels.engine.again import plan_of
 from napari_superpixels.engine.device import check_device, device_bytes, devices
 from napari_superpixels.engine.files import write_json
@@ -24,6 +25,8 @@ IMAGE = np.random.default_rng(1).integers(0, 256, (96, 80, 3), dtype=np.uint8)
 @pytest.fixture
 def one_card(monkeypatch):
     """Pretend that torch finds a graphics card."""
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
     for module in ("models.compute", "models.learned", "engine.again"):
         monkeypatch.setattr(f"napari_superpixels.{module}.cuda_count", lambda: 1)
 
@@ -122,6 +125,34 @@ def test_a_resume_without_that_kind_is_refused(one_card, monkeypatch, tmp_path):
         plan_of(out)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [("H100 9.0", "A100 8.0"), ("AVX512", "AVX2"), ("A100 8.0", compute.MISSING)]
+)
+def test_other_hardware_of_that_kind_is_refused(monkeypatch, one, other):
+    """Its sums may be others; where there is none nothing is computed, and it is remembered."""
+    plans = {name: nsp.plan(IMAGE, name, device="cpu") for name in ("scn", "slic")}
+    monkeypatch.setattr(manifest, "hardware", lambda _: one)
+    begun = {name: manifest_of(plan) for name, plan in plans.items()}
+    monkeypatch.setattr(manifest, "hardware", lambda _: other)
+    assert manifest.judge(begun["slic"], plans["slic"], [], "out")["libraries"] == {}
+    if other == compute.MISSING:
+        judged = manifest.judge(begun["scn"], plans["scn"], [], "out")
+        assert judged["libraries"] == begun["scn"]["libraries"]
+        monkeypatch.setattr(manifest, "hardware", lambda _: "another")
+        begun["scn"], other = judged, "another"
+    with pytest.raises(OutputError, match=f"begun with the hardware {one}, whose .* {other} here"):
+        manifest.judge(begun["scn"], plans["scn"], [], "out")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_hardware_is_the_card_and_what_it_can_do(monkeypatch, count):
+    monkeypatch.setattr(compute, "cuda_count", lambda: count)
+    monkeypatch.setattr(torch.cuda, "get_device_name", {"cuda:1": "NVIDIA H100"}.get)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", {"cuda:1": (9, 0)}.get)
+    assert compute.hardware("cuda:1") == ("NVIDIA H100 9.0" if count > 1 else compute.MISSING)
+    assert compute.hardware("cpu") == torch.backends.cpu.get_cpu_capability()
+
+
 @pytest.mark.parametrize(("begun_on", "asked"), [("cuda", None), ("cuda", "cuda:0"), ("cpu", None)])
 def test_a_resume_on_the_same_kind_has_the_same_hash(one_card, tmp_path, begun_on, asked):
     out = tmp_path / "out.zarr"
@@ -161,6 +192,14 @@ def test_a_plan_that_does_not_fit_the_device_is_refused_with_a_proposal(
     with pytest.raises(PlanError, match="choose device='cpu'"):
         check_device(plan, 2)
     check_device(replace(plan, compute=ON_PROCESSOR), 2)
+
+
+def test_what_an_earlier_run_left_is_free(monkeypatch):
+    """The allocator keeps it for this process, and the driver counts it as taken."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", {"cuda:1": (100, 1000)}.get)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", {"cuda:1": 800}.get)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:1": 50}.get)
+    assert engine_device.free_bytes("cuda:1") == 850
 
 
 class Crowded:

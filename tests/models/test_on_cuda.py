@@ -4,6 +4,8 @@ On a graphics card if there is one, else in Triton's interpreter, which takes ab
 association: images are as small as the cases allow.
 """
 
+from subprocess import CalledProcessError
+
 import numpy as np
 import pytest
 import torch
@@ -100,6 +102,30 @@ def test_kernels_equal_the_processors(card, shape, step, channels, share, associ
     assert_equal(found, on_processor(features, valid, step, associations, soft, cut))
 
 
+def test_a_mask_by_columns_is_read_by_rows(card):
+    """As of an image whose columns come first."""
+    features, valid = blocks(1, (5, 9)), holes((5, 9), 0.4)
+    found = on_card(card, features, np.asfortranarray(valid), (5, 5), 1)
+    assert_equal(found, on_processor(features, valid, (5, 5), 1))
+
+
+@pytest.mark.parametrize(
+    "laid",
+    [
+        np.asfortranarray,
+        lambda mask: np.repeat(mask, 2, axis=1)[:, ::2],
+        lambda mask: np.ascontiguousarray(mask[::-1])[::-1],
+        lambda mask: np.ascontiguousarray(mask),
+    ],
+    ids=["columns", "sliced", "turned", "rows"],
+)
+def test_a_mask_lies_row_by_row_on_the_card(card, laid):
+    valid = holes((7, 9), 0.4)
+    found = on_cuda.marked(torch.zeros((1, 7, 9), dtype=torch.int16, device=card), laid(valid))
+    assert found.valid.is_contiguous()
+    np.testing.assert_array_equal(found.valid.cpu().numpy(), valid)
+
+
 def test_centres_that_rest_keep_their_records(card):
     """A cell that is skipped, since none of its candidates moved, still counts."""
     features = np.zeros((1, 12, 24), np.int16)
@@ -168,21 +194,80 @@ def test_what_does_not_fit_is_computed_by_the_processor(card, monkeypatch, caplo
 
     monkeypatch.setattr(on_cuda, "cluster", full)
     np.testing.assert_array_equal(model(tile_of(image), pulse=nothing), wanted)
-    assert "too little memory for a window of 16 x 16 px" in caplog.text
+    assert "leaves a window of 16 x 16 px to the processor: it has too little mem" in caplog.text
 
 
-def test_a_card_that_the_kernels_cannot_use_is_logged_once(monkeypatch, caplog):
+@pytest.mark.parametrize(
+    ("edge", "interleaved", "dtype", "fits"),
+    [
+        (26_754, True, torch.uint8, True),
+        (26_755, True, torch.uint8, False),
+        (26_754, False, torch.uint8, True),
+        (26_755, False, torch.uint8, False),
+        (46_340, False, torch.int16, True),  # planes lie apart by 64 bits
+        (46_341, False, torch.int16, False),
+    ],
+)
+def test_kernels_are_given_what_they_can_count(edge, interleaved, dtype, fits):
+    data = torch.empty((3, edge, edge), dtype=dtype, device="meta")
+    if interleaved:
+        data = torch.empty((edge, edge, 3), dtype=dtype, device="meta").permute(2, 0, 1)
+    frame = Frame(Lattice((edge, edge), (16, 16)), 3, 144)
+    assert on_cuda.countable(on_cuda.Pixels(data, None), frame) == fits
+
+
+@pytest.mark.parametrize(
+    ("shape", "channels", "fits"),
+    [((40_000, 40_000), 3, True), ((40_000, 40_000), 20, False), ((140_000, 64), 3, False)],
+)
+def test_and_so_many_cells(shape, channels, fits):
+    data = torch.empty((channels, *shape), dtype=torch.int16, device="meta")
+    frame = Frame(Lattice(shape, (2, 2)), channels, 144)
+    assert on_cuda.countable(on_cuda.Pixels(data, None), frame) == fits
+
+
+def test_what_they_cannot_count_is_computed_by_the_processor(monkeypatch, caplog, tmp_path):
+    image = np.random.default_rng(4).integers(0, 256, (3, 16, 16), dtype=np.uint8)
+    weights = str(write_random_weights(tmp_path, "ssn", features=9))
+    methods = Slic(step=8, iterations=2), Ssn(step=8, iterations=2, weights=weights)
+    models = [method.model(FACTS, None).on(Compute("cpu")) for method in methods]
+    wanted = [model(tile_of(image), pulse=nothing) for model in models]
+    on_this(monkeypatch, "cpu")
+    monkeypatch.setattr(ssn, "kernels_device", lambda _: "cpu")
+    monkeypatch.setattr(on_cuda, "COUNTED", 3 * 16 * 16 - 1)
+    monkeypatch.setattr(on_cuda, "MOST_ROWS", 1)
+    monkeypatch.delattr(on_cuda.slic, "own_sums")
+    found = [model(tile_of(image), pulse=nothing) for model in models]
+    np.testing.assert_array_equal(found, wanted)
+    assert "to the processor: its kernels count too few elements" in caplog.text
+
+
+class CompilationError(Exception):
+    """As Triton's: of no base that it shares with others."""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ImportError("No module named 'triton'"), "No module named 'triton'"),
+        (CalledProcessError(1, ["gcc", "-I/usr/include"]), "returned non-zero exit status 1"),
+        (CompilationError("at 3:4:\n    y = x +\n"), "(at 3:4: y = x +)"),
+        (CompilationError(), "(CompilationError)"),
+    ],
+)
+def test_a_card_that_the_kernels_cannot_use_is_logged_once(monkeypatch, caplog, error, told):
     computing._refusal.cache_clear()
     monkeypatch.setattr(computing, "cuda_count", lambda: 1)
 
     def without(_):
-        raise ImportError("No module named 'triton'")
+        raise error
 
     monkeypatch.setattr(on_cuda, "try_kernels", without)
     assert computing.kernels_device(Compute()) is None
     assert computing.kernels_device(Compute()) is None
     assert len(caplog.records) == 1
-    assert "No module named 'triton'" in caplog.text
+    assert told in caplog.text
+    assert "\n" not in caplog.records[0].getMessage()
     computing._refusal.cache_clear()
 
 

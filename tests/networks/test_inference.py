@@ -116,13 +116,21 @@ def test_a_network_made_ready_has_less_to_do():
 def test_shortcuts_of_cards_stay_off_until_the_last_one_leaves():
     """Settings of the whole process: who leaves first must not give them back to who stays."""
     tf32 = torch.backends.cudnn.allow_tf32
-    first, second = exact(nothing), exact(nothing)
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
+    entered, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with exact(nothing):
+            entered.set()
+            leave.wait()
+
+    other = threading.Thread(target=stay)
+    with exact(nothing):
+        other.start()
+        entered.wait()
     assert not torch.backends.cudnn.allow_tf32
     assert torch.backends.cudnn.deterministic
     assert torch.backends.cuda.matmul.fp32_precision == "ieee"
-    second.__exit__(None, None, None)
+    leave.set()
+    other.join()
     assert torch.backends.cudnn.allow_tf32 == tf32
     assert not torch.backends.cudnn.deterministic

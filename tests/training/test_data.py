@@ -97,7 +97,9 @@ def test_batches_are_stacks_of_crops(data):
     assert batch.labels.dtype == torch.int64
     last = data.crop(8, Crops(size=16))
     assert np.array_equal(batch.image[2].numpy(), last.image)
-    assert batch.single(2).names == (last.name,)
+    alone = batch.alone(2)
+    assert alone.names == (last.name,)
+    assert [np.array_equal(image, last.image) for image in alone.image] == [True, True]
 
 
 def test_void_labels_and_pixels_without_data_are_void(tmp_path):

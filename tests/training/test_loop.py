@@ -13,15 +13,16 @@ from napari_superpixels.errors import (
     TrainingError,
 )
 from napari_superpixels.testing.tiny import TinyNetwork, tiny_loss, tiny_recipe
+from napari_superpixels.training.ahead import read_ahead
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint
 from napari_superpixels.training.data import Crops, TrainingSet
 from napari_superpixels.training.events import Saved, StepDone, TrainingStarted, Validated
-from napari_superpixels.training.loop import NOISE, Run, Running, read_ahead, train
+from napari_superpixels.training.loop import Run, Running, train
 from napari_superpixels.training.objectives import AinetLoss
 from napari_superpixels.training.pairs import find_pairs
 from napari_superpixels.training.recipe import Cosine, Steps
 from napari_superpixels.training.trajectory import settings_of
-from napari_superpixels.training.validate import Validation
+from napari_superpixels.training.validate import NOISE, Validation
 
 
 def weights(folder, name=LAST):

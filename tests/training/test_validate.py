@@ -106,7 +106,7 @@ def write_log(folder):
 
 def test_numbers_of_the_log_can_be_read(tmp_path):
     Log(tmp_path)(StepDone(1, 1e-3, {"label": 0.4161495300941169}))
-    assert "1,0.001,0.41615,0.41615," in (tmp_path / "log.csv").read_text()
+    assert "1,0.001,0.41615,0.41615\n" in (tmp_path / "log.csv").read_text()
 
 
 def test_a_log_that_cannot_be_written_is_told(tmp_path):

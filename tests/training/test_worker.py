@@ -15,11 +15,11 @@ from napari_superpixels.tiling import Box
 from napari_superpixels.training import elsewhere, worker
 from napari_superpixels.training.elsewhere import train_elsewhere
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
-from napari_superpixels.training.loop import NOISE
 from napari_superpixels.training.objectives import AinetLoss
 from napari_superpixels.training.pairs import Pair, StoredLabels
 from napari_superpixels.training.recipes import recipe
 from napari_superpixels.training.task import SHORT, Task
+from napari_superpixels.training.validate import NOISE
 
 
 @pytest.fixture

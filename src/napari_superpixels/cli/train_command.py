@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_superpixels.cli import options as opt
+from napari_superpixels.cli import train_dense as dense
 from napari_superpixels.cli.train_progress import scores_line, shown
 from napari_superpixels.cli.train_recipe import changed, slow_note
 from napari_superpixels.errors import Cancelled, InputError, TrainingError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from napari_superpixels.training.data import TrainingSet
     from napari_superpixels.training.pairs import Pair
     from napari_superpixels.training.recipe import Recipe
-    from napari_superpixels.training.validate import Validation
+    from napari_superpixels.training.validate import Validating
 
 HELD_OUT = 10
 """One image in so many is held out for validation, where none are given."""
@@ -38,7 +39,9 @@ Recipes = Annotated[
     typer.Argument(
         metavar="RECIPE",
         help="For a processor ssn-cpu, hcssn-cpu, scn-cpu, ainet-cpu, pcnet-cpu; for a GPU "
-        "ssn, ssn-linear, hcssn, hcssn-deformable, scn, ainet, pcnet.",
+        "ssn, ssn-linear, hcssn, hcssn-deformable, scn, ainet, pcnet. For classes and distances "
+        "fcn, hcfcn, fpn, hcfpn, atrousfcn, pspnet, hcpspnet, deeplabv3, hcdeeplabv3, dorn, "
+        "hcdorn; each with -cpu, too.",
     ),
 ]
 Images = Annotated[Path, typer.Option(help="An image, or a folder of images.")]
@@ -60,14 +63,14 @@ Rate = Annotated[
     typer.Option(
         parser=opt.number,
         metavar="NUMBER",
-        help="First learning rate of Adam, which falls as the recipe's; by default the recipe's.",
+        help="First learning rate, which falls as the recipe's; by default the recipe's.",
     ),
 ]
 StartFrom = Annotated[
     str | None,
     typer.Option(
         metavar="WEIGHTS",
-        help="Begin with these weights, a shipped set's name or a file, instead of new ones.",
+        help="Begin with these weights, a shipped set's name, a file, or imagenet for a ResNet.",
     ),
 ]
 Seed = Annotated[
@@ -115,7 +118,16 @@ def train(  # noqa: PLR0913 - one option each
     save_every: SaveEvery = 500,
     validate_every: ValidateEvery = 1000,
     licence: Licence = None,
-    resume: Resume = False,  # noqa: FBT002 - the framework's way to declare a switch
+    classes: dense.ClassesOption = None,
+    ignore: dense.Ignore = None,
+    ignore_others: dense.IgnoreOthers = False,  # noqa: FBT002 - the framework's way of a switch
+    balanced: dense.Balanced = False,  # noqa: FBT002
+    backbone: dense.Backbone = None,
+    distance_px: dense.DistancePx = None,
+    val_share: dense.ValShare = None,
+    val_gap: dense.ValGap = None,
+    patience: dense.Patience = None,
+    resume: Resume = False,  # noqa: FBT002
     quiet: opt.Quiet = False,  # noqa: FBT002
     as_json: opt.Json = False,  # noqa: FBT002
 ) -> None:
@@ -123,19 +135,27 @@ def train(  # noqa: PLR0913 - one option each
     from napari_superpixels.training import loop
     from napari_superpixels.training.channels import for_channels
     from napari_superpixels.training.device import chosen_device
-    from napari_superpixels.training.notes import notes_on
 
     silent = quiet or as_json
     where = chosen_device(device)
-    chosen = changed(recipe, steps=steps, batch=batch, crop=crop, rate=rate, start=start_from)
-    data, validation = find_data((images, labels), (val_images, val_labels), seed, void, val_limit)
-    chosen = for_channels(chosen, data.channels)
+    chosen = changed(
+        recipe, steps=steps, batch=batch, crop=crop, rate=rate, start=start_from, backbone=backbone
+    )
+    found = find_images((images, labels), (val_images, val_labels), val_share, val_gap)
+    means = dense.Meaning(
+        classes, ignore, ignore_others, balanced, distance_px, void, limit=val_limit
+    )
+    ready = dense.meant(chosen, found, seed, means)
+    data, validation = ready.data, ready.validation
+    chosen = for_channels(ready.recipe, data.channels)
     if not silent:
-        note(
-            [slow_note(chosen, where), *notes_on(data, len(validation.pairs) if validation else 0)]
-        )
+        note([slow_note(chosen, where), *ready.notes])
     running = loop.Running(
-        device=where, mixed=mixed, save_every=save_every, validate_every=validate_every
+        device=where,
+        mixed=mixed,
+        save_every=save_every,
+        validate_every=validate_every,
+        patience=patience,
     )
     card = about(images, data, validation, where, licence)
     with stop_politely() as stopped, shown(quiet=silent) as listener:
@@ -175,7 +195,7 @@ def note(sentences: Iterable[str]) -> None:
 def about(
     images: Path,
     data: "TrainingSet",
-    validation: "Validation | None",
+    validation: "Validating | None",
     device: str,
     licence: str | None,
 ) -> dict[str, Any]:
@@ -210,36 +230,37 @@ def rescued(complaint: str, recipe: "Recipe", out: Path, card: dict[str, Any]) -
     return f"{complaint.removesuffix('.')}, maybe with --start-from '{path}'."
 
 
-def find_data(
+def find_images(
     given: tuple[Path, Path | None],
     held: tuple[Path | None, Path | None],
-    seed: int = 0,
-    void: int | None = None,
-    limit: int | None = None,
-) -> tuple["TrainingSet", "Validation | None"]:
-    """Find what is learned from and what is validated on.
+    share: float | None = None,
+    gap_px: int | None = None,
+) -> dense.Images:
+    """Find images to learn from, and to validate on.
 
     Raises
     ------
     InputError, SourceError
         If images and labels do not fit.
     """
-    from napari_superpixels.training.data import TrainingSet
     from napari_superpixels.training.pairs import find_pairs
-    from napari_superpixels.training.validate import Validation
 
-    learned, rest = find_pairs(*given), []
+    if share is not None and held[0] is not None:
+        raise InputError(
+            f"A share of {share:g} of every image and '{held[0]}' are both to be held out; give "
+            f"one of --val-share and --val-images."
+        )
+    learned = find_pairs(*given)
     if held[0] is not None:
-        rest = find_pairs(held[0], held[1])
-    elif held[1] is not None:
+        return dense.Images(learned, find_pairs(held[0], held[1]))
+    if held[1] is not None:
         raise InputError(
             f"The labels '{held[1]}' are given for validation, but no images; give --val-images "
             f"too."
         )
-    else:
-        learned, rest = hold_out(learned)
-    validation = Validation.of(rest, limit, void) if rest else None
-    return TrainingSet(learned, seed=seed, void=void), validation
+    if share is not None:
+        return dense.Images(learned, [], share, gap_px)
+    return dense.Images(*hold_out(learned))
 
 
 def hold_out(pairs: list["Pair"]) -> tuple[list["Pair"], list["Pair"]]:
@@ -292,5 +313,5 @@ def finish(recipe: "Recipe", out: Path, card: dict[str, Any]) -> dict[str, Any]:
 
 def sentence(told: dict[str, Any]) -> str:
     """Return what was done as a line."""
-    scores = scores_line(told["best"], told) if "asa" in told else f"step {told['step']}"
+    scores = scores_line(told["best"], told) or f"step {told['step']}"
     return f"{told['weights']}: {scores}"

@@ -1,7 +1,7 @@
 """How a training is followed: a bar on a terminal, a plain line now and then elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -86,9 +86,23 @@ class Lines:
         return seconds / max(1, step - self._done) * (self._steps - step)
 
 
-def scores_line(step: int, scores: dict[str, float]) -> str:
-    """Return a validation as one line."""
-    return (
-        f"step {step}: ASA {scores['asa']:.4f}, boundary recall {scores['br']:.4f} with "
-        f"{scores['superpixels']:.0f} superpixels"
-    )
+TOLD = {
+    "miou": "mIoU",
+    "boundary_f": "boundary F",
+    "accuracy": "accuracy",
+    "delta1": "delta1",
+    "rel": "rel",
+    "rms": "rms",
+}
+"""Scores of classes and values, and what they are called."""
+
+
+def scores_line(step: int, scores: Mapping[str, Any]) -> str:
+    """Return a validation as one line; empty where there is none."""
+    if "asa" in scores:
+        return (
+            f"step {step}: ASA {scores['asa']:.4f}, boundary recall {scores['br']:.4f} with "
+            f"{scores['superpixels']:.0f} superpixels"
+        )
+    told = [f"{called} {scores[name]:.4f}" for name, called in TOLD.items() if name in scores]
+    return f"step {step}: {', '.join(told)}" if told else ""

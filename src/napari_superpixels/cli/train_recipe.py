@@ -17,6 +17,7 @@ def changed(
     crop: int | None = None,
     rate: float | None = None,
     start: str | None = None,
+    backbone: str | None = None,
 ) -> "Recipe":
     """Return a recipe with what the user wants otherwise.
 
@@ -28,7 +29,7 @@ def changed(
     from napari_superpixels.training.recipes import recipe
     from napari_superpixels.training.start import starting_from
 
-    made = recipe(name)
+    made = recipe(name, backbone)
     made = made if start is None else starting_from(made, start)
     if rate is not None and not rate > 0:
         raise InputError(f"The rate is {rate:g}, but it must be above 0; give e.g. --rate 1e-4.")
@@ -68,10 +69,10 @@ def check_crop(crop: int, recipe: "Recipe") -> None:
 
 def slow_note(recipe: "Recipe", device: str) -> str:
     """Return a sentence where a recipe for GPUs is to run on a processor, else an empty text."""
-    from napari_superpixels.training.recipes import RECIPES
+    from napari_superpixels.training.recipes import all_recipes
 
     short = f"{recipe.name}-cpu"
-    if device != "cpu" or short not in RECIPES:
+    if device != "cpu" or short not in all_recipes():
         return ""
     return (
         f"{recipe.name} is the paper's recipe, {recipe.steps} steps for a GPU; on a processor they "

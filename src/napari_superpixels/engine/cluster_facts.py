@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 from napari_superpixels.engine.plan import Plan
-from napari_superpixels.models.compute import CUDA, cuda_count
+from napari_superpixels.models.compute import CPU, CUDA, hardware
 
 ALWAYS = ("napari-superpixels", "numba", "numpy", "numcodecs", "zarr")
 """Distributions that make labels and write chunks."""
@@ -20,8 +20,7 @@ def facts_of(plan: Plan) -> dict[str, str]:
     """Return what a worker must have as this process has it."""
     learned = LEARNED if hasattr(plan.method, "weights") else ()
     # Integers are the same on every device, so there each worker uses what it has.
-    decides = plan.compute.kind == CUDA and not plan.method.integers
-    device = (plan.compute.where,) if decides else ()
+    device = () if plan.method.integers else (plan.compute.where,)
     return facts_here((*ALWAYS, *READERS, *learned, MACHINE, *device))
 
 
@@ -40,8 +39,8 @@ def difference_of(wanted: Mapping[str, str], here: Mapping[str, str]) -> str:
 def _fact(name: str) -> str:
     if name == MACHINE:
         return platform.machine().lower()
-    if name.startswith(CUDA):
-        return "there" if int(name.partition(":")[2]) < cuda_count() else "missing"
+    if name.partition(":")[0] in (CPU, CUDA):
+        return hardware(name)
     try:
         return version(name)
     except PackageNotFoundError:

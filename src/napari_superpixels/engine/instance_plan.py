@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from math import prod
 from typing import Any
 
@@ -99,9 +100,9 @@ class InstancePlan:
         return self.source.georeference
 
     @property
-    def libraries(self) -> tuple[str, ...]:
-        """Distributions whose versions may tell in the output."""
-        return SPLIT_LIBRARIES if self.settings.split else ()
+    def made_with(self) -> dict[str, str]:
+        """Distributions whose versions may tell in the output, and these."""
+        return {name: version(name) for name in SPLIT_LIBRARIES} if self.settings.split else {}
 
     def provenance(self) -> dict[str, Any]:
         """Return what made the instances, as values that JSON can hold."""

@@ -51,12 +51,13 @@ from napari_superpixels.engine.line import Line
 from napari_superpixels.engine.manifest import identity_now, judge, manifest_of
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.engine.run import (
-    check_free,
     check_name,
+    check_place,
     closing_handles,
     failure_sentence,
     noting,
     pulse_of,
+    refuse_finished,
 )
 from napari_superpixels.engine.stage import Pulse, Stage, Task, Work
 from napari_superpixels.errors import IncompleteRunError, PlanError, SourceError, TakenError
@@ -126,11 +127,12 @@ def run_instances(
     cancel = cancel or threading.Event()
     check_name(out)
     state = RunState(partial_path(out))
-    check_free(out, state, resume=resume)
+    check_place(out, state, resume=resume)
     lanes = fit_lanes(plan.cost, workers or default_workers(), plan.tiles, available_bytes())
     if not resume:
         state.make_folder()
     with state.lock(), closing_handles():
+        refuse_finished(out, state)
         run = _Run(plan, out, state, Line(lanes))
         run.prepare(resume=resume, listener=listener, pulse=pulse_of(cancel))
         try:

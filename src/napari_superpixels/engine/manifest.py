@@ -27,8 +27,8 @@ class Resumable(Protocol):
         ...
 
     @property
-    def libraries(self) -> tuple[str, ...]:
-        """Distributions whose versions may tell in the output."""
+    def made_with(self) -> dict[str, str]:
+        """What else may tell in the output: versions by distribution, and hardware."""
         ...
 
     def provenance(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def manifest_of(plan: Resumable) -> dict[str, Any]:
         "opened": opened,
         # Not the plan's: it may have been made before a repair.
         "seen": identity_now(plan),
-        "libraries": {name: version(name) for name in plan.libraries},
+        "libraries": plan.made_with,
         # An array in memory is known by all of its pixels already.
         "samples": [] if opened is None else samples_of(plan.source),
     }
@@ -83,7 +83,8 @@ def judge(
     Raises
     ------
     OutputError
-        If it is of another plan or image, or was begun with other libraries that matter.
+        If it is of another plan or image, or was begun with other libraries or on other hardware
+        that matter.
     """
     now: dict[str, Any] = json.loads(json.dumps(manifest_of(plan)))
     repaired = any(failure["message"].startswith("SourceError") for failure in failures)
@@ -95,7 +96,10 @@ def judge(
                 f"resume with that one, or remove it and run anew."
             )
     _check_libraries(begun.get("libraries", {}), now["libraries"], name)
-    return now | {"samples": _same_samples(begun.get("samples", []), now["samples"], plan, name)}
+    return now | {
+        "samples": _same_samples(begun.get("samples", []), now["samples"], plan, name),
+        "libraries": begun.get("libraries", {}) | now["libraries"],
+    }
 
 
 def _without_identity(provenance: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib.metadata import version
 from math import prod
 from typing import Any
 
@@ -32,13 +33,15 @@ from napari_superpixels.engine.geometry import (
     windows_in_tile,
 )
 from napari_superpixels.io import GeoReference, Source
-from napari_superpixels.models.compute import ANYWHERE, Compute, placed
+from napari_superpixels.models.compute import ANYWHERE, MISSING, Compute, hardware, placed
 from napari_superpixels.models.outputs import Output
 from napari_superpixels.models.protocol import ImageFacts, Method, Model
 from napari_superpixels.models.settings import settings_of
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.tiling import Box, Interval, Lattice, Windows, WindowShape
 
+HARDWARE = "the hardware"
+"""Name of what computes, beside the libraries."""
 FORMAT = 2
 """Raised when an output of the same plan would be laid out otherwise."""
 
@@ -203,9 +206,15 @@ class Plan:
         return where.moved(top, left) if where else None
 
     @property
-    def libraries(self) -> tuple[str, ...]:
-        """Distributions on whose versions labels depend: those of networks, which are floats."""
-        return ("torch",) if hasattr(self.method, "weights") else ()
+    def made_with(self) -> dict[str, str]:
+        """On what labels depend beside the plan: those of networks, which are floats.
+
+        Without a card of the plan's kind no network runs here, so none is compared.
+        """
+        if not hasattr(self.method, "weights"):
+            return {}
+        here = hardware(self.compute.where)
+        return {"torch": version("torch")} | ({} if here == MISSING else {HARDWARE: here})
 
     def projected_bytes(self, workers: int) -> int:
         """Return the memory that a run on so many processors adds to its process."""

@@ -128,6 +128,31 @@ def cuda_count() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+MISSING = "missing"
+
+
+def hardware(where: str) -> str:
+    """Return what of a device decides the last bits of floating point; `MISSING` of no such card.
+
+    Libraries choose by it how a sum is split: of a card its name and what it can do, of a processor
+    the instructions that torch uses.
+
+    Parameters
+    ----------
+    where
+        What torch calls the device, e.g. ``"cuda:0"``.
+    """
+    kind, _, number = where.partition(":")
+    if kind == CUDA and int(number) >= cuda_count():
+        return MISSING
+    import torch
+
+    if kind != CUDA:
+        return torch.backends.cpu.get_cpu_capability()
+    major, minor = torch.cuda.get_device_capability(where)
+    return f"{torch.cuda.get_device_name(where)} {major}.{minor}"
+
+
 @lru_cache(maxsize=1)
 def has_driver() -> bool:
     """Return whether there is a driver for CUDA; imports nothing."""
@@ -174,7 +199,7 @@ def _refusal(device: str) -> str | None:
         from napari_superpixels.models.on_cuda import try_kernels
 
         try_kernels(device)
-    except (ImportError, OSError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - a compiler fails, or Triton, in ways of their own
         reason = " ".join(str(error).split()) or type(error).__name__
         logger.warning("No kernels on %s (%s); the processor's give the same.", device, reason)
         return reason

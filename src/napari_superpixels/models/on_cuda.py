@@ -27,6 +27,10 @@ from napari_superpixels.tiling import Box, Lattice
 
 logger = logging.getLogger(__name__)
 
+COUNTED = 2**31
+"""Kernels tell so many elements apart, for they count in 32 bits."""
+MOST_ROWS = 2**16 - 1
+"""Rows of programs that a launch may have."""
 WARPS_CHANNELS = 4
 """Up to so many channels one warp holds a program's pixels in registers."""
 
@@ -38,7 +42,7 @@ class Pixels:
     data: Tensor
     """Integer features, int16 (C, Y, X), or 8-bit RGB, uint8 (3, Y, X); any strides."""
     valid: Tensor | None
-    """Which pixels hold data, uint8 (Y, X)."""
+    """Which pixels hold data, uint8 (Y, X), row by row without gaps."""
     scale: int = 1
     """Quanta a Lab unit, of RGB."""
 
@@ -46,6 +50,24 @@ class Pixels:
     def rgb(self) -> bool:
         """Whether features are still to be made."""
         return self.data.dtype == torch.uint8
+
+    @property
+    def elements(self) -> int:
+        """How far a kernel counts from the first element of a plane, or of RGB.
+
+        Planes of features are found with 64 bits.
+        """
+        _, height, width = self.data.shape
+        plane, row, column = self.data.stride()
+        last = (height - 1) * row + (width - 1) * column + (2 * plane if self.rgb else 0)
+        return max(last + 1, height * width)
+
+
+def countable(pixels: Pixels, frame: Frame) -> bool:
+    """Return whether kernels can tell all pixels and centres of a tile apart."""
+    rows, columns = frame.lattice.cells
+    centres = (rows + 2) * (columns + 2) * (frame.channels + 2)
+    return max(pixels.elements, centres) <= COUNTED and rows <= MOST_ROWS
 
 
 @dataclass(frozen=True)
@@ -65,7 +87,7 @@ class Launch:
         (rows, columns), channels = self.frame.lattice.cells, self.frame.channels
         _, chunks = programs(self.frame)
         there = self.pixels.data.device
-        assert self.pixels.data[0].numel() < 2**31, "kernels count the pixels in 32 bits"
+        assert countable(self.pixels, self.frame), "kernels count in 32 bits"
 
         def zeros(*shape: int, dtype: torch.dtype = torch.int32) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=there)
@@ -237,7 +259,8 @@ def marked(data: Tensor, valid: NDArray[np.bool_] | None, scale: int = 1) -> Pix
     """Return pixels on a device with what of them holds data, (Y, X); None for all."""
     if valid is None or valid.all():
         return Pixels(data, None, scale)
-    return Pixels(data, to_device(valid, str(data.device)), scale)
+    # Kernels find it row by row; a reader may have made it of columns, as its image is.
+    return Pixels(data, to_device(np.ascontiguousarray(valid), str(data.device)), scale)
 
 
 def cluster_tile(
@@ -247,7 +270,7 @@ def cluster_tile(
     device: str,
     pulse: Callable[[], None],
 ) -> Clustered | None:
-    """Cluster a tile of the host's memory; None, and a line in the log, where it does not fit.
+    """Cluster a tile of the host's memory; None, and a line in the log, where it is too large.
 
     Parameters
     ----------
@@ -262,13 +285,17 @@ def cluster_tile(
     """
     try:
         with on_card(device):
-            return cluster(marked(to_device(samples, device), valid, job.color), job, pulse)
+            pixels = marked(to_device(samples, device), valid, job.color)
+            if countable(pixels, job.frame):
+                return cluster(pixels, job, pulse)
+        reason = "its kernels count too few elements"
     except torch.OutOfMemoryError:
-        logger.warning(
-            "%s has too little memory for a window of %d x %d px; the processor computes it.",
-            device, *job.frame.lattice.shape,
-        )  # fmt: skip
-        return None
+        reason = "it has too little memory"
+    logger.warning(
+        "%s leaves a window of %d x %d px to the processor: %s.",
+        device, *job.frame.lattice.shape, reason,
+    )  # fmt: skip
+    return None
 
 
 def try_kernels(device: str) -> None:
@@ -276,8 +303,9 @@ def try_kernels(device: str) -> None:
 
     Raises
     ------
-    ImportError, OSError, RuntimeError
-        If Triton is not there, cannot compile, or does not work on this device.
+    Exception
+        Of many kinds, if Triton is not there, finds no compiler, cannot compile, or does not work
+        on this device.
     """
     frame = Frame(Lattice((8, 8), (4, 4)), 3, 144)
 

@@ -276,7 +276,7 @@ class SsnModel:
         """Cluster features where they are, or on the processor where no kernels can be used."""
         color, device = self._scale().quanta.color, kernels_device(self.compute)
         if device is not None:
-            from napari_superpixels.models.on_cuda import Job, cluster, marked
+            from napari_superpixels.models.on_cuda import Job, cluster, countable, marked
 
             def features_at(y: NDArray[np.int64], x: NDArray[np.int64]) -> Int16:
                 found: Int16 = features[:, y, x].cpu().numpy()
@@ -285,7 +285,9 @@ class SsnModel:
             job = Job(
                 part.frame, self.iterations, part.cut, color, soft=True, features_at=features_at
             )
-            return cluster(marked(features, mask), job, bands.pulse)
+            pixels = marked(features, mask)
+            if countable(pixels, part.frame):
+                return cluster(pixels, job, bands.pulse)
         integers = features.cpu().numpy()
 
         def rows(part: slice) -> tuple[Int16, NDArray[np.bool_] | None]:

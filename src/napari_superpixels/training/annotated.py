@@ -58,7 +58,7 @@ def look_at(labels: Annotation, void: int | None = None, within: Box | None = No
     found: set[int] = set()
     pixels = 0
     low, high = [area[0].stop, area[1].stop], list(area.start)
-    for box in _squares(area):
+    for box in squares(area):
         values = labels.read(box)
         known = np.ones(values.shape, np.bool_) if void is None else values != void
         pixels += int(np.count_nonzero(known))
@@ -72,7 +72,8 @@ def look_at(labels: Annotation, void: int | None = None, within: Box | None = No
     return Annotated(pixels, len(found), Box.of(*sides))
 
 
-def _squares(area: Box) -> list[Box]:
+def squares(area: Box) -> list[Box]:
+    """Cut a part of an image into squares of at most `BLOCK` pixels a side."""
     starts = (range(side.start, side.stop, BLOCK) for side in area)
     rows, columns = (
         [(at, min(at + BLOCK, side.stop)) for at in each]
@@ -98,7 +99,7 @@ def share_out(known: Annotated, labels: Annotation, crop: int, void: int | None 
     void
         The label that stands for unknown, where there is one.
     """
-    box = _at_least(known.box, crop, labels.shape)
+    box = at_least(known.box, crop, labels.shape)
     learned, held = _cut(box)
     if min(learned.shape) < crop or min(held.shape) < LEAST_HELD_PX:
         return Shares(box, None)
@@ -106,7 +107,7 @@ def share_out(known: Annotated, labels: Annotation, crop: int, void: int | None 
     return Shares(learned, held) if both else Shares(box, None)
 
 
-def _at_least(box: Box, size: int, shape: tuple[int, int]) -> Box:
+def at_least(box: Box, size: int, shape: tuple[int, int]) -> Box:
     """Return a box grown to a size along both axes, inside an image."""
     sides = []
     for side, length in zip(box, shape, strict=True):

@@ -8,7 +8,6 @@ from torch import nn
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.training.recipe import Recipe
-from napari_superpixels.training.start import Started
 
 
 def for_channels(recipe: Recipe, channels: int) -> Recipe:
@@ -36,11 +35,5 @@ def for_channels(recipe: Recipe, channels: int) -> Recipe:
             f"1 or {recipe.channels}; train scn, ainet or pcnet with them, or save images of "
             f"{recipe.channels} channels."
         )
-    network = _with_channels(recipe.network, channels)
-    return replace(recipe, network=network, channels=channels)
-
-
-def _with_channels(make: Callable[..., nn.Module], channels: int) -> Callable[[], nn.Module]:
-    if isinstance(make, Started):
-        return replace(make, make=_with_channels(make.make, channels))
-    return partial(make, channels=channels)
+    network: Callable[..., nn.Module] = recipe.network
+    return replace(recipe, network=partial(network, channels=channels), channels=channels)

@@ -40,6 +40,8 @@ class Checkpoint:
     """The last validation."""
     best: float
     """The best validation so far."""
+    improved: int = 0
+    """The step of it."""
 
     def save(self, path: Path) -> None:
         """Write it in place of an older one, which stays whole until this one is.

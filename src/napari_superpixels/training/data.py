@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,9 +43,9 @@ class Crops:
     size: int = 208
     """Side of a crop, in pixels."""
     scales: tuple[float, float] = (1.0, 1.0)
-    """Least and greatest factor by which the image is enlarged; normal around 1 between them."""
-    spread: float = 0.75
-    """Standard deviation of that factor."""
+    """Least and greatest factor by which the image is enlarged."""
+    spread: float | None = 0.75
+    """Standard deviation of that factor, around 1; None for even chances between the two."""
     flips: str = "yx"
     """Axes along which crops are mirrored at random."""
     jitter: bool = False
@@ -64,7 +65,7 @@ class Batch:
     image: Tensor
     """float32 (N, C, Y, X), 0 to 255."""
     labels: Tensor
-    """int64 (N, Y, X), `VOID` where nothing is known."""
+    """int64 (N, Y, X), `VOID` where nothing is known; of values float32, and NaN there."""
     names: tuple[str, ...]
     """Whose the crops are, for messages."""
 
@@ -72,10 +73,10 @@ class Batch:
         """Return it on a device."""
         return Batch(self.image.to(device), self.labels.to(device), self.names)
 
-    def single(self, index: int) -> "Batch":
-        """Return a batch of one of the crops."""
-        part = slice(index, index + 1)
-        return Batch(self.image[part], self.labels[part], self.names[part])
+    def alone(self, index: int) -> "Batch":
+        """Return a batch of one of the crops twice: some networks need more than one."""
+        twice = [index, index]
+        return Batch(self.image[twice], self.labels[twice], self.names[index : index + 1])
 
 
 @lru_cache(maxsize=4096)
@@ -240,10 +241,15 @@ class TrainingSet:
         if self.void is not None:
             labels = np.where(labels == self.void, VOID, labels)
         if block.valid is not None:
-            labels = np.where(block.valid, labels, VOID)
+            labels = np.where(block.valid, labels, _unknown(labels))
         image = blanked(to_8bit(pair, block, self.channels), block.valid, crops.blank)
         image = resized(image, (size, size))
         return Crop(image, _nearest(labels, size), f"{pair.name}, annotation {index}")
+
+
+def _unknown(labels: NDArray[Any]) -> Any:
+    """Return what stands for unknown among labels, or values, of their type."""
+    return labels.dtype.type(np.nan if labels.dtype.kind == "f" else VOID)
 
 
 def _indices(pair: Pair) -> range:
@@ -309,11 +315,14 @@ def _region(pair: Pair, index: int, crops: Crops, rng: np.random.Generator) -> B
 
 
 def _scale(shape: tuple[int, int], crops: Crops, rng: np.random.Generator) -> float:
-    """Draw a factor, as SSN's code does, that leaves a crop inside the image."""
+    """Draw a factor that leaves a crop inside the image: normal, as SSN's code does, or even."""
     least, most = crops.scales
     if least == most:
         return least
-    drawn = float(np.clip(rng.normal(1.0, crops.spread), least, most))
+    if crops.spread is None:
+        drawn = float(rng.uniform(least, most))
+    else:
+        drawn = float(np.clip(rng.normal(1.0, crops.spread), least, most))
     return max(drawn, crops.size / min(shape))
 
 
@@ -341,9 +350,10 @@ def resized(image: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uint
     return result[0].round().clamp(0, 255).to(torch.uint8).numpy()
 
 
-def _nearest(labels: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+def _nearest(labels: NDArray[Any], size: int) -> NDArray[Any]:
     rows, columns = ((np.arange(size) + 0.5) * n / size for n in labels.shape)
-    return labels[np.ix_(rows.astype(np.intp), columns.astype(np.intp))]
+    found: NDArray[Any] = labels[np.ix_(rows.astype(np.intp), columns.astype(np.intp))]
+    return found
 
 
 def padded(image: NDArray[np.uint8], multiple: int) -> NDArray[np.uint8]:

@@ -41,7 +41,7 @@ class Validated:
     step: int
     """Steps that are done."""
     scores: dict[str, float]
-    """``asa``, ``br`` and ``superpixels``, means over annotations."""
+    """By name; what they are decides the validation."""
 
 
 @dataclass(frozen=True, slots=True)

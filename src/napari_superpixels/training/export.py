@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
     network = recipe.network()
     load_network(network, checkpoint.network, str(source))
     _check_recipe(checkpoint, recipe, source)
-    config = cast("dict[str, Any]", network.config)  # what its class was made with
+    config = recipe.described(network)
     target = path or folder / f"{recipe.method}{SUFFIX}"
     known = {
         "recipe": recipe.name,
@@ -92,7 +92,9 @@ def export(recipe: Recipe, folder: Path, path: Path | None = None, **card: Any) 
         "start": start_of(recipe),
     }
     try:
-        weights.save(target, recipe.method, config, half(network.state_dict()), **known | card)
+        weights.save(
+            target, recipe.file_network, config, half(network.state_dict()), **known | card
+        )
     except OSError as error:
         raise OutputError(
             f"The weights cannot be written to '{target}' ({error.strerror}); look whether the "

@@ -12,13 +12,20 @@ from napari_superpixels.training.events import Event, StepDone, Validated
 NAME = "log.csv"
 CURVES = "curves.png"
 FIRST = ("step", "rate", "loss")
-SCORES = ("asa", "br", "superpixels")
+TERM = "loss_"
+"""What names of the terms of a loss begin with; all other columns are scores."""
 
 TITLES = {
     "loss": "Loss, running mean (lower is better)",
     "asa": "ASA (higher is better)",
     "br": "Boundary recall (higher is better)",
+    "miou": "mIoU (higher is better)",
+    "boundary_f": "F of boundaries (higher is better)",
+    "delta1": "delta1 (higher is better)",
+    "rms": "RMS (lower is better)",
 }
+WATCHED = ("asa", "miou", "delta1")
+"""What the best checkpoint is chosen by."""
 
 Row = dict[str, str]
 
@@ -60,13 +67,14 @@ class Log:
 
     def _extend(self, names: list[str]) -> None:
         """Give the table more columns, which happens once or twice at its beginning."""
-        terms = [name for name in names if name not in FIRST + SCORES]
-        self._names = [*FIRST, *terms, *SCORES]
+        terms = [name for name in names if name.startswith(TERM)]
+        scores = [name for name in names if name not in (*FIRST, *terms)]
+        self._names = [*FIRST, *terms, *scores]
         _write(self._path, self._names, read_log(self._path))
 
 
 def _prefixed(losses: Mapping[str, float]) -> dict[str, float]:
-    return {f"loss_{name}": value for name, value in losses.items()}
+    return {f"{TERM}{name}": value for name, value in losses.items()}
 
 
 def _text(value: object) -> str:
@@ -143,7 +151,7 @@ def smooth(values: list[float], window: int) -> list[float]:
 
 
 def plot(folder: Path) -> Path:
-    """Draw loss, ASA and boundary recall over the steps.
+    """Draw loss and scores over the steps.
 
     Parameters
     ----------
@@ -180,12 +188,12 @@ def plot(folder: Path) -> Path:
 
 
 def _draw(axes: Any, rows: list[Row], name: str) -> None:
-    """Draw one column; of the loss a running mean, of ASA also where it is best."""
+    """Draw one column; of the loss a running mean, of what is watched also where it is best."""
     steps, values = column(rows, name)
     window = max(1, len(values) // 50) if name == "loss" else 1
     axes.plot(steps, smooth(values, window), marker="" if name == "loss" else ".")
     axes.set(xlabel="step", title=TITLES[name])
-    if name == "asa":
+    if name in WATCHED:
         best = max(range(len(values)), key=values.__getitem__)
         axes.plot(steps[best], values[best], "o", label=f"best, step {steps[best]}")
         axes.legend()

@@ -6,7 +6,6 @@ was interrupted anywhere goes on along the same trajectory.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from napari_superpixels.errors import Cancelled, InputError, OutputError, TrainingError
+from napari_superpixels.training.ahead import Batches, read_ahead
 from napari_superpixels.training.checkpoint import BEST, LAST, Checkpoint, load_network
-from napari_superpixels.training.data import Batch, TrainingSet, check_channels
+from napari_superpixels.training.data import TrainingSet, check_channels
 from napari_superpixels.training.events import (
     Listener,
     Saved,
@@ -31,17 +31,7 @@ from napari_superpixels.training.events import (
 from napari_superpixels.training.log import Log
 from napari_superpixels.training.recipe import Recipe
 from napari_superpixels.training.trajectory import check_same, settings_of
-from napari_superpixels.training.validate import Validation
-
-NOISE = 0.002
-"""By how much, in ASA, a validation may fall below the best one and count as equally good: of equal
-ones the latest is kept, whose rate was lower. On a few dozen superpixels the highest of many
-measurements is a lucky one (fine-tuned `ssn`, 150 steps, 12 other images: -.0010 to the start with
-the highest, +.0006 with the latest)."""
-AHEAD = 2
-"""Batches that are read ahead for each thread that reads."""
-
-Batches = tuple[Batch, ...]
+from napari_superpixels.training.validate import Validating
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +48,8 @@ class Running:
     """Steps between validations."""
     readers: int = 1
     """Threads that read crops ahead."""
+    patience: int | None = None
+    """How many validations in a row may bring nothing better before training ends early."""
 
     @property
     def precision(self) -> str:
@@ -73,7 +65,7 @@ class Outcome:
     step: int
     """Steps that are done."""
     finished: bool
-    """Whether these are all; else it was stopped and can go on."""
+    """Whether that is the end, by the recipe or early; else it was stopped and can go on."""
     scores: dict[str, float]
     """The last validation, empty without any."""
     checkpoint: Path
@@ -89,7 +81,7 @@ def train(
     data: TrainingSet,
     folder: str | Path,
     *,
-    validation: Validation | None = None,
+    validation: Validating | None = None,
     running: Running | None = None,
     resume: bool = False,
     listener: Listener = ignore,
@@ -106,7 +98,7 @@ def train(
     folder
         Where checkpoints and log go; made where it is missing.
     validation
-        Images to measure on from time to time; `BEST` is chosen by their ASA.
+        Images to measure on from time to time; `BEST` is chosen by the score that it watches.
     running
         Device, and how often what happens.
     resume
@@ -135,17 +127,18 @@ def train(
     for crops in recipe.crops:
         data.check_size(crops, recipe.align)
     _check_channels(recipe, data, validation)
-    place = _opened(Path(folder), resume=resume)
+    place = Path(folder)
     run = Run(recipe, data, place, validation, running or Running())
+    _open(place, resume=resume)
     if resume:
         run.restore(Checkpoint.load(place / LAST))
     run.listener = both(Log(place, run.done), listener)
     run.listener(TrainingStarted(recipe.steps, run.done, len(data)))
     run.go(stopped)
-    return Outcome(run.done, run.done >= recipe.steps, run.scores, place / LAST)
+    return Outcome(run.done, run.finished, run.scores, place / LAST)
 
 
-def _check_channels(recipe: Recipe, data: TrainingSet, validation: Validation | None) -> None:
+def _check_channels(recipe: Recipe, data: TrainingSet, validation: Validating | None) -> None:
     if data.channels != recipe.channels:
         raise InputError(
             f"The images have {data.channels} channels, but {recipe.name} is for "
@@ -155,8 +148,11 @@ def _check_channels(recipe: Recipe, data: TrainingSet, validation: Validation | 
         check_channels(validation.pairs, recipe.channels)
 
 
-def _opened(folder: Path, *, resume: bool) -> Path:
-    """Return the folder, made where it is missing, if it holds what it must or must not."""
+def _open(folder: Path, *, resume: bool) -> None:
+    """Make the folder where it is missing, if it holds what it must and nothing that it must not.
+
+    This comes last, so that what is refused leaves no folder behind.
+    """
     begun = (folder / LAST).exists()
     if begun and not resume:
         raise OutputError(
@@ -173,7 +169,6 @@ def _opened(folder: Path, *, resume: bool) -> Path:
             f"another folder."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 class Run:
@@ -184,7 +179,7 @@ class Run:
         recipe: Recipe,
         data: TrainingSet,
         folder: Path,
-        validation: Validation | None,
+        validation: Validating | None,
         running: Running,
     ) -> None:
         self.recipe, self.data, self.folder = recipe, data, folder
@@ -193,17 +188,30 @@ class Run:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(data.seed)  # networks are made on the CPU
             self.network = recipe.network().to(self.device).train()
-        self.optimizer = torch.optim.Adam(_groups(self.network, recipe.weight_decay))
-        self.done = self.saved = 0
+        recipe.check(self.network)
+        self.optimizer = recipe.optimiser(_groups(self.network, recipe.weight_decay))
+        self.done = self.saved = self.improved = 0
         self.scores: dict[str, float] = {}
         self.best = 0.0
         self.listener: Listener = ignore
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done, or too many validations brought nothing better."""
+        return self.done >= self.recipe.steps or self._gave_up
+
+    @property
+    def _gave_up(self) -> bool:
+        running = self.running
+        if running.patience is None or not self.improved:
+            return False
+        return self.done - self.improved >= running.patience * running.validate_every
 
     def go(self, stopped: Callable[[], bool]) -> None:
         """Train up to the recipe's last step, or until stopped."""
         try:
             for batches in self._batches():
-                if stopped():
+                if self._gave_up or stopped():
                     break
                 self._advance(batches)
                 self._now_and_then()
@@ -225,6 +233,7 @@ class Run:
         self.optimizer.load_state_dict(checkpoint.optimizer)
         self.done = self.saved = checkpoint.step
         self.scores, self.best = checkpoint.scores, checkpoint.best
+        self.improved = checkpoint.improved
 
     def _settings(self) -> dict[str, Any]:
         return settings_of(self.recipe, self.network, self.data, self.validation, self.running)
@@ -257,8 +266,17 @@ class Run:
 
     def _terms(self, batches: Batches) -> dict[str, Tensor]:
         rng = np.random.default_rng((self.data.seed, 2, self.done))
-        with self._precision():
+        with self._precision(), self._chance():
             return self.recipe.loss(self.network, batches, self.done, rng)
+
+    @contextmanager
+    def _chance(self) -> Iterator[None]:
+        """Let what networks draw themselves, as dropout does, be a function of seed and step."""
+        seed = int(np.random.SeedSequence((self.data.seed, 3, self.done)).generate_state(1)[0])
+        cards = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(cards):
+            torch.manual_seed(seed)
+            yield
 
     def _precision(self) -> AbstractContextManager[None]:
         on = self.running.precision == "mixed"
@@ -269,7 +287,7 @@ class Run:
         guilty = [
             name
             for index, name in enumerate(names)
-            if not self._finite_alone(tuple(batch.single(index) for batch in batches))
+            if not self._finite_alone(tuple(batch.alone(index) for batch in batches))
         ]
         last = f"'{self.folder / LAST}' of step {self.saved}" if self.saved else "none"
         return TrainingError(
@@ -292,11 +310,13 @@ class Run:
         if due and self.saved < self.done:
             self._save()
 
-    def _validate(self, validation: Validation) -> None:
+    def _validate(self, validation: Validating) -> None:
         self.scores = validation(self.network, self.recipe)
         self.listener(Validated(self.done, self.scores))
-        kept = self.scores["asa"] > self.best - NOISE
-        self.best = max(self.best, self.scores["asa"])
+        score = self.scores[validation.watched]
+        kept = score > self.best - validation.noise
+        if score > self.best:
+            self.best, self.improved = score, self.done
         if kept:
             if not self.saved:  # a best checkpoint is never alone
                 self._save()
@@ -310,6 +330,7 @@ class Run:
             optimizer=self.optimizer.state_dict(),
             scores=self.scores,
             best=self.best,
+            improved=self.improved,
         )
 
     def _save(self) -> None:
@@ -350,37 +371,3 @@ def _gradient(network: nn.Module) -> Tensor:
     """Return the norm of the gradient, a scalar that is no number where one of it is none."""
     found = [p.grad for p in network.parameters() if p.grad is not None]
     return torch.nn.utils.get_total_norm(found)
-
-
-@contextmanager
-def read_ahead(
-    read: Callable[[int], Batches], numbers: range, threads: int
-) -> Iterator[Iterator[Batches]]:
-    """Read batches in threads while others are worked on, in order and never too many.
-
-    Parameters
-    ----------
-    read
-        Number of a step -> its batches.
-    numbers
-        The steps.
-    threads
-        How many threads read.
-    """
-    pool = ThreadPoolExecutor(threads)
-    try:
-        yield _ordered(lambda number: pool.submit(read, number), numbers, AHEAD * threads)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _ordered(
-    submit: Callable[[int], "Future[Batches]"], numbers: range, ahead: int
-) -> Iterator[Batches]:
-    waiting: list[Future[Batches]] = []
-    for number in numbers:
-        waiting.append(submit(number))
-        if len(waiting) > ahead:
-            yield waiting.pop(0).result()
-    while waiting:
-        yield waiting.pop(0).result()

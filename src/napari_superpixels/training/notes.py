@@ -32,12 +32,7 @@ def notes_on(data: TrainingSet, held: int) -> list[str]:
     looked = min(count, LOOKED_AT)
     picked = [data.samples[i * count // looked] for i in range(looked)]
     seen = [_look(data, position, index) for position, index in picked]
-    notes = []
-    if not held:
-        notes.append(
-            f"Of {len(data.pairs)} images none is held out to measure on, so the last checkpoint "
-            f"becomes the weights, good or not; give --val-images."
-        )
+    notes = not_held_out(len(data.pairs), held)
     if all(each.two for each in seen):
         notes.append(
             "The labels are a mask, with one value for all objects, so those that touch are one "
@@ -49,6 +44,22 @@ def notes_on(data: TrainingSet, held: int) -> list[str]:
             f"--void says means unknown; look at the number."
         )
     return notes
+
+
+def not_held_out(images: int, held: int) -> list[str]:
+    """Return a sentence where no image is held out.
+
+    Parameters
+    ----------
+    images, held
+        How many are learned from, and measured on.
+    """
+    if held:
+        return []
+    return [
+        f"Of {images} images none is held out to measure on, so the last checkpoint becomes the "
+        f"weights, good or not; give --val-images."
+    ]
 
 
 def _look(data: TrainingSet, position: int, index: int) -> _Seen:

@@ -32,15 +32,15 @@ SEGMENTATIONS = "segmentations"
 
 
 class Annotation(Protocol):
-    """One annotator's segments of one image."""
+    """One annotator's segments of one image, or what else is known of its pixels."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """Size along y and x, in pixels."""
         ...
 
-    def read(self, box: Box) -> NDArray[np.int64]:
-        """Return the labels of a box, (Y, X)."""
+    def read(self, box: Box) -> NDArray[Any]:
+        """Return the labels of a box, int64 (Y, X); of values float32, NaN where unknown."""
         ...
 
 

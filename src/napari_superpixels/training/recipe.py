@@ -1,11 +1,12 @@
 """What a recipe is: a network, a loss, crops, and the few numbers of its optimiser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import cos, pi
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from napari_superpixels.networks.association import Step
@@ -86,7 +87,53 @@ class Cosine:
         return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class Poly:
+    """A learning rate that falls to 0 as a power of what is left to do (DeepLab, PSPNet)."""
+
+    rate: float
+    power: float = 0.9
+
+    def __call__(self, step: int, last: int) -> float:
+        """Return the rate of a step of `last`."""
+        left: float = max(0.0, 1 - step / last) ** self.power
+        return self.rate * left
+
+    def beginning_at(self, rate: float) -> Self:
+        """Return the same course from another first rate."""
+        return replace(self, rate=rate)
+
+    def stretched(self, factor: float) -> Self:
+        """Return itself: it ends with the last step, whatever that is."""
+        del factor
+        return self
+
+
+Groups = Iterable[dict[str, Any]]
+"""Parameters, and what holds for each part of them, as torch's optimisers take them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adam:
+    """The optimiser of the superpixel papers."""
+
+    def __call__(self, groups: Groups) -> torch.optim.Optimizer:
+        """Return it for some parameters."""
+        return torch.optim.Adam(groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Sgd:
+    """Gradient descent with momentum, of the segmentation papers."""
+
+    momentum: float = 0.9
+
+    def __call__(self, groups: Groups) -> torch.optim.Optimizer:
+        """Return it for some parameters; the loop sets the rate of every step."""
+        return torch.optim.SGD(groups, lr=0.0, momentum=self.momentum)
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: recipes of one kind add fields
 class Recipe:
     """How one network of one paper is trained."""
 
@@ -108,10 +155,12 @@ class Recipe:
     """Crops in a batch."""
     steps: int
     """Training steps."""
-    rate: Steps | Cosine
-    """Step and last step -> learning rate of Adam."""
+    rate: Steps | Cosine | Poly
+    """Step and last step -> learning rate."""
+    optimiser: Adam | Sgd = Adam()
+    """Makes the optimiser."""
     weight_decay: float = 0.0
-    """Of weights, not of biases; added to the gradient, as Adam of the papers' code does."""
+    """Of weights, not of biases; added to the gradient, as the papers' code does."""
     step: int = 16
     """Size of a cell in validation, in pixels."""
     align: int = 16
@@ -127,6 +176,28 @@ class Recipe:
     def cell(self) -> Step:
         """Size of a cell along y and x."""
         return (self.step, self.step)
+
+    @property
+    def file_network(self) -> str:
+        """The network's name in the card of its weights."""
+        return self.method
+
+    def described(self, network: nn.Module) -> dict[str, Any]:
+        """Return what the card says that a network is made with."""
+        return dict(getattr(network, "config", {}))
+
+    def check(self, network: nn.Module) -> None:
+        """Refuse a network that cannot be trained so.
+
+        Raises
+        ------
+        InputError
+            With what to change.
+        """
+
+    def meaning(self) -> dict[str, Any]:
+        """Return what else decides the course of a training: what the labels mean."""
+        return {}
 
     def lasting(self, steps: int) -> Self:
         """Return the same course over another number of steps: what changes on the way moves along.

@@ -9,7 +9,7 @@ rate, so that some hours on one thread come to something.
 500000
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -264,25 +264,41 @@ UNTRAINED = ("slic", "ssn-pix")
 """Methods that learn nothing, called as recipes are."""
 
 
-def recipe(name: str) -> Recipe:
+def all_recipes() -> Mapping[str, Callable[..., Recipe]]:
+    """Return every recipe by name, those of segmentation and regression too."""
+    from napari_superpixels.training.dense_recipes import DENSE  # loads torchvision
+
+    return {**RECIPES, **DENSE}
+
+
+def recipe(name: str, backbone: str | None = None) -> Recipe:
     """Return a recipe.
 
     Parameters
     ----------
     name
-        One of `RECIPES`; capitals and _ for - do not matter.
+        One of `RECIPES` or of `dense_recipes.DENSE`; capitals and _ for - do not matter.
+    backbone
+        Which ResNet, of networks that have one; the recipe's by default.
 
     Raises
     ------
     InputError
-        If there is none of that name.
+        If there is none of that name, or its network has no ResNet.
     """
     known = name.lower().replace("_", "-")
+    every: Mapping[str, Callable[..., Recipe]] = RECIPES if known in RECIPES else all_recipes()
     if known in UNTRAINED:
         raise InputError(
             f"There is no recipe {name!r}, for {name.lower()} needs no training; choose one of "
-            f"{', '.join(RECIPES)}."
+            f"{', '.join(every)}."
         )
-    if known not in RECIPES:
-        raise InputError(f"There is no recipe {name!r}; choose one of {', '.join(RECIPES)}.")
-    return RECIPES[known]()
+    if known not in every:
+        raise InputError(f"There is no recipe {name!r}; choose one of {', '.join(every)}.")
+    if backbone is None:
+        return every[known]()
+    if known in RECIPES:
+        raise InputError(
+            f"The network of {name!r} has no ResNet, so no backbone {backbone!r}; leave it out."
+        )
+    return every[known](backbone)

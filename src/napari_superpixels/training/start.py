@@ -7,7 +7,9 @@ the rest.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,22 +25,24 @@ from napari_superpixels.training.recipe import Recipe
 class Started:
     """Makes a network that begins with the layers of some weights."""
 
-    make: Callable[[], nn.Module]
+    make: Callable[..., nn.Module]
     """Makes it with new weights."""
     weights: Weights
     """Where the layers come from."""
+    own: bool
+    """Whether they are of a network of the same kind."""
 
-    def __call__(self) -> nn.Module:
-        """Return a new network.
+    def __call__(self, **settings: Any) -> nn.Module:
+        """Return a new network; what is given is what its class is made with besides.
 
         Raises
         ------
         InputError
             If the weights are broken, or have no layer of this network.
         """
-        network = self.make()
+        network = self.make(**settings)
         _check_config(network, self.weights)
-        found = common(network, self.weights)
+        found = common(network, self.weights, own=self.own)
         if not found:
             raise InputError(
                 f"The weights '{self.weights.path}' of {self.weights.network} share no layer with "
@@ -49,32 +53,75 @@ class Started:
         return network
 
 
+SEGMENTATION = "segmentation"
+"""What cards call the networks that have a ResNet."""
+IMAGENET = "imagenet"
+"""Stands for torchvision's weights of the ResNet, in the place of a file."""
+IMAGENET_LICENCE = "torchvision's (BSD-3-Clause), trained on ImageNet, whose terms count too"
+
+
+@dataclass(frozen=True, slots=True)
+class FromImageNet:
+    """Makes a segmentation network whose ResNet begins with the weights of torchvision."""
+
+    make: Callable[..., nn.Module]
+    """Makes it with new weights."""
+
+    def __call__(self, **settings: Any) -> nn.Module:
+        """Return a new network; what is given is what its class is made with besides.
+
+        Raises
+        ------
+        SourceError
+            If the weights are neither there nor can be fetched.
+        """
+        from napari_superpixels.networks.resnet import load_imagenet  # loads torchvision
+
+        network: Any = self.make(**settings)
+        load_imagenet(network.backbone.trunk)
+        made: nn.Module = network
+        return made
+
+
 GENTLER = 0.3
 """Of its rate, for a network that begins with all its layers: at the full rate a short training
 forgets more than it learns (150 steps of `ssn` on an image of nuclei: ASA of others like it fell by
 .0046 instead of rising by .0028)."""
 OWN_LAYERS = ("head.",)
 """Layers that have a name in common, but read the features of their own network."""
-FREE = ("channels", "deformable")
+FREE = ("channels", "deformable", "classes", "form", "level", "sampling", "downsampling")
 """Parameters that decide about some layers alone: those that differ in shape begin anew."""
 
 
-def common(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
-    """Return the layers of some weights that a network has too, by name and shape, in float32."""
+def common(network: nn.Module, weights: Weights, *, own: bool = True) -> dict[str, Tensor]:
+    """Return the layers of some weights that a network has too, by name and shape, in float32.
+
+    Parameters
+    ----------
+    network
+        The network.
+    weights
+        Of one like it, or of its family.
+    own
+        Whether they are of one like it, whose head reads the same features.
+    """
     wanted = network.state_dict()
-    other = weights.network != type(network).__name__.lower()
     return {
         name: torch.tensor(array).to(wanted[name].dtype)
         for name, array in weights.read().items()
         if name in wanted and wanted[name].shape == array.shape
-        if not (other and name.startswith(OWN_LAYERS))
+        if own or not name.startswith(OWN_LAYERS)
     }
 
 
 def _check_config(network: nn.Module, weights: Weights) -> None:
     """Refuse weights that mean something else in a network of the same layers."""
     wanted = getattr(network, "config", {})
-    for name, value in weights.config.items():
+    config = dict(weights.config)
+    backbone = config.get("backbone")
+    if isinstance(backbone, dict):  # cards of segmentation tell their backbone as a block
+        config |= backbone
+    for name, value in config.items():
         if name in wanted and name not in FREE and wanted[name] != value:
             raise InputError(
                 f"The weights '{weights.path}' have {name} {value!r}, but this recipe's network "
@@ -84,9 +131,14 @@ def _check_config(network: nn.Module, weights: Weights) -> None:
 
 def start_of(recipe: Recipe) -> dict[str, str]:
     """Return what a card says of the weights that a training began with; nothing of new ones."""
-    if not isinstance(recipe.network, Started):
+    make: Any = recipe.network
+    while isinstance(make, partial):
+        make = make.func
+    if isinstance(make, FromImageNet):
+        return {"name": IMAGENET, "licence": IMAGENET_LICENCE}
+    if not isinstance(make, Started):
         return {}
-    weights = recipe.network.weights
+    weights = make.weights
     licence = read_card(Path(weights.path)).get("licence", "unknown")
     return {"name": Path(weights.path).stem, "sha256": weights.digest, "licence": str(licence)}
 
@@ -102,18 +154,32 @@ def starting_from(recipe: Recipe, weights: str) -> Recipe:
         What is trained and how.
     weights
         Name of weights, shipped or the user's own, or a ``.safetensors`` file with its card beside
-        it, of the same method or of one that shares layers with it.
+        it, of the same method or of one that shares layers with it. ``imagenet`` for those that
+        torchvision offers of a ResNet.
 
     Raises
     ------
     InputError
-        If there are none.
+        If there are none, or the network has no ResNet.
     """
+    if weights == IMAGENET:
+        return _from_imagenet(recipe)
     found = find(weights, _method_of(weights, recipe))
-    started = replace(recipe, network=Started(recipe.network, found), start=found.digest)
-    if found.network != recipe.method:
+    own = found.network == recipe.file_network
+    network = Started(recipe.network, found, own)
+    started = replace(recipe, network=network, start=found.digest)
+    if not own:
         return started
     return replace(started, rate=recipe.rate.beginning_at(GENTLER * recipe.rate.rate))
+
+
+def _from_imagenet(recipe: Recipe) -> Recipe:
+    if recipe.file_network != SEGMENTATION:
+        raise InputError(
+            f"The network of {recipe.name!r} has no ResNet that could begin with ImageNet's "
+            f"weights; give weights of its own family, or none."
+        )
+    return replace(recipe, network=FromImageNet(recipe.network), start=IMAGENET)
 
 
 def _method_of(weights: str, recipe: Recipe) -> str:
@@ -122,4 +188,4 @@ def _method_of(weights: str, recipe: Recipe) -> str:
         return weights
     path = Path(weights)
     known = path.suffix == SUFFIX and path.is_file()
-    return str(read_card(path)["network"]) if known else recipe.method
+    return str(read_card(path)["network"]) if known else recipe.file_network

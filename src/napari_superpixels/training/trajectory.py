@@ -11,7 +11,7 @@ from napari_superpixels.training.checkpoint import Checkpoint, as_settings
 from napari_superpixels.training.data import TrainingSet
 from napari_superpixels.training.pairs import Pair
 from napari_superpixels.training.recipe import Recipe, Steps
-from napari_superpixels.training.validate import Validation
+from napari_superpixels.training.validate import Validating
 
 if TYPE_CHECKING:
     from napari_superpixels.training.loop import Running
@@ -24,7 +24,7 @@ def settings_of(
     recipe: Recipe,
     network: nn.Module,
     data: TrainingSet,
-    validation: Validation | None,
+    validation: Validating | None,
     running: "Running",
 ) -> dict[str, Any]:
     """Return what changes the trajectory, or which of its checkpoints is the best.
@@ -51,6 +51,7 @@ def settings_of(
         "batch": recipe.batch,
         "crops": [as_settings(crops) for crops in recipe.crops],
         "rate": repr(recipe.rate),
+        "optimiser": repr(recipe.optimiser),
         "steps": "any" if isinstance(recipe.rate, Steps) else recipe.steps,
         "weight_decay": recipe.weight_decay,
         "loss": _told(recipe.loss),
@@ -60,6 +61,7 @@ def settings_of(
         "void": str(data.void),
         "validated": identity(validation.pairs) if validation else "",
         "start": recipe.start,
+        **recipe.meaning(),
     }
 
 

@@ -41,7 +41,7 @@ class Image(NamedTuple):
     column: int
     """Elements from a pixel to the next one."""
     valid: Any
-    """Which pixels hold data, uint8 (Y, X); anything where all do."""
+    """Which pixels hold data, uint8 (Y, X) without gaps; anything where all do."""
     height: int
     width: int
 
