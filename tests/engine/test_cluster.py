@@ -380,9 +380,14 @@ def test_a_client_that_is_closed_is_refused(plan, tmp_path):
 
 def test_an_address_that_does_not_answer_is_one_sentence(monkeypatch):
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 0.5)
-    for address in ("tcp://127.0.0.1:1", "nonsense", "ftp://x"):
-        with pytest.raises(InputError, match=r"No scheduler answers at .*; start one"):
-            connected(address).__enter__()
+    with pytest.raises(InputError, match=r"No scheduler answers at .*; start one"):
+        connected("tcp://127.0.0.1:1").__enter__()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://x", "tcp://127.0.0.1:x", "127.0.0.1", ""])
+def test_what_is_no_address_is_refused_before_anybody_is_asked(address):
+    with pytest.raises(InputError, match=f"address is '{address}'; give host and port .* tcp://"):
+        connected(address).__enter__()
 
 
 def test_a_missing_library_is_one_sentence(plan, tmp_path, monkeypatch):

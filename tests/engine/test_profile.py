@@ -129,6 +129,19 @@ def test_the_report_names_the_stage_that_bounds_the_run(image, fake_plan, tmp_pa
     assert events[-1] == RunFinished(report)
 
 
+def test_the_report_tells_compiling_and_what_was_done_before():
+    facts = {"tiles": 9, "failed": (), "superpixels": 3, "seconds": 20.0}
+    busy = (("compute", 0.9),)
+    first = Report(**facts, computed=9, pixels=2 * 10**7, compiling=15.2, busy=busy)
+    assert str(first) == (
+        "9 of 9 tiles, 20.0 Mpx in 20.0 s (1.0 Mpx/s) of which 15 s went into compiling, "
+        "once a machine, 3 superpixels"
+    )
+    coarse = Report(**facts, computed=2, pixels=0, busy=busy)
+    assert str(coarse) == "2 of 9 tiles, all of coarser levels, in 20.0 s, 3 superpixels"
+    assert str(Report(**facts, computed=0, pixels=0)) == "all was done before, 3 superpixels"
+
+
 class Gated(Work):
     """A super-tile whose every step waits until it may go on, and tells when it has begun."""
 

@@ -1,11 +1,15 @@
 """Who is on a card: so many at once, or one alone."""
 
 import threading
+from collections import Counter
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
+import torch
 
-from napari_superpixels.models.card import Slots, to_device, to_host
+from napari_superpixels.models import card
+from napari_superpixels.models.card import SLOTS, Slots, on_card, to_device, to_host
 
 
 def test_no_more_than_the_slots_are_taken():
@@ -38,6 +42,67 @@ def test_a_slot_is_given_back_after_an_error():
     with pytest.raises(KeyError), slots.taken():
         raise KeyError
     assert slots.free == 1
+
+
+class FakeCard:
+    """What is asked of torch's CUDA, without any."""
+
+    def __init__(self, monkeypatch):
+        self.made, self.current, self.emptied = 0, [], 0
+        for function in (card.slots, card.stream_of):
+            function.cache_clear()
+        for name in ("Stream", "stream", "empty_cache"):
+            monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+        monkeypatch.setattr(torch.cuda, "device", nullcontext)
+
+    def Stream(self, device):  # noqa: N802 - torch's name
+        self.made += 1
+        return f"{device} stream {self.made}"
+
+    @contextmanager
+    def stream(self, stream):
+        assert stream not in self.current, "a stream is one thread's at a time"
+        self.current.append(stream)
+        yield
+        self.current.remove(stream)
+
+    def empty_cache(self):
+        self.emptied += 1
+
+
+@pytest.fixture
+def fake_card(monkeypatch):
+    yield FakeCard(monkeypatch)
+    for function in (card.slots, card.stream_of):
+        function.cache_clear()
+
+
+def test_many_tiles_have_a_few_streams_among_them(fake_card):
+    """What each stream keeps would add up."""
+    used = Counter()
+
+    def tiles():
+        for _ in range(10):
+            with on_card("cuda:0"):
+                used.update(fake_card.current)
+
+    threads = [threading.Thread(target=tiles) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert 0 < fake_card.made <= SLOTS
+    assert used.total() >= 40
+
+
+def test_alone_a_tile_has_one_of_the_same_streams(fake_card):
+    with on_card("cuda:0"), on_card("cuda:0"):
+        both = set(fake_card.current)
+    with on_card("cuda:0", alone=True):
+        assert set(fake_card.current) < both
+    with on_card("cuda:1"):
+        assert not set(fake_card.current) & both, "another card's are others"
+    assert (fake_card.made, fake_card.emptied) == (3, 1)
 
 
 @pytest.mark.parametrize("writeable", [True, False])

@@ -236,6 +236,14 @@ def test_a_plan_that_does_not_fit_the_device_is_refused_with_a_proposal(
     check_device(replace(plan, compute=ON_PROCESSOR), 2)
 
 
+def test_what_an_earlier_run_left_is_free(monkeypatch):
+    """The allocator keeps it for this process, and the driver counts it as taken."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", {"cuda:1": (100, 1000)}.get)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", {"cuda:1": 800}.get)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:1": 50}.get)
+    assert engine_device.free_bytes("cuda:1") == 850
+
+
 class Crowded:
     """A device on which so many attempts run out of memory."""
 

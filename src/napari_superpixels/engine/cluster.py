@@ -58,6 +58,7 @@ def connected(address: str) -> Iterator["Client"]:
     check_installed()
     from distributed import Client
 
+    check_address(address)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -70,6 +71,23 @@ def connected(address: str) -> Iterator["Client"]:
     finally:
         with suppress(OSError, TimeoutError):
             client.close(timeout=2)
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address, before anybody is asked.
+
+    Raises
+    ------
+    InputError
+        If it lacks a host or the number of a port.
+    """
+    _, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(
+            f"The scheduler's address is {address!r}; give host and port as the scheduler prints "
+            f"them, e.g. tcp://10.0.0.1:8786."
+        )
 
 
 def check_installed() -> None:

@@ -99,8 +99,12 @@ def _smaller(plan: Plan, workers: int) -> Iterator[tuple[int, int]]:
 
 
 def free_bytes(device: str) -> int:
-    """Return the memory that is free on a CUDA device, in bytes."""
+    """Return the memory that a run may have on a CUDA device, in bytes.
+
+    What this process keeps there and does not use, as after an earlier run, is free as well.
+    """
     import torch
 
+    kept: int = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     free: int = torch.cuda.mem_get_info(device)[0]
-    return free
+    return free + kept

@@ -38,6 +38,7 @@ from napari_superpixels.engine.run import (
 from napari_superpixels.engine.stage import Crew, Stage
 from napari_superpixels.engine.tasks import Tasks
 from napari_superpixels.errors import IncompleteRunError, InputError, OutputError
+from napari_superpixels.kernels.jit import timed_compilation
 
 COUNT = "count.json"
 
@@ -64,6 +65,8 @@ class Part:
             number, count = map(operator.index, value)
         except (TypeError, ValueError):
             raise InputError(f"part is {value!r}; give a pair such as (3, 64).") from None
+        if count < 1:
+            raise InputError(f"part is {number}/{count}; there must be 1 part or more, e.g. 1/2.")
         if not 1 <= number <= count:
             raise InputError(f"part is {number}/{count}; give one of 1/{count} to {count}/{count}.")
         return cls(number, count)
@@ -179,7 +182,8 @@ def _compute(
     pixels = sum(tasks.named(name).pixels for name in names)
     listener(RunStarted(len(names), len(done), pixels))
     stage = Stage(crew, cancel=cancel, emit=noting(state, listener))
-    stage.run(tasks.named(name) for name in names if name not in done)
+    with timed_compilation() as compiling:
+        stage.run(tasks.named(name) for name in names if name not in done)
     state.write_failures([asdict(failure) for failure in stage.failed])
     records = state.done()
     seconds = time.perf_counter() - begin
@@ -190,6 +194,7 @@ def _compute(
         pixels=stage.pixels,
         seconds=seconds,
         superpixels=sum(records.get(name, {}).get("superpixels", 0) for name in names),
+        compiling=compiling(),
         busy=stage.busy(seconds),
     )
 

@@ -11,6 +11,7 @@ torn counts as none, and pixels without their record, or not as their record say
 """
 
 import errno
+import json
 import shutil
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -37,6 +38,15 @@ PARTS, QUEUE = "parts", "queue"
 
 PAUSES = (1.0, 4.0, 15.0)
 """Seconds after which it is asked again."""
+
+
+def is_output(path: Path) -> bool:
+    """Return whether a folder is a finished label image of this software."""
+    try:
+        attributes = json.loads((path / "zarr.json").read_text()).get("attributes", {})
+    except (OSError, ValueError, AttributeError):
+        return False
+    return "napari_superpixels" in attributes
 
 
 def partial_path(out: Path) -> Path:

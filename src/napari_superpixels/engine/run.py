@@ -33,6 +33,7 @@ from napari_superpixels.engine.stage import Crew, Stage
 from napari_superpixels.engine.tasks import Tasks
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
+from napari_superpixels.kernels.jit import timed_compilation
 
 Hire = Callable[[Plan, RunState], Crew]
 """Makes the crew of a run."""
@@ -261,7 +262,8 @@ class _Run:
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(self.done), height * width * len(self.plan.planes)))
         stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
-        pixels = self.compute(stage)
+        with timed_compilation() as compiling:
+            pixels = self.compute(stage)
         self.state.write_failures([asdict(failure) for failure in stage.failed])
         failed = tuple(stage.failed)
         superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
@@ -273,6 +275,7 @@ class _Run:
             pixels=pixels,
             seconds=seconds,
             superpixels=superpixels,
+            compiling=compiling(),
             busy=stage.busy(seconds),
         )
 

@@ -1,9 +1,11 @@
 """A graphics card as a place to work: who is on it, and how pixels get there and back.
 
-A thread has a stream of its own while it is on the card, so that one tile is copied while another
-is computed; and as at most `SLOTS` threads are on it at once, the memory used there has a bound.
+At most `SLOTS` threads are on it at once, each on the stream of its slot, so that one tile is
+copied while another is computed. Memory that is free again is kept for the stream that had it;
+since the streams stay the same few, what a run takes has a bound.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -23,21 +25,28 @@ class Slots:
     """Lets so many threads in at once, or one alone."""
 
     def __init__(self, count: int) -> None:
-        self.free = self.count = count
+        self.count = count
+        self.places = deque(range(count))
         self.changed = Condition()
 
+    @property
+    def free(self) -> int:
+        """How many are not taken."""
+        return len(self.places)
+
     @contextmanager
-    def taken(self, *, alone: bool = False) -> Iterator[None]:
-        """Wait for a slot, or for all of them."""
+    def taken(self, *, alone: bool = False) -> Iterator[int]:
+        """Wait for a slot, or for all of them; give the number of one that nobody else has."""
         needed = self.count if alone else 1
         with self.changed:
             self.changed.wait_for(lambda: self.free >= needed)
-            self.free -= needed
+            mine = [self.places.popleft() for _ in range(needed)]
         try:
-            yield
+            yield mine[0]
         finally:
             with self.changed:
-                self.free += needed
+                # First those that were used last: a run that needs one leaves the others alone.
+                self.places.extendleft(reversed(mine))
                 self.changed.notify_all()
 
 
@@ -47,20 +56,26 @@ def slots(device: str) -> Slots:
     return Slots(SLOTS)
 
 
+@lru_cache(maxsize=16 * SLOTS)
+def stream_of(device: str, slot: int) -> Any:
+    """Return the stream of a slot, always the same; for who has the slot."""
+    stream: Any = torch.cuda.Stream
+    return stream(device)
+
+
 @contextmanager
 def on_card(device: str, *, alone: bool = False) -> Iterator[None]:
-    """Wait for a slot of the card, or until nobody else is on it, and work on an own stream.
+    """Wait for a slot of the card, or until nobody else is on it, and work on the slot's stream.
 
     Nothing is waited for on the processor, nor in Triton's interpreter there.
     """
     if torch.device(device).type != "cuda":
         yield
         return
-    stream: Any = torch.cuda.Stream
-    with slots(device).taken(alone=alone), torch.cuda.device(device):
+    with slots(device).taken(alone=alone) as slot, torch.cuda.device(device):
         if alone:
             torch.cuda.empty_cache()
-        with torch.cuda.stream(stream(device)):
+        with torch.cuda.stream(stream_of(device, slot)):
             yield
 
 
