@@ -27,14 +27,12 @@ def one_card(monkeypatch):
     """Pretend that torch finds a graphics card."""
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
-    for module in ("models.compute", "models.learned", "engine.again"):
-        monkeypatch.setattr(f"napari_superpixels.{module}.cuda_count", lambda: 1)
+    monkeypatch.setattr(compute, "cuda_count", lambda: 1)
 
 
 @pytest.fixture
 def no_card(monkeypatch):
-    for module in ("models.compute", "models.learned", "engine.again"):
-        monkeypatch.setattr(f"napari_superpixels.{module}.cuda_count", lambda: 0)
+    monkeypatch.setattr(compute, "cuda_count", lambda: 0)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:one", "cpu:0", "", None, 0])
@@ -56,7 +54,7 @@ def test_a_device_that_is_not_there_is_refused(no_card):
 def test_of_several_the_last_has_a_number(one_card):
     assert Compute("cuda:0").where == Compute("cuda").where == "cuda:0"
     with pytest.raises(InputError, match="'cuda:1', but torch finds 1 CUDA device here"):
-        Compute("cuda:1")
+        nsp.plan(IMAGE, "slic", device="cuda:1")
 
 
 def test_for_integers_the_device_is_no_part_of_the_hash(one_card):
@@ -89,8 +87,8 @@ def test_fast_is_refused_where_it_would_be_slow(no_card, monkeypatch):
 def test_a_plan_for_a_card_is_refused_elsewhere(one_card, monkeypatch):
     """As in a worker of another machine."""
     plan = pickle.loads(pickle.dumps(nsp.plan(IMAGE, "scn", device="cuda")))
-    monkeypatch.setattr(learned, "cuda_count", lambda: 0)
-    with pytest.raises(PlanError, match="computes on CUDA, and there is no such device here"):
+    monkeypatch.setattr(compute, "cuda_count", lambda: 0)
+    with pytest.raises(PlanError, match="computes on 'cuda', and there is no such device here"):
         plan.model.prepare()
 
 
@@ -120,9 +118,52 @@ def test_a_resume_on_another_kind_is_refused(one_card, tmp_path, begun_on, asked
 def test_a_resume_without_that_kind_is_refused(one_card, monkeypatch, tmp_path):
     out = tmp_path / "out.zarr"
     begun(out, "cuda")
-    monkeypatch.setattr("napari_superpixels.engine.again.cuda_count", lambda: 0)
-    with pytest.raises(OutputError, match="there is no such device here; resume it on a machine"):
-        plan_of(out)
+    monkeypatch.setattr(compute, "cuda_count", lambda: 0)
+    with pytest.raises(PlanError, match="there is no such device here; run it on a machine"):
+        nsp.resume(out)
+
+
+def test_a_plan_for_a_card_is_made_anywhere_and_computed_where_there_is_one(no_card, tmp_path):
+    """By workers, whose client needs none."""
+    plan, out = nsp.plan(IMAGE, "scn", device="cuda"), tmp_path / "out.zarr"
+    assert plan.compute.where == "cuda:0"
+    for part in (None, (1, 2)):
+        with pytest.raises(PlanError, match="computes on 'cuda', and there is no such device here"):
+            nsp.run(plan, out, part=part)
+    assert not partial_path(out).exists()
+    with pytest.raises(InputError, match="torch finds no CUDA device here; choose 'cpu'"):
+        nsp.superpixels(IMAGE, "scn", device="cuda")
+
+
+@pytest.fixture
+def parts_of_a_card(tmp_path, monkeypatch):
+    """An output all of whose parts are done, as on a machine with a card and another PyTorch."""
+    image = tmp_path / "image.npy"
+    np.save(image, IMAGE)
+    plan, out = nsp.plan(image, "scn", window=48, device="cpu"), tmp_path / "out.zarr"
+    nsp.run(plan, out, part=(1, 1))
+    state = RunState(partial_path(out))
+    monkeypatch.setattr(compute, "cuda_count", lambda: 0)
+    manifest = manifest_of(replace(plan, compute=Compute("cuda")))
+    write_json(state.manifest_path, manifest | {"libraries": {"torch": "1.0"}})
+    return plan, state
+
+
+def test_what_needs_no_network_is_finished_without_a_card(parts_of_a_card, tmp_path):
+    plan, _ = parts_of_a_card
+    found = nsp.finish(tmp_path / "out.zarr")
+    assert found.report.computed < found.report.tiles
+    np.testing.assert_array_equal(found.labels[:], nsp.run(plan, tmp_path / "local.zarr").labels[:])
+
+
+def test_what_needs_the_network_is_not(parts_of_a_card, tmp_path):
+    _, state = parts_of_a_card
+    next(path for path in (state.partial / "0" / "c").rglob("*") if path.is_file()).unlink()
+    with pytest.raises(OutputError, match=r"begun with torch 1\.0, whose last bits may differ"):
+        nsp.finish(tmp_path / "out.zarr")
+    write_json(state.manifest_path, state.read_manifest() | {"libraries": {}})
+    with pytest.raises(PlanError, match="computes on 'cuda', and there is no such device here"):
+        nsp.resume(tmp_path / "out.zarr")
 
 
 @pytest.mark.parametrize(
@@ -134,14 +175,15 @@ def test_other_hardware_of_that_kind_is_refused(monkeypatch, one, other):
     monkeypatch.setattr(manifest, "hardware", lambda _: one)
     begun = {name: manifest_of(plan) for name, plan in plans.items()}
     monkeypatch.setattr(manifest, "hardware", lambda _: other)
-    assert manifest.judge(begun["slic"], plans["slic"], [], "out")["libraries"] == {}
+    manifest.check_libraries(begun["slic"], plans["slic"], "out")
     if other == compute.MISSING:
+        manifest.check_libraries(begun["scn"], plans["scn"], "out")
         judged = manifest.judge(begun["scn"], plans["scn"], [], "out")
         assert judged["libraries"] == begun["scn"]["libraries"]
         monkeypatch.setattr(manifest, "hardware", lambda _: "another")
         begun["scn"], other = judged, "another"
     with pytest.raises(OutputError, match=f"begun with the hardware {one}, whose .* {other} here"):
-        manifest.judge(begun["scn"], plans["scn"], [], "out")
+        manifest.check_libraries(begun["scn"], plans["scn"], "out")
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])

@@ -63,9 +63,12 @@ class Line:
     ----------
     lanes
         How many super-tiles are at each step at once.
+    make_ready
+        Loads what computes the finest level, or refuses to.
     """
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Lanes, make_ready: Callable[[], None] = lambda: None) -> None:
+        self.make_ready = make_ready
         self.threads = lanes.threads
         self.places = {"read": lanes.read, "compute": lanes.compute, "write": lanes.write}
         steps = (("read",), ("compute",), ("finish", "write"))

@@ -87,6 +87,10 @@ class Crew(Protocol):
         """How many super-tiles are at most at work in each stage: read, compute, write."""
         ...
 
+    def make_ready(self) -> None:
+        """Load what computes the finest level; refuse what cannot be computed here."""
+        ...
+
     def start(self, task: Task, pulse: Pulse) -> Future[Spans]:
         """Hand out a task; its future gives the steps that were taken."""
         ...

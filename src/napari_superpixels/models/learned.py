@@ -17,7 +17,7 @@ from napari_superpixels.errors import InputError, PlanError
 from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
 from napari_superpixels.kernels.features import stretch_to_8bit
 from napari_superpixels.models import clustering
-from napari_superpixels.models.compute import CUDA, FAST, ON_PROCESSOR, Compute, cuda_count
+from napari_superpixels.models.compute import FAST, ON_PROCESSOR, Compute
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import About
@@ -140,10 +140,10 @@ def load_on(weights: Weights, compute: Compute) -> "nn.Module":
 
     if compute == ON_PROCESSOR:
         return load(weights)
-    if compute.kind == CUDA and not cuda_count():
+    if not compute.is_here:
         raise PlanError(
-            "The plan computes on CUDA, and there is no such device here; run it on a machine "
-            "with one, or make another plan with device='cpu'."
+            f"The plan computes on {compute.device!r}, and there is no such device here; run it on "
+            "a machine with one, or make another plan with device='cpu'."
         )
     copy = fast_copy if compute.precision == FAST else exact_copy
     return copy(load(weights), compute.where)
