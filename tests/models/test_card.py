@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from napari_superpixels.models import card
-from napari_superpixels.models.card import SLOTS, Slots, on_card, to_device, to_host
+from napari_superpixels.models.card import SLOTS, Room, Slots, held_on, on_card, to_device, to_host
 
 
 def test_no_more_than_the_slots_are_taken():
@@ -42,6 +42,41 @@ def test_a_slot_is_given_back_after_an_error():
     with pytest.raises(KeyError), slots.taken():
         raise KeyError
     assert slots.free == 1
+
+
+def test_a_room_lets_in_what_fits():
+    room, entered, order = Room(10), threading.Event(), []
+
+    def late():
+        entered.set()
+        with room.taken(4):
+            order.append("late")
+
+    thread = threading.Thread(target=late)
+    with room.taken(7):
+        with room.taken(3):
+            pass
+        thread.start()
+        entered.wait(60)
+        order.append("first")
+    thread.join(60)
+    assert order == ["first", "late"]
+    with room.taken(11):
+        assert room.used == 11, "alone it must do"
+    assert room.used == 0
+
+
+def test_on_the_processor_nothing_is_waited_for():
+    room = card.room("cpu")
+    with held_on("cpu", card.HELD_BYTES), held_on("cpu", card.HELD_BYTES):
+        assert room.used == 0
+
+
+def test_what_tiles_leave_on_a_card_is_counted():
+    card.room.cache_clear()
+    with held_on("cuda:1", 1000):
+        assert (card.room("cuda:1").used, card.room("cuda:0").used) == (1000, 0)
+    assert card.room("cuda:1").used == 0
 
 
 class FakeCard:

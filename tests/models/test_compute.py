@@ -1,6 +1,7 @@
 """Where, and how exactly, it is computed: what is asked for, what is settled, what is refused."""
 
 import pickle
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,17 @@ import napari_superpixels as nsp
 from napari_superpixels.engine import device as engine_device
 from napari_superpixels.engine import manifest
 from napari_superpixels.engine.again import plan_of
+from napari_superpixels.engine.cost import windows_at_once
 from napari_superpixels.engine.device import check_device, device_bytes, devices
 from napari_superpixels.engine.files import write_json
 from napari_superpixels.engine.manifest import manifest_of
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import InputError, OutputError, PlanError
-from napari_superpixels.models import card, compute, learned
+from napari_superpixels.kernels.cone import WHOLE
+from napari_superpixels.models import card, clustering, compute, learned
 from napari_superpixels.models.compute import ON_PROCESSOR, Compute
+from napari_superpixels.models.protocol import Tile
+from napari_superpixels.tiling import Box, Lattice
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (96, 80, 3), dtype=np.uint8)
 
@@ -181,8 +186,12 @@ def test_a_plan_that_does_not_fit_the_device_is_refused_with_a_proposal(
     image = np.zeros((3000, 3000, 3), np.uint8)
     plan = nsp.plan(image, method, device="cuda", window=1024)
     needed = device_bytes(plan, workers=2)
-    assert needed == 2 * device_bytes(plan, workers=1) > 5e8
-    assert device_bytes(replace(plan, compute=Compute("cuda", "fast")), 2) == needed // 2
+    fast = device_bytes(replace(plan, compute=Compute("cuda", "fast")), 2)
+    held = plan.unmeasured_model.held_bytes_for(plan.read_px)
+    windows = 2 * windows_at_once(plan.group)
+    assert needed == 2 * fast + (windows - 2) * held
+    assert needed > 5e8 < fast * 2
+    assert device_bytes(plan, 1000) == 2 * fast + card.HELD_BYTES
     monkeypatch.setattr(engine_device, "free_bytes", lambda _: int(needed / 0.89))
     check_device(plan, 2)
     monkeypatch.setattr(engine_device, "free_bytes", lambda _: int(0.9 * needed))
@@ -200,6 +209,40 @@ def test_what_an_earlier_run_left_is_free(monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_reserved", {"cuda:1": 800}.get)
     monkeypatch.setattr(torch.cuda, "memory_allocated", {"cuda:1": 50}.get)
     assert engine_device.free_bytes("cuda:1") == 850
+
+
+@pytest.mark.parametrize("method", ["scn", "ssn"])
+def test_what_a_window_leaves_on_a_card_is_counted_until_it_is_whole(monkeypatch, method):
+    """Connectivity, on the processor, looks up some of it."""
+    held, seen = [], []
+
+    @contextmanager
+    def holding(device, size):
+        held.append((device, size))
+        yield
+        held.pop()
+
+    def watched(function):
+        def call(*args, **kwargs):
+            seen.append(*held)
+            return function(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(card, "held_on", holding)
+    for module in (learned, clustering):
+        monkeypatch.setattr(module, "connect", watched(module.connect))
+    monkeypatch.setattr(card, "on_card", watched(card.on_card))
+    plan = nsp.plan(IMAGE, method, device="cpu")
+    shape = IMAGE.shape[:2]
+    tile = Tile(
+        pixels=np.moveaxis(IMAGE, -1, 0), valid=None, step=(16, 16), cut=WHOLE,
+        wanted=Box.whole(Lattice(shape, (16, 16)).cells),
+    )  # fmt: skip
+    plan.model(tile, pulse=lambda: None)
+    assert seen == 2 * [("cpu", plan.model.held_bytes_for(shape))]
+    channels = {"scn": 9 * 4, "ssn": 18 * 2}[method]
+    assert plan.model.held_bytes_for(shape) == channels * shape[0] * shape[1]
 
 
 class Crowded:

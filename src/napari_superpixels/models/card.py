@@ -19,6 +19,8 @@ from torch import Tensor
 
 SLOTS = 2
 """Tiles on a card at once."""
+HELD_BYTES = 4 << 30
+"""Of what tiles leave on a card for connectivity on the processor, so much may be there at once."""
 
 
 class Slots:
@@ -50,6 +52,28 @@ class Slots:
                 self.changed.notify_all()
 
 
+class Room:
+    """Lets in what fits beside what is in, and anything alone."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.used = 0
+        self.changed = Condition()
+
+    @contextmanager
+    def taken(self, size: int) -> Iterator[None]:
+        """Wait until so much fits."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.used or self.used + size <= self.size)
+            self.used += size
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.used -= size
+                self.changed.notify_all()
+
+
 @lru_cache(maxsize=16)
 def slots(device: str) -> Slots:
     """Return the slots of a card in this process."""
@@ -61,6 +85,25 @@ def stream_of(device: str, slot: int) -> Any:
     """Return the stream of a slot, always the same; for who has the slot."""
     stream: Any = torch.cuda.Stream
     return stream(device)
+
+
+@lru_cache(maxsize=16)
+def room(device: str) -> Room:
+    """Return the room for what stays on a card of this process."""
+    return Room(HELD_BYTES)
+
+
+@contextmanager
+def held_on(device: str, size: int) -> Iterator[None]:
+    """Wait until a tile may leave so many bytes on the card beyond `on_card`, which is inside.
+
+    Nothing is waited for on the processor.
+    """
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    with room(device).taken(size):
+        yield
 
 
 @contextmanager

@@ -158,6 +158,15 @@ def inferring(compute: Compute, pulse: Pulse) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def held(compute: Compute, size: int) -> Iterator[None]:
+    """Wait until a tile may leave so many bytes on its device; it must not when this ends."""
+    from napari_superpixels.models.card import held_on
+
+    with held_on(compute.where, size):
+        yield
+
+
 def on_device(compute: Compute, tile: Tile, work: Callable[[], T]) -> T:
     """Do what needs a device's memory.
 

@@ -238,8 +238,9 @@ class SsnModel:
 
     def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
         """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
-        used = min(threads, MOST_THREADS)
-        with banded(used, pulse) as bands:
+        used, shape = min(threads, MOST_THREADS), (tile.pixels.shape[1], tile.pixels.shape[2])
+        held = learned.held(self.compute, self.held_bytes_for(shape))
+        with banded(used, pulse) as bands, held:
             return self._assign(tile, used, bands)
 
     def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
@@ -357,6 +358,10 @@ class SsnModel:
         step = (self.step, self.step)
         frame = Frame(Lattice(shape, step), scale.learned + 3, scale.quanta.position)
         return edge**2 * self.block_bytes + device_bytes(frame, rgb=False, soft=True)
+
+    def held_bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return what the features take, of which connectivity looks up pixels, in bytes."""
+        return shape[0] * shape[1] * 2 * (self._scale().learned + 3)
 
     def _scale(self) -> Scale:
         return Scale.of(dict(self.weights.config))
