@@ -9,7 +9,16 @@ import pytest
 import torch
 
 from napari_superpixels.models import card
-from napari_superpixels.models.card import SLOTS, Room, Slots, held_on, on_card, to_device, to_host
+from napari_superpixels.models.card import (
+    SLOTS,
+    Room,
+    Slots,
+    held_on,
+    on_card,
+    sufficing,
+    to_device,
+    to_host,
+)
 
 
 def test_no_more_than_the_slots_are_taken():
@@ -84,10 +93,12 @@ class FakeCard:
 
     def __init__(self, monkeypatch):
         self.made, self.current, self.emptied = 0, [], 0
+        self.taken, self.ooms, self.full = [], 0, False
         for function in (card.slots, card.stream_of):
             function.cache_clear()
-        for name in ("Stream", "stream", "empty_cache"):
+        for name in ("Stream", "stream", "empty_cache", "memory_stats"):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
+        monkeypatch.setattr(torch, "empty", self.empty)
         monkeypatch.setattr(torch.cuda, "device", nullcontext)
 
     def Stream(self, device):  # noqa: N802 - torch's name
@@ -98,11 +109,23 @@ class FakeCard:
     def stream(self, stream):
         assert stream not in self.current, "a stream is one thread's at a time"
         self.current.append(stream)
-        yield
-        self.current.remove(stream)
+        try:
+            yield
+        finally:
+            self.current.remove(stream)
 
     def empty_cache(self):
         self.emptied += 1
+
+    def empty(self, size, dtype, device):
+        if self.full:
+            self.ooms += 1
+            raise torch.OutOfMemoryError("injected")
+        self.taken.append((self.current[-1], size, dtype, device))
+
+    def memory_stats(self, device):
+        assert device == "cuda:0"
+        return {"num_ooms": self.ooms} if self.ooms else {}
 
 
 @pytest.fixture
@@ -138,6 +161,70 @@ def test_alone_a_tile_has_one_of_the_same_streams(fake_card):
     with on_card("cuda:1"):
         assert not set(fake_card.current) & both, "another card's are others"
     assert (fake_card.made, fake_card.emptied) == (3, 1)
+
+
+def exactly(size, work=lambda: None):
+    with on_card("cuda:0") as slot, sufficing("cuda:0", slot, size):
+        return work()
+
+
+def test_memory_is_set_aside_once_for_a_slot_before_the_work(fake_card):
+    for size in (100, 100, 60, 120):
+        exactly(size, lambda size=size: fake_card.taken.append(size))
+    stream = "cuda:0 stream 1"
+    aside = [(stream, n, torch.uint8, "cuda:0") for n in (100, 120)]
+    assert fake_card.taken == [aside[0], 100, 100, 60, aside[1], 120]
+    with on_card("cuda:0"):
+        exactly(50)
+    assert fake_card.taken[-1] == ("cuda:0 stream 2", 50, torch.uint8, "cuda:0")
+
+
+def test_where_it_cannot_be_set_aside_nothing_is_begun(fake_card):
+    fake_card.full = True
+    with pytest.raises(torch.OutOfMemoryError, match="injected"):
+        exactly(100, lambda: pytest.fail("begun"))
+    fake_card.full = False
+    exactly(100)
+    assert len(fake_card.taken) == 1, "and it is tried anew"
+
+
+def test_a_result_that_was_made_while_memory_was_short_is_not_taken(fake_card):
+    """As when cuDNN takes another algorithm and says nothing."""
+    fake_card.ooms = 3  # of earlier work, which was told of it
+
+    def short():
+        fake_card.ooms += 1
+
+    exactly(1)
+    with pytest.raises(torch.OutOfMemoryError, match="was short of memory"):
+        exactly(1, short)
+    exactly(1)
+
+
+def test_nor_that_of_a_tile_beside_it(fake_card):
+    """It began after the shortage, and used what is remembered of it."""
+
+    def beside():
+        fake_card.ooms += 1
+        with pytest.raises(torch.OutOfMemoryError):
+            exactly(1)
+
+    with pytest.raises(torch.OutOfMemoryError):
+        exactly(1, beside)
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (torch.OutOfMemoryError("CUDA"), True),
+        (RuntimeError("GET was unable to find an engine to execute this computation"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (RuntimeError("CUDA error: out of memory"), True),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
+    ],
+)
+def test_shortages_come_under_many_names(error, short):
+    assert card.is_shortage(error) == short
 
 
 @pytest.mark.parametrize("writeable", [True, False])

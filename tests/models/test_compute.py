@@ -248,15 +248,15 @@ def test_what_a_window_leaves_on_a_card_is_counted_until_it_is_whole(monkeypatch
 class Crowded:
     """A device on which so many attempts run out of memory."""
 
-    def __init__(self, monkeypatch, failures):
-        self.failures, self.alone = failures, []
+    def __init__(self, monkeypatch, failures, error=torch.OutOfMemoryError):
+        self.failures, self.alone, self.error = failures, [], error
         self.on_card = card.on_card
         monkeypatch.setattr(card, "on_card", self.entered)
 
     def entered(self, device, *, alone=False):
         self.alone.append(alone)
         if len(self.alone) <= self.failures:
-            raise torch.OutOfMemoryError("injected")
+            raise self.error("unable to find an engine")
         return self.on_card("cpu")
 
 
@@ -267,11 +267,30 @@ def run(precision, tmp_path):
     return nsp.run(plan, tmp_path / "out.zarr", workers=1)
 
 
-def test_out_of_memory_stops_an_exact_run_with_a_proposal(monkeypatch, tmp_path):
-    crowded = Crowded(monkeypatch, failures=1)
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_out_of_memory_stops_an_exact_run_with_a_proposal(monkeypatch, tmp_path, error):
+    crowded = Crowded(monkeypatch, failures=1, error=error)
     with pytest.raises(PlanError, match=r"ran out of memory at a window of .*, e\.g\. window=\d+"):
         run("exact", tmp_path)
     assert crowded.alone == [False], "not tried again, and no other window either"
+
+
+@pytest.mark.parametrize("precision", ["exact", "fast"])
+def test_memory_is_set_aside_for_exact_results_alone(monkeypatch, tmp_path, precision):
+    wanted = []
+
+    @contextmanager
+    def sufficing(device, slot, size):
+        wanted.append((device, slot, size))
+        yield
+
+    monkeypatch.setattr(card, "sufficing", sufficing)
+    run(precision, tmp_path)
+    assert bool(wanted) == (precision == "exact")
+    bound = nsp.plan(IMAGE, "scn", window=64, device="cpu")
+    assert all(
+        0 < size <= bound.unmeasured_model.device_bytes_for(bound.read_px) for *_, size in wanted
+    )
 
 
 def test_out_of_memory_leaves_a_fast_window_alone_on_the_card(monkeypatch, tmp_path, caplog):

@@ -30,6 +30,10 @@ class Slots:
         self.count = count
         self.places = deque(range(count))
         self.changed = Condition()
+        self.aside = [0] * count
+        """By slot, bytes that the allocator keeps for its stream."""
+        self.shortages = 0
+        """How often the card was out of memory until it was last left empty."""
 
     @property
     def free(self) -> int:
@@ -107,19 +111,69 @@ def held_on(device: str, size: int) -> Iterator[None]:
 
 
 @contextmanager
-def on_card(device: str, *, alone: bool = False) -> Iterator[None]:
+def on_card(device: str, *, alone: bool = False) -> Iterator[int]:
     """Wait for a slot of the card, or until nobody else is on it, and work on the slot's stream.
 
-    Nothing is waited for on the processor, nor in Triton's interpreter there.
+    Gives the number of the slot. Nothing is waited for on the processor, nor in Triton's
+    interpreter there.
     """
     if torch.device(device).type != "cuda":
-        yield
+        yield 0
         return
     with slots(device).taken(alone=alone) as slot, torch.cuda.device(device):
         if alone:
             torch.cuda.empty_cache()
         with torch.cuda.stream(stream_of(device, slot)):
-            yield
+            yield slot
+
+
+@contextmanager
+def sufficing(device: str, slot: int, size: int) -> Iterator[None]:
+    """Inside `on_card`: set memory aside for its slot, and see to it that none is ever short.
+
+    Where a convolution's working memory cannot be had, cuDNN takes another algorithm, with other
+    last bits, and remembers it; nothing is raised, but the allocator counts it.
+
+    Parameters
+    ----------
+    device, slot
+        What `on_card` was given, and gave.
+    size
+        Bytes that the work needs at most.
+
+    Raises
+    ------
+    torch.OutOfMemoryError
+        If the memory was short, before the work or in it, of this tile or of one beside it.
+    """
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    here = slots(device)
+    with here.changed:
+        if here.free == here.count - 1:
+            here.shortages = _shortages(device)
+    if here.aside[slot] < size:
+        torch.empty(size, dtype=torch.uint8, device=device)  # kept for the stream when it is freed
+        here.aside[slot] = size
+    yield
+    if _shortages(device) != here.shortages:
+        raise torch.OutOfMemoryError(f"{device} was short of memory meanwhile.")
+
+
+def _shortages(device: str) -> int:
+    """Return how often the allocator found no memory, also where it was made do without."""
+    return int(torch.cuda.memory_stats(device).get("num_ooms", 0))
+
+
+OUT_OF_MEMORY = ("out of memory", "STATUS_ALLOC_FAILED", "unable to find an engine")
+"""What errors say, of any class: the last is cuDNN's that has tried all algorithms."""
+
+
+def is_shortage(error: RuntimeError) -> bool:
+    """Return whether an error says that a card's memory does not suffice."""
+    told = any(words in str(error) for words in OUT_OF_MEMORY)
+    return told or isinstance(error, torch.OutOfMemoryError)
 
 
 def to_device(array: NDArray[Any], device: str) -> Tensor:

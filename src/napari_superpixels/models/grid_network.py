@@ -192,7 +192,8 @@ class GridModel:
             logits = self.associate(tile, valid, pulse)[:, *place].contiguous()
             return learned.codes_of(logits), logits
 
-        found = learned.on_device(self.compute, tile, infer)
+        shape = (tile.pixels.shape[1], tile.pixels.shape[2])
+        found = learned.on_device(self.compute, tile, self.device_bytes_for(shape), infer)
         return learned.connected(tile, near, found, valid, threads=threads, pulse=pulse)
 
     def logits(

@@ -252,7 +252,8 @@ class SsnModel:
             mask = None if valid is None else valid[part.place.slices]
             return self._clustered(features, mask, part, bands)
 
-        result = learned.on_device(self.compute, tile, work)
+        size = self.device_bytes_for((tile.pixels.shape[1], tile.pixels.shape[2]))
+        result = learned.on_device(self.compute, tile, size, work)
         return clustering.connected(result, tile.wanted.relative_to(part.cells), threads, bands)
 
     def _part(self, tile: Tile) -> "_Part":
