@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from napari_superpixels.models.card import (
     to_device,
     to_host,
 )
+from napari_superpixels.models.visits import Visit, visits
 
 
 def test_no_more_than_the_slots_are_taken():
@@ -94,8 +96,7 @@ class FakeCard:
     def __init__(self, monkeypatch):
         self.made, self.current, self.emptied = 0, [], 0
         self.taken, self.ooms, self.full = [], 0, False
-        for function in (card.slots, card.stream_of):
-            function.cache_clear()
+        forget()
         for name in ("Stream", "stream", "empty_cache", "memory_stats"):
             monkeypatch.setattr(torch.cuda, name, getattr(self, name))
         monkeypatch.setattr(torch, "empty", self.empty)
@@ -131,7 +132,11 @@ class FakeCard:
 @pytest.fixture
 def fake_card(monkeypatch):
     yield FakeCard(monkeypatch)
-    for function in (card.slots, card.stream_of):
+    forget()
+
+
+def forget():
+    for function in (card.slots, card.stream_of, card.clock):
         function.cache_clear()
 
 
@@ -225,6 +230,33 @@ def test_nor_that_of_a_tile_beside_it(fake_card):
 )
 def test_shortages_come_under_many_names(error, short):
     assert card.is_shortage(error) == short
+
+
+def test_a_card_is_at_work_from_the_first_pixels_sent_until_all_are_done(fake_card, monkeypatch):
+    """Tiles at once are counted once, and what is done before on the processor is not."""
+    seconds = iter(range(100, 200))
+    clocks = SimpleNamespace(perf_counter=lambda: next(seconds), time=lambda: 1000)
+    monkeypatch.setattr(card, "time", clocks)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_args, **_options: tensor)
+    pixels = np.zeros(3, np.uint8)
+    with visits() as noted:
+        with on_card("cuda:0"):
+            pass  # no pixels
+        with on_card("cuda:0"):
+            clocks.perf_counter()
+            to_device(pixels, "cuda:0")  # 101
+            to_device(pixels, "cuda:0")
+            with on_card("cuda:0"):
+                to_device(pixels, "cuda:0")
+                clocks.perf_counter()  # 102; done at 103
+            clocks.perf_counter()  # 104; done at 105
+        with pytest.raises(TypeError), on_card("cuda:0"):
+            to_device(pixels, "cuda:0") + 1 + "x"  # 106; failed at 107
+    assert noted == [
+        Visit("cuda:0", 998, 2), Visit("cuda:0", 998, 2), Visit("cuda:0", 999, 1)
+    ]  # fmt: skip
+    assert card.clock("cuda:0").active == 0
 
 
 @pytest.mark.parametrize("writeable", [True, False])

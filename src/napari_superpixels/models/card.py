@@ -5,17 +5,21 @@ copied while another is computed. Memory that is free again is kept for the stre
 since the streams stay the same few, what a run takes has a bound.
 """
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
-from threading import Condition
+from threading import Condition, Lock
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from napari_superpixels.models.visits import Visit, note
 
 SLOTS = 2
 """Tiles on a card at once."""
@@ -78,6 +82,61 @@ class Room:
                 self.changed.notify_all()
 
 
+class Clock:
+    """Cuts the time in which a card is at work, for several tiles at once, into pieces."""
+
+    def __init__(self) -> None:
+        self.active = 0
+        self.mark = 0.0
+        self.lock = Lock()
+
+    def begin(self) -> None:
+        """Another tile is there."""
+        with self.lock:
+            if not self.active:
+                self.mark = time.perf_counter()
+            self.active += 1
+
+    def end(self) -> tuple[float, float]:
+        """A tile is done; return begin, since 1970, and length of what no other was given."""
+        with self.lock:
+            now = time.perf_counter()
+            seconds, self.mark = now - self.mark, now
+            self.active -= 1
+        return time.time() - seconds, seconds
+
+
+@lru_cache(maxsize=16)
+def clock(device: str) -> Clock:
+    """Return the clock of a card in this process."""
+    return Clock()
+
+
+_running: ContextVar[list[Clock] | None] = ContextVar("running", default=None)
+"""Clocks that run for the work on a card that this is."""
+
+
+@contextmanager
+def _timed(device: str) -> Iterator[None]:
+    """Note when the card is at work: from the first pixels sent, for what is done before is not."""
+    running: list[Clock] = []
+    token = _running.set(running)
+    try:
+        yield
+    finally:
+        _running.reset(token)
+        for each in running:
+            note(Visit(device, *each.end()))
+
+
+def _start_clock(device: str) -> None:
+    """Begin to count, unless that is done already."""
+    running = _running.get()
+    if running == []:
+        clock(device).begin()
+        running.append(clock(device))
+
+
 @lru_cache(maxsize=16)
 def slots(device: str) -> Slots:
     """Return the slots of a card in this process."""
@@ -123,7 +182,7 @@ def on_card(device: str, *, alone: bool = False) -> Iterator[int]:
     with slots(device).taken(alone=alone) as slot, torch.cuda.device(device):
         if alone:
             torch.cuda.empty_cache()
-        with torch.cuda.stream(stream_of(device, slot)):
+        with torch.cuda.stream(stream_of(device, slot)), _timed(device):
             yield slot
 
 
@@ -190,7 +249,9 @@ def to_device(array: NDArray[Any], device: str) -> Tensor:
     host = torch.from_numpy(array if plain else array.copy(order="K"))
     if there.type != "cuda":
         return host
-    return host.pin_memory().to(there, non_blocking=True)
+    pinned = host.pin_memory()
+    _start_clock(device)
+    return pinned.to(there, non_blocking=True)
 
 
 def to_host(tensor: Tensor) -> NDArray[Any]:
