@@ -6,7 +6,7 @@
 #   make test-latest  the suite with the newest versions of everything, in .venv-latest
 #   make lint         ruff, mypy, import-linter
 #   make format       let ruff tidy the code
-#   make bench        speed beside other implementations, and curves of it in out/
+#   make bench        speed beside other implementations, of files, threads and processes; curves in out/
 #   make docs         build the documentation into site/
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3)
@@ -41,7 +41,10 @@ format: .venv/dev.stamp
 
 bench: .venv/bench.stamp
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/end_to_end.py --size 8192
+	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/scaling.py --folder out
+	$(BIN)/python benchmarks/cluster.py --tasks 1000 --folder out
 
 docs: .venv/dev.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

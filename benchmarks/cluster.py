@@ -5,6 +5,7 @@ counted on the way: nothing of it may grow. Then one image is labelled by 1 and 
 thread each, and in as many parts; files that differ from those of a local run are counted.
 
     python benchmarks/cluster.py --tasks 100000 --size 6000
+    python benchmarks/cluster.py --tasks 1000 --size 16000 --processes 1 2 4 --folder out
 """
 
 import argparse
@@ -16,12 +17,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import zarr
+from scaling import Points, draw
 
 import napari_superpixels as nsp
 from napari_superpixels.engine.cluster import Cluster
@@ -143,7 +148,25 @@ def timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def scaling_rows(options: argparse.Namespace, folder: Path) -> Iterator[list[str]]:
+@dataclass(frozen=True)
+class Labelling:
+    """One way to label the image."""
+
+    way: str
+    """What the processes are: workers or parts; what it is called where there are none."""
+    processes: int
+    seconds: float
+    differing: int
+    """Files that differ from those of a local run."""
+
+    def row(self, megapixels: float) -> list[str]:
+        """Return its row of the table."""
+        way = f"{self.processes} {self.way}" if self.processes else self.way
+        speed = f"{megapixels / self.seconds:.2f}"
+        return [way, f"{self.seconds:.1f}", speed, str(self.differing)]
+
+
+def labellings(options: argparse.Namespace, folder: Path) -> Iterator[Labelling]:
     """Label one image in every way."""
     image = folder / "mosaic.zarr"
     write_image(options.size, image)
@@ -153,21 +176,24 @@ def scaling_rows(options: argparse.Namespace, folder: Path) -> Iterator[list[str
         (folder / name).mkdir()
         return folder / name / "out.zarr"
 
+    def parts(out: Path, count: int) -> float:
+        return timed(lambda: run_parts(image, out, options.window, count))
+
     local = place("local")
-    alone = timed(lambda: nsp.run(plan, local, workers=1))
-    yield _row(options, "this process, 1 thread", alone, 0)
-    for count in options.processes:
-        out = place(f"workers-{count}")
-        seconds = run_workers(plan, out, count)
-        yield _row(options, f"{count} worker(s)", seconds, len(different_files(local, out)))
-    for count in options.processes:
-        out = place(f"parts-{count}")
-        seconds = timed(lambda n=count, o=out: run_parts(image, o, options.window, n))  # type: ignore[misc]
-        yield _row(options, f"{count} part(s)", seconds, len(different_files(local, out)))
+    yield Labelling("this process, 1 thread", 0, timed(lambda: nsp.run(plan, local, workers=1)), 0)
+    ways = {"workers": partial(run_workers, plan), "parts": parts}
+    for (way, run), count in product(ways.items(), options.processes):
+        out = place(f"{way}-{count}")
+        seconds = run(out, count)
+        yield Labelling(way, count, seconds, len(different_files(local, out)))
 
 
-def _row(options: argparse.Namespace, what: str, seconds: float, differing: int) -> list[str]:
-    return [what, f"{seconds:.1f}", f"{options.size**2 / 1e6 / seconds:.2f}", str(differing)]
+def curves(labelled: Sequence[Labelling], megapixels: float) -> dict[str, Points]:
+    """Return megapixels a second by the number of workers, and of parts."""
+    return {
+        way: {each.processes: megapixels / each.seconds for each in labelled if each.way == way}
+        for way in ("workers", "parts")
+    }
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
@@ -177,11 +203,12 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=6000, help="side of the image, in pixels")
     parser.add_argument("--window", type=int, default=1024, help="edge of a window, in pixels")
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--folder", type=Path, help="where the pictures go; none without it")
     return parser.parse_args(given)
 
 
 def main(given: Sequence[str] | None = None) -> None:
-    """Print both tables."""
+    """Print both tables and draw the curves."""
     options = arguments(sys.argv[1:] if given is None else given)
     print(f"{hardware.description(('numpy', 'numba', 'zarr', 'distributed'))}\n")
     with tempfile.TemporaryDirectory() as scratch:
@@ -190,7 +217,10 @@ def main(given: Sequence[str] | None = None) -> None:
         rows = client_rows(options.tasks, Path(scratch))
         print(markdown(header, rows), end="\n\n")
         header = ["way", "s", "Mpx/s", "files that differ"]
-        print(markdown(header, list(scaling_rows(options, Path(scratch)))))
+        labelled, megapixels = list(labellings(options, Path(scratch))), options.size**2 / 1e6
+        print(markdown(header, [each.row(megapixels) for each in labelled]))
+    if options.folder is not None:
+        print("", *draw(curves(labelled, megapixels), options.folder), sep="\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from scaling import draw
 
 import napari_superpixels as nsp
 from napari_superpixels import cli
@@ -123,7 +124,7 @@ def check(labels: zarr.Array[Any], step: int, cells: int) -> Faults:
 
 
 def row(options: argparse.Namespace, size: int, folder: Path) -> list[str]:
-    """Label and check one size."""
+    """Label and check one size; the third column is its speed."""
     image, out = folder / f"mosaic-{size}.zarr", folder / f"{options.method}-{size}.zarr"
     if not image.exists():
         write_mosaic(options, size, image)
@@ -156,6 +157,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--square", type=int, default=500, help="side of its pieces, in pixels")
     parser.add_argument("--check-cells", type=int, default=128, help="cells checked at once")
     parser.add_argument("--folder", help="where outputs stay; else they are removed")
+    parser.add_argument("--pictures", type=Path, help="folder of a curve over pixels; none without")
     return parser.parse_args(given)
 
 
@@ -183,6 +185,10 @@ def main(given: Sequence[str] | None = None) -> None:
     settings = ", ".join(f"{name} {value}" for name, value in settings_of(options).items())
     print(f"{options.method}, {settings}.\n")
     print(markdown(header, rows))
+    if options.pictures is not None:
+        speeds = zip(options.sizes, rows, strict=True)
+        curve = {size**2 / 1e6: float(row[2]) for size, row in speeds}
+        print("", *draw({"megapixels": curve}, options.pictures), sep="\n")
 
 
 if __name__ == "__main__":

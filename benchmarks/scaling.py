@@ -80,13 +80,14 @@ def draw(points: dict[str, Points], folder: Path) -> list[Path]:
     """Draw each curve into a PNG of its own; needs matplotlib, of the extra `train`."""
     from matplotlib.figure import Figure
 
+    folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for varied, curve in points.items():
         figure = Figure(figsize=(4.5, 3.2), layout="constrained")
         axes = figure.add_subplot()
         axes.plot(list(curve), list(curve.values()), "o-", color="black")
         axes.set(xlabel=varied, ylabel="Mpx/s", ylim=(0, None))
-        if varied != "threads":
+        if max(curve) > 10 * min(curve) or "px" in varied:
             axes.set_xscale("log")
         paths.append(folder / f"scaling-{varied.partition(',')[0]}.png")
         figure.savefig(paths[-1], dpi=120)
@@ -122,7 +123,6 @@ def main(given: Sequence[str] | None = None) -> None:
     ]
     print(markdown(["varied", "value", "Mpx/s"], lines))
     if options.folder is not None:
-        options.folder.mkdir(parents=True, exist_ok=True)
         print("", *draw(points, options.folder), sep="\n")
 
 

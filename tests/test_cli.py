@@ -110,7 +110,15 @@ def test_an_existing_output_is_refused(shell, slide, tmp_path):
     assert "exists already" in errors
     code, _, errors = shell("resume", out)
     assert code == EXIT_BAD_INPUT
-    assert "finished already" in errors
+    assert "finished already; there is nothing left to do" in errors
+
+
+def test_a_folder_that_is_no_output_is_not_called_finished(shell, tmp_path):
+    (tmp_path / "images").mkdir()
+    for command in ("resume", "finish"):
+        code, _, errors = shell(command, tmp_path / "images")
+        assert code == EXIT_BAD_INPUT
+        assert "images is no output of a run; give the name of an unfinished output." in errors
 
 
 KILLED = """

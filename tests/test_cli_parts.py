@@ -82,6 +82,18 @@ def test_finish_of_nothing_is_one_sentence(shell, tmp_path):
     assert errors.startswith("Error: There is no unfinished output")
 
 
+def test_no_parts_and_a_part_on_a_cluster_are_refused(shell, slide, tmp_path):
+    out = tmp_path / "out.zarr"
+    code, _, errors = shell("run", slide, out, "--part", "1/0")
+    assert (code, errors) == (
+        EXIT_BAD_INPUT,
+        "Error: part is 1/0; there must be 1 part or more, e.g. 1/2.\n",
+    )
+    code, _, errors = shell("run", slide, out, "--part", "1/2", "--scheduler", "tcp://10.0.0.1:1")
+    assert code == EXIT_BAD_INPUT
+    assert errors == "Error: Both --part and --scheduler are given; give one of them.\n"
+
+
 def test_a_scheduler_that_is_not_there_is_one_sentence(shell, slide, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("napari_superpixels.engine.cluster.CONNECT_SECONDS", 0.5)

@@ -233,7 +233,7 @@ def run(  # noqa: PLR0913 - each is one thing to know of a run
     listener
         Called with each event of `napari_superpixels.engine.events`.
     cancel
-        Set it from any thread to stop within two seconds.
+        Set it, from any thread, to stop within two seconds, or with the blocks being read.
     resume
         Whether to go on with an unfinished output.
     into
@@ -287,6 +287,7 @@ def resume(
     listener: "Listener | None" = None,
     cancel: threading.Event | None = None,
     client: "Client | None" = None,
+    profile: str | os.PathLike[str] | None = None,
 ) -> "RunResult":
     """Go on with an unfinished output, with the plan that it was begun with.
 
@@ -296,7 +297,7 @@ def resume(
     ----------
     out
         Its name.
-    workers, listener, cancel, client
+    workers, listener, cancel, client, profile
         As for `run`.
     device
         As for `plan`; of a learned method only another one of the kind that it was begun on.
@@ -311,16 +312,18 @@ def resume(
 
     plan = plan_of(Path(out), device)
     return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True,
-               client=client)  # fmt: skip
+               client=client, profile=profile)  # fmt: skip
 
 
 def finish(
     out: str | os.PathLike[str],
     *,
     workers: int | None = None,
+    device: str | None = None,
     listener: "Listener | None" = None,
     cancel: threading.Event | None = None,
     into: str | None = None,
+    profile: str | os.PathLike[str] | None = None,
 ) -> "RunResult":
     """Make what is left of an output whose parts are done: coarser levels, metadata, its name.
 
@@ -328,8 +331,10 @@ def finish(
     ----------
     out
         The output that the parts were given.
-    workers, listener, cancel, into
+    workers, listener, cancel, into, profile
         As for `run`.
+    device
+        As for `resume`; asked where files of the finest level were altered since they were written.
 
     Raises
     ------
@@ -341,6 +346,7 @@ def finish(
     from napari_superpixels.engine.again import plan_of
     from napari_superpixels.engine.parts import check_parts
 
-    plan = plan_of(Path(out))
+    plan = plan_of(Path(out), device)
     check_parts(plan, Path(out))
-    return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True, into=into)
+    return run(plan, out, workers=workers, listener=listener, cancel=cancel, resume=True, into=into,
+               profile=profile)  # fmt: skip

@@ -12,6 +12,7 @@ def benchmark_script(repository, monkeypatch):
 
     def load(name):
         path = repository / "benchmarks" / f"{name}.py"
+        monkeypatch.syspath_prepend(path.parent)  # scripts import one another
         spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, spec.name, module)  # dataclasses look it up

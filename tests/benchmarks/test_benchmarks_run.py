@@ -200,11 +200,13 @@ def script(repository, name, *given):
 @pytest.mark.parametrize("method", ["slic", "scn", "ssn"])
 def test_large(repository, tmp_path, method):
     given = ["--sizes", 200, 330, "--square", 150, "--window", 128, "--method", method]
+    given += ["--pictures", tmp_path]
     if method != "slic":
         given += ["--weights", write_random_weights(tmp_path, method)]
     text = script(repository, "large", *given)
     rows = table_of(text)
     assert [row["mosaic"] for row in rows] == ["200 x 200", "330 x 330"]
+    assert imread(tmp_path / "scaling-megapixels.png").std() > 5, "something is drawn"
     for row in rows:
         assert row["in several pieces"] == row["pixels outside 3 x 3"] == "0"
         assert row["pixels without label"] == "0"

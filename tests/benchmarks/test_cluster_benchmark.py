@@ -1,6 +1,7 @@
 """The benchmark of the cluster at a tiny size: nothing of the client grows, no file differs."""
 
 import pytest
+from skimage.io import imread
 
 from napari_superpixels.engine.cluster import TASKS_PER_THREAD
 
@@ -15,13 +16,15 @@ def test_what_the_client_holds_does_not_grow_with_the_tasks(benchmark_script, tm
     assert max(on_scheduler) <= TASKS_PER_THREAD
 
 
-def test_no_way_of_running_shows_in_the_files(benchmark_script, capsys):
+def test_no_way_of_running_shows_in_the_files(benchmark_script, tmp_path, capsys):
     given = ["--tasks", "10", "--size", "200", "--window", "100", "--processes", "2"]
-    benchmark_script("cluster").main(given)
+    benchmark_script("cluster").main([*given, "--folder", str(tmp_path)])
     table = capsys.readouterr().out.split("files that differ")[1]
-    rows = [line.split("|") for line in table.splitlines()[2:] if line]
+    rows = [line.split("|") for line in table.splitlines()[2:] if line.startswith("|")]
     differing = {row[1].strip(): row[4].strip() for row in rows}
-    assert differing == {"this process, 1 thread": "0", "2 worker(s)": "0", "2 part(s)": "0"}
+    assert differing == {"this process, 1 thread": "0", "2 workers": "0", "2 parts": "0"}
+    for way in ("workers", "parts"):
+        assert imread(tmp_path / f"scaling-{way}.png").std() > 5, "something is drawn"
 
 
 def test_every_fault_of_a_cluster_ends_with_equal_files(benchmark_script, tmp_path):

@@ -1,9 +1,12 @@
 """Runs on a cluster of real processes: the same files, a bounded client, sentences."""
 
 import pickle
+import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +16,7 @@ import zarr
 
 import napari_superpixels as nsp
 from napari_superpixels.engine import cluster as cluster_module
-from napari_superpixels.engine import cluster_facts, cluster_worker
+from napari_superpixels.engine import cluster_facts, cluster_worker, records
 from napari_superpixels.engine.cluster import TASKS_PER_THREAD, connected
 from napari_superpixels.engine.cluster_facts import facts_of
 from napari_superpixels.engine.cluster_worker import WorkerPlan, do_tile
@@ -27,6 +30,7 @@ from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError,
 from napari_superpixels.io import close_handles
 from napari_superpixels.models.compute import ON_PROCESSOR
 from napari_superpixels.testing.fake import Fake
+from napari_superpixels.testing.files import break_silently
 from napari_superpixels.testing.local_cluster import different_files, local_cluster
 from napari_superpixels.testing.weights import write_random_weights
 
@@ -101,7 +105,7 @@ def test_the_client_holds_a_bounded_number_of_futures(client, plan, tmp_path):
 
 
 def test_what_travels_for_a_tile_does_not_grow_with_the_plan():
-    assert len(pickle.dumps((do_tile, "superpixels-" + 32 * "0", "0/123456"))) < 200
+    assert len(pickle.dumps((do_tile, "/out/superpixels-" + 32 * "0", "0/123456"))) < 200
 
 
 def test_a_worker_makes_the_plan_ready_once(plan, tmp_path, monkeypatch):
@@ -117,20 +121,70 @@ def test_a_worker_makes_the_plan_ready_once(plan, tmp_path, monkeypatch):
     state.make_folder()
     with state.lock():
         begin_output(state, plan)
-        wanted = state.folder / "wanted" / "x"
-        wanted.parent.mkdir()
-        wanted.touch()
-        held = WorkerPlan("x", pickle.dumps(plan), {}, state.partial, wanted, facts_of(plan))
-        held.setup(worker_of(threads=4, folder=tmp_path))
+        held = worker_plan(plan, state, tmp_path)
         with ThreadPoolExecutor(4) as pool:
             steps = list(pool.map(held.work, [f"0/{n}" for n in range(9)]))
         assert all(span.seconds > 0 for spans in steps for span in spans)
         assert len(made) == 1
         assert len(state.done()) == 9
-        wanted.unlink()
+        held.wanted.unlink()
         with pytest.raises(Cancelled, match="is over"):
             held.work("0/9")
     close_handles()
+
+
+@pytest.mark.parametrize("moment", ["before the files", "among the files", "before the record"])
+def test_a_worker_that_slept_writes_nothing_into_an_output_begun_anew(
+    plan, image, tmp_path, monkeypatch, moment
+):
+    """It holds no lock; what it knows its run by is gone."""
+    state = RunState(partial_path(tmp_path / "out.zarr"))
+    anew, other, told = ExitStack(), make_plan(nsp.open(image), Fake(step=9), window=200), []
+
+    def begin_anew(*_):
+        if not told:
+            shutil.rmtree(state.partial)
+            second = RunState(state.partial)
+            second.make_folder()
+            anew.enter_context(second.lock())
+            begin_output(second, other)
+            told.append(files_of(state.partial))
+
+    def pulse():
+        if next(calls) == 3 and moment == "among the files":
+            begin_anew()
+
+    state.make_folder()
+    with state.lock(), anew:
+        begin_output(state, plan)
+        work = worker_plan(plan, state, tmp_path).ready().named("0/0").work
+        value, calls = None, count()
+        for step in ("read", "compute", "finish"):
+            value = getattr(work, step)(value, lambda: None)
+        if moment == "before the files":
+            begin_anew()
+        if moment == "before the record":
+            seals = records.seals_of
+            monkeypatch.setattr(records, "seals_of", lambda *a: (seals(*a), begin_anew())[0])
+        with pytest.raises(OutputError, match="was removed while it was being written"):
+            work.write(value, pulse)
+        assert [files_of(state.partial)] == told
+    close_handles()
+
+
+def files_of(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def worker_plan(plan, state, folder):
+    """What a worker holds of a run that is wanted."""
+    wanted = state.folder / "wanted" / "x"
+    wanted.parent.mkdir()
+    wanted.touch()
+    held = WorkerPlan("x", pickle.dumps(plan), {}, state.partial, wanted, facts_of(plan))
+    held.setup(worker_of(threads=4, folder=folder))
+    return held
 
 
 def worker_of(threads, folder):
@@ -185,13 +239,22 @@ def plugins_of_ours(dask_worker):
 
 
 def test_a_tile_of_a_run_that_is_over_does_nothing(client):
-    future = client.submit(do_tile, "superpixels-gone", "0/0")
+    future = client.submit(do_tile, "/nowhere/superpixels-gone", "0/0")
     assert isinstance(future.exception(), Cancelled)
 
 
+def test_a_worker_without_the_plan_is_named_and_nobody_is_said_to_have_interrupted(
+    client, plan, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(type(client), "register_plugin", lambda *_, **__: None)
+    monkeypatch.setattr(type(client), "unregister_worker_plugin", lambda *_: None)
+    with pytest.raises(IncompleteRunError, match=r"worker tcp://.* was not given the plan; rest"):
+        nsp.run(plan, tmp_path / "out.zarr", client=client)
+
+
 def test_a_broken_chunk_is_tried_again_and_the_rest_goes_on(client, plan, image, tmp_path):
-    out, chunk, events = tmp_path / "out.zarr", image / "c" / "4" / "3", []
-    chunk.write_bytes(b"no chunk")
+    out, events = tmp_path / "out.zarr", []
+    break_silently(image / "c" / "4" / "3")
     with pytest.raises(IncompleteRunError, match=r"tiles failed, .*; repair the cause and resume"):
         nsp.run(plan, out, client=client, listener=events.append)
     failures = [event for event in events if isinstance(event, TileFailed)]
@@ -304,9 +367,14 @@ def test_a_client_that_is_closed_is_refused(plan, tmp_path):
 
 def test_an_address_that_does_not_answer_is_one_sentence(monkeypatch):
     monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 0.5)
-    for address in ("tcp://127.0.0.1:1", "nonsense", "ftp://x"):
-        with pytest.raises(InputError, match=r"No scheduler answers at .*; start one"):
-            connected(address).__enter__()
+    with pytest.raises(InputError, match=r"No scheduler answers at .*; start one"):
+        connected("tcp://127.0.0.1:1").__enter__()
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ftp://x", "tcp://127.0.0.1:x", "127.0.0.1", ""])
+def test_what_is_no_address_is_refused_before_anybody_is_asked(address):
+    with pytest.raises(InputError, match=f"address is '{address}'; give host and port .* tcp://"):
+        connected(address).__enter__()
 
 
 def test_a_missing_library_is_one_sentence(plan, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from napari_superpixels.errors import IncompleteRunError, OutputError, SourceErr
 from napari_superpixels.io import open_source
 from napari_superpixels.io.sampling import PLACES, sample_places, samples_of
 from napari_superpixels.testing.fake import Fake, FakeModel
+from napari_superpixels.testing.files import rewrite
 from napari_superpixels.tiling import Box
 
 SHAPE = (180, 240, 3)
@@ -64,13 +65,6 @@ def run_until(plan, out, count):
     with pytest.raises(KeyboardInterrupt):
         run_plan(plan, out, listener=listen, workers=1)
     return RunState(partial_path(out))
-
-
-def rewritten(path, data):
-    """Write a file and keep its time, as some copies do."""
-    stat = path.stat()
-    path.write_bytes(data)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 def test_a_repaired_tile_of_a_tiff_is_resumed(tiff, tmp_path):
@@ -131,9 +125,19 @@ def test_a_sampled_pixel_that_changed_with_its_time_kept_is_found(image, tmp_pat
     chunk = image / "c" / str(y // 30) / str(x // 30) / "0"
     data = bytearray(chunk.read_bytes())
     data[0] ^= 1
-    rewritten(chunk, data)
+    rewrite(chunk, data)
     with pytest.raises(OutputError, match=rf"its pixels at y {y}:\d+, x {x}:\d+ are others"):
         nsp.resume(out)
+
+
+@pytest.mark.parametrize("part", [None, (1, 2)])
+def test_an_image_that_changed_since_it_was_planned_is_planned_again(image, part, tmp_path):
+    """Its statistics would be of the image before, and no resume could tell."""
+    plan, out = plan_of(image), tmp_path / "out.zarr"
+    os.utime(image / "c" / "5" / "7" / "0", ns=(1, 1))
+    with pytest.raises(SourceError, match=r"has changed since it was planned.*and plan again"):
+        nsp.run(plan, out, part=part)
+    nsp.run(plan_of(image), out, part=part)
 
 
 def test_an_image_that_changes_while_it_is_read_is_not_labelled(image, tmp_path):

@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,6 +185,21 @@ def test_a_removed_output_ends_the_run(plan, tmp_path):
     with pytest.raises(OutputError, match="was removed while it was being written; run it anew"):
         run_plan(plan, out, listener=remove, workers=1)
     assert not out.exists()
+
+
+def test_two_processes_of_one_number_write_a_record_at_once(tmp_path, monkeypatch):
+    """As in two containers, whose processes are all number 1."""
+    path, replace, others = tmp_path / "0.json", Path.replace, [{"of": "the other"}]
+
+    def meanwhile(self, target):
+        if others:
+            write_json(path, others.pop())
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    write_json(path, {"of": "this one"})
+    assert read_json(path) == {"of": "this one"}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_output_that_another_run_began_anew_is_left_to_it(tmp_path):

@@ -32,7 +32,7 @@ def test_version_2_any_group_around_the_process_limits_it(groups):
             "job/step/cpu.max": "max 100000\n",
             "job/memory.max": f"{8 * GB}\n",
             "job/memory.current": f"{7 * GB}\n",
-            "job/memory.stat": f"anon 1\ninactive_file {2 * GB}\nactive_file 5\n",
+            "job/memory.stat": f"anon 1\ninactive_file {GB}\nactive_file {GB}\n",
             "job/step/memory.max": "max\n",
             "job/step/memory.current": f"{GB}\n",
         },
@@ -48,6 +48,15 @@ def test_version_2_as_a_container_sees_it(groups):
         assert (found.processors(), found.free_bytes()) == (0.5, 100)
 
 
+@pytest.mark.parametrize(
+    ("most", "high", "free"),
+    [("9000", "5000", 4000), ("max", "6000", 5000), ("4000", "max", 3000), ("max", "max", None)],
+)
+def test_where_the_system_would_slow_the_process_down_is_a_limit_too(groups, most, high, free):
+    files = {"memory.max": most, "memory.high": high, "memory.current": "1000"}
+    assert groups("0::/\n", files).free_bytes() == free
+
+
 def test_version_1(groups):
     own = "11:memory:/docker/a1\n4:cpu,cpuacct:/docker/a1\n1:name=systemd:/docker/a1\n"
     files = {
@@ -59,7 +68,8 @@ def test_version_1(groups):
         "memory/memory.usage_in_bytes": "5\n",
         "memory/docker/a1/memory.limit_in_bytes": f"{4 * GB}\n",
         "memory/docker/a1/memory.usage_in_bytes": f"{3 * GB}\n",
-        "memory/docker/a1/memory.stat": f"inactive_file 7\ntotal_inactive_file {GB}\n",
+        "memory/docker/a1/memory.stat": "inactive_file 7\nactive_file 7\n"
+        f"total_inactive_file {GB // 4}\ntotal_active_file {GB - GB // 4}\n",
     }
     found = groups(own, files)
     assert found.processors() == 2

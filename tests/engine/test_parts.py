@@ -1,5 +1,6 @@
 """Outputs made in parts: by real processes at one moment, killed, refused, finished."""
 
+import errno
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from napari_superpixels.engine.events import RunStarted, TileDone
 from napari_superpixels.engine.parts import Part
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, OutputError
+from napari_superpixels.testing.files import break_silently
 from napari_superpixels.testing.local_cluster import different_files, kill, wait_until
 
 SETTINGS = {"step": 8, "iterations": 1, "window": 64}
@@ -201,6 +204,30 @@ def test_locks_keep_parts_and_runs_apart(plan, tmp_path):
     assert nsp.run(plan, out, part=(2, 2)).report.computed > 0
 
 
+@pytest.mark.parametrize("place", ["parts", "parts/count.json", "parts/queue", "parts/1-of-2"])
+def test_a_part_that_cannot_be_written_says_so(plan, tmp_path, monkeypatch, place):
+    out = tmp_path / "out.zarr"
+    full = partial_path(out) / ".run" / place
+    for name in ("mkdir", "replace"):
+        monkeypatch.setattr(Path, name, refusing(full, getattr(Path, name)))
+    monkeypatch.setattr("filelock.BaseFileLock.acquire", refusing(full, FileLock.acquire))
+    with pytest.raises(OutputError, match=r"cannot be written \(No space left on .*and resume"):
+        nsp.run(plan, out, part=(1, 2))
+    monkeypatch.undo()
+    assert nsp.run(plan, out, part=(1, 2)).report.computed
+
+
+def refusing(full, action):
+    """Do something with any file but one, for which there is no room."""
+
+    def answer(self, *arguments, **options):
+        if full in (self, *arguments, Path(getattr(self, "lock_file", ""))):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return action(self, *arguments, **options)
+
+    return answer
+
+
 def test_a_part_that_comes_when_all_is_finished_leaves_nothing(plan, tmp_path, monkeypatch):
     """It saw no output, stood in line, and then there was one."""
     out = tmp_path / "out.zarr"
@@ -210,6 +237,22 @@ def test_a_part_that_comes_when_all_is_finished_leaves_nothing(plan, tmp_path, m
         nsp.run(plan, out, part=(1, 2))
     monkeypatch.undo()
     assert not partial_path(out).exists()
+
+
+def test_a_part_that_comes_when_all_is_finished_leaves_the_work_of_others(
+    plan, tmp_path, monkeypatch
+):
+    """Somebody put a finished output beside an unfinished one."""
+    out = tmp_path / "out.zarr"
+    nsp.run(plan, out, part=(1, 2))
+    done = RunState(partial_path(out)).done()
+    out.mkdir()
+    monkeypatch.setattr(Path, "exists", lately(out, Path.exists))
+    with pytest.raises(OutputError, match="exists already"):
+        nsp.run(plan, out, part=(2, 2))
+    monkeypatch.undo()
+    assert done
+    assert RunState(partial_path(out)).done() == done
 
 
 def lately(path, exists):
@@ -228,7 +271,7 @@ def lately(path, exists):
 def test_a_part_with_a_broken_chunk_is_repaired_and_started_again(image, plan, local, tmp_path):
     out, chunk = tmp_path / "out.zarr", image / "c" / "0" / "1"
     content = chunk.read_bytes()
-    chunk.write_bytes(b"no chunk")
+    break_silently(chunk)
     with pytest.raises(IncompleteRunError, match=r"repair the cause and start part 1/2 again"):
         nsp.run(plan, out, part=(1, 2))
     nsp.run(plan, out, part=(2, 2))
@@ -251,5 +294,5 @@ def test_shares_are_balanced_contiguous_and_all(count, tiles):
 
 @pytest.mark.parametrize("part", [(0, 4), (5, 4), (1, 0), (1,), "3/4", 3, (1.5, 4), None])
 def test_no_part(part):
-    with pytest.raises(InputError, match=r"part is .*; give"):
+    with pytest.raises(InputError, match=r"part is .*; (give|there must be 1)"):
         Part.of(part)

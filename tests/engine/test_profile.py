@@ -1,9 +1,12 @@
 """The trace of a run, the stage that bounds it, and stages that work side by side."""
 
+import errno
+import io
 import json
 import threading
 from concurrent.futures import wait
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -54,6 +57,30 @@ def test_a_killed_run_leaves_a_trace_that_lacks_its_bracket_alone(tmp_path):
     assert json.loads(path.read_text().rstrip().removesuffix("]") + "]")
 
 
+@pytest.mark.parametrize("room", [0, 300, 1000])
+def test_a_full_disk_ends_the_trace_and_not_the_run(room, tmp_path, monkeypatch, caplog):
+    """Whether it is full from the first byte on, in the middle, or at the end."""
+    written, heard = [], []
+
+    class Small(io.StringIO):
+        def write(self, text):
+            written.append(text)
+            if sum(map(len, written)) > room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(text)
+
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Small())
+    with profiled(tmp_path / "p.json", heard.append) as listen:
+        events = [TileDone(f"0/{n}", 0, 1, 1.0, (Span("read", "one", 0.0, 1.0),)) for n in range(9)]
+        for event in events:
+            listen(event)
+    assert heard == events
+    assert [record.getMessage() for record in caplog.records] == [
+        f"The profile {tmp_path / 'p.json'} cannot be written any more (No space left on device); "
+        f"the run goes on without."
+    ]
+
+
 @pytest.mark.parametrize("name", ["there.json", "no/where.json"])
 def test_a_profile_that_cannot_be_written_is_refused_before_the_run(name, shell, tmp_path):
     (tmp_path / "there.json").write_text("mine")
@@ -64,6 +91,29 @@ def test_a_profile_that_cannot_be_written_is_refused_before_the_run(name, shell,
     assert "exist" in errors
     assert not out.exists()
     assert (tmp_path / "there.json").read_text() == "mine"
+
+
+def test_a_run_that_is_resumed_and_one_that_is_finished_are_traced_as_well(shell, tmp_path):
+    np.save(tmp_path / "image.npy", np.zeros((80, 90), np.uint8))
+    image, out, other = (tmp_path / name for name in ("image.npy", "out.zarr", "other.zarr"))
+    plan, settings = nsp.plan(image, step=8, window=40), ("--step", 8, "--window", 40)
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan, out, listener=interrupting, workers=1)
+    assert shell("run", image, other, *settings, "--part", "1/1")[0] == 0
+    for command, unfinished in (("resume", out), ("finish", other)):
+        path = tmp_path / f"{command}.json"
+        assert shell(command, unfinished, "--profile", path, "--device", "cpu")[0] == 0
+        assert any(entry["name"] == "RunStarted" for entry in json.loads(path.read_text()))
+
+
+def interrupting(event):
+    if isinstance(event, TileDone):
+        raise KeyboardInterrupt
+
+
+def test_the_workers_of_a_run_are_processors_in_its_help_too(shell):
+    for command in ("run", "resume", "finish"):
+        assert "Processors to use" in " ".join(shell(command, "--help")[1].split())
 
 
 def test_the_report_names_the_stage_that_bounds_the_run(image, fake_plan, tmp_path):
@@ -133,6 +183,19 @@ def test_a_card_that_is_waited_for_bounds_the_run(compute, card, bound):
     report = Report(tiles=1, computed=1, failed=(), pixels=1, seconds=1.0, superpixels=1, busy=busy)
     assert report.bound == bound
     assert f"card {card:.0%} of the time" in str(report)
+
+
+def test_the_report_tells_compiling_and_what_was_done_before():
+    facts = {"tiles": 9, "failed": (), "superpixels": 3, "seconds": 20.0}
+    busy = (("compute", 0.9),)
+    first = Report(**facts, computed=9, pixels=2 * 10**7, compiling=15.2, busy=busy)
+    assert str(first) == (
+        "9 of 9 tiles, 20.0 Mpx in 20.0 s (1.0 Mpx/s) of which 15 s went into compiling, "
+        "once a machine, 3 superpixels"
+    )
+    coarse = Report(**facts, computed=2, pixels=0, busy=busy)
+    assert str(coarse) == "2 of 9 tiles, all of coarser levels, in 20.0 s, 3 superpixels"
+    assert str(Report(**facts, computed=0, pixels=0)) == "all was done before, 3 superpixels"
 
 
 class Gated(Work):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from napari_superpixels.engine.events import TileDone
 from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.records import STATE, RunState, partial_path
 from napari_superpixels.engine.run import run_plan
-from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError
+from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
+from napari_superpixels.testing.files import break_silently
 
 
 @pytest.fixture
@@ -110,7 +112,7 @@ def test_failures_are_written_where_the_run_stopped(tmp_path):
     image = zarr.create_array(tmp_path / "in.zarr", shape=(60, 90), chunks=(30, 30), dtype="u1")
     image[:] = 7
     plan = nsp.plan(tmp_path / "in.zarr", step=6, iterations=1, window=30)
-    (tmp_path / "in.zarr" / "c" / "1" / "2").write_bytes(b"no chunk")
+    break_silently(tmp_path / "in.zarr" / "c" / "1" / "2")
     out = tmp_path / "out.zarr"
     with pytest.raises(IncompleteRunError):
         run_plan(plan, out)
@@ -155,6 +157,28 @@ def test_one_large_window_stops_soon_after_a_cancel(method, tmp_path):
     assert float(done.stdout) >= 0, "it prints how long the cancel took"
     assert not out.exists(), done.stderr
     assert not RunState(partial_path(out)).done(), "the one window was stopped, not finished"
+
+
+def test_a_run_that_starts_while_another_one_publishes_computes_nothing(
+    large, tmp_path, monkeypatch
+):
+    """It saw no output, made a folder, and then the other one's had got its name."""
+    out, exists, asked = tmp_path / "out.zarr", Path.exists, []
+    run_plan(large, out)
+
+    def lately(self):
+        if self == out and not asked:
+            asked.append(self)
+            return False
+        return exists(self)
+
+    monkeypatch.setattr(Path, "exists", lately)
+    events = []
+    with pytest.raises(TakenError, match="exists already"):
+        run_plan(large, out, listener=events.append)
+    assert events == []
+    monkeypatch.undo()
+    assert not partial_path(out).exists()
 
 
 def test_two_runs_race_for_a_published_output(large, tmp_path):

@@ -121,6 +121,22 @@ def test_nothing_is_left_where_a_file_cannot_be_written(tmp_path, monkeypatch):
     assert not [path for path in (tmp_path / "a.zarr" / "c").rglob("*") if path.is_file()]
 
 
+def test_a_pulse_ends_the_writing_between_two_files_and_before_a_name_is_given(tmp_path):
+    found = []
+    for calls in (1, 2, 3):
+        array, left = make(tmp_path / f"{calls}.zarr"), iter(range(calls))
+
+        def pulse(left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            write_whole(array, (0, slice(0, 48), slice(0, 32)), noise((48, 32)), pulse=pulse)
+        folder = tmp_path / f"{calls}.zarr" / "c"
+        found.append([path.name for path in folder.rglob("*") if path.is_file()])
+    assert found == [[], ["0"], ["0"]]
+
+
 def test_the_checksum_is_that_of_the_standard():
     assert crc32c(b"123456789") == 0xE3069283
     assert crc32c(bytes(32)) == 0x8A9136AA

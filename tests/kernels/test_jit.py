@@ -3,10 +3,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 from numba import njit
 
-from napari_superpixels.kernels.jit import kernel
+from napari_superpixels.kernels.jit import is_kept, kernel, timed_compilation
+
+
+def add_one(x):
+    return x + 1
 
 
 def without_a_file():
@@ -95,3 +100,17 @@ class {}(NamedTuple):
 def take(pair):
     return pair.x + 1
 """
+
+
+def test_compiling_is_timed_and_loading_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    with timed_compilation() as seconds:
+        assert seconds() == 0
+        first = kernel()(add_one)
+        assert not is_kept(first)
+        assert first(1) == 2
+        assert seconds() > 0
+    assert is_kept(first)
+    with timed_compilation() as seconds:
+        assert kernel()(add_one)(1) == 2
+    assert seconds() == 0

@@ -24,7 +24,6 @@ from napari_superpixels.cli.places import (
     check_geotiff,
     check_into,
     check_profile,
-    is_output,
     jobs_of,
 )
 from napari_superpixels.cli.progress import progress
@@ -43,6 +42,7 @@ from napari_superpixels.cli.work import (
     tell_terms,
     unfinished,
 )
+from napari_superpixels.engine.records import is_output
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, SuperpixelsError
 from napari_superpixels.exports import export_geotiff, write_into
 
@@ -157,6 +157,8 @@ def run(  # noqa: PLR0913 - one option each
     if not (skip_existing and is_output(Path(paths[-1]))):
         check_geotiff(geotiff, len(paths) - 1)
     check_profile(profile, len(paths) - 1)
+    if part is not None and scheduler is not None:
+        raise InputError("Both --part and --scheduler are given; give one of them.")
     jobs = jobs_of(paths)
     with reached(scheduler) as client:
         run_all(jobs, work, quiet=quiet, as_json=as_json)
@@ -168,6 +170,7 @@ def resume(
     workers: opt.Workers = None,
     scheduler: opt.Scheduler = None,
     device: opt.ResumeDevice = None,
+    profile: opt.Profile = None,
     quiet: opt.Quiet = False,  # noqa: FBT002
     as_json: opt.Json = False,  # noqa: FBT002
 ) -> None:
@@ -179,7 +182,8 @@ def resume(
         advising(out, exports),
         progress(quiet=quiet or as_json) as listener,
     ):
-        result = api.resume(out, workers=workers, device=device, listener=listener, client=client)
+        result = api.resume(out, workers=workers, device=device, listener=listener,
+                            client=client, profile=profile)  # fmt: skip
         summary = summary_of(result) | export_all(out, exports)
     tell(summary, quiet=quiet, as_json=as_json)
 

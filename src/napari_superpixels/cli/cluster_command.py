@@ -23,13 +23,22 @@ from napari_superpixels.cli.work import (
 if TYPE_CHECKING:
     from distributed import Client
 
-CHATTY = ("distributed", "distributed.client", "distributed.comm", "distributed.core", "tornado")
+CHATTY = (
+    "distributed",
+    "distributed.client",
+    "distributed.comm",
+    "distributed.core",
+    "tornado",
+    "tornado.application",
+)
 """Loggers that tell at length what the shell says in a sentence."""
 
 
 def finish(
     out: Annotated[Path, typer.Argument(help="The output that the parts were given.")],
     workers: opt.Workers = None,
+    device: opt.ResumeDevice = None,
+    profile: opt.Profile = None,
     quiet: opt.Quiet = False,  # noqa: FBT002 - the framework's way to declare a switch
     as_json: opt.Json = False,  # noqa: FBT002
 ) -> None:
@@ -37,7 +46,7 @@ def finish(
     out = unfinished(out)
     exports = remembered(out)
     with advising(out, exports), progress(quiet=quiet or as_json) as listener:
-        result = api.finish(out, workers=workers, listener=listener)
+        result = api.finish(out, workers=workers, device=device, listener=listener, profile=profile)
         summary = summary_of(result) | export_all(out, exports)
     tell(summary, quiet=quiet, as_json=as_json)
 

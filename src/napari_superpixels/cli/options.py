@@ -105,7 +105,9 @@ Window = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(parser=positive_number, metavar="NUMBER", help="Windows in work at once."),
+    typer.Option(
+        parser=positive_number, metavar="NUMBER", help="Processors to use; all by default."
+    ),
 ]
 Part = Annotated[
     str | None,

@@ -1,10 +1,10 @@
 """Where outputs go, and what is refused before anything is computed."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_superpixels.engine.records import is_output
 from napari_superpixels.errors import InputError, OutputError
 
 if TYPE_CHECKING:
@@ -42,15 +42,6 @@ def jobs_of(paths: list[str]) -> list[tuple[str, Path]]:
             f"software; give a name that is not in use, e.g. {out / 'labels.zarr'}."
         )
     return [(images[0], out)]
-
-
-def is_output(path: Path) -> bool:
-    """Return whether a folder is a label image of this software."""
-    try:
-        attributes = json.loads((path / "zarr.json").read_text()).get("attributes", {})
-    except (OSError, ValueError, AttributeError):
-        return False
-    return "napari_superpixels" in attributes
 
 
 def _check_out(out: Path) -> None:

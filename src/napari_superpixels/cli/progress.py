@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from napari_superpixels.engine.events import Listener
 
+FIRST_USE = "The first run compiles for this machine, which may take some minutes."
 PLAIN_SECONDS = 30.0
 """How often a run tells how far it is, where there is no terminal for a bar."""
 
@@ -71,7 +72,9 @@ class PlainLines:
         self._told = self._clock()
         known = f", {event.done} of them done" if event.done else ""
         count = "1 tile" if event.tiles == 1 else f"{event.tiles} tiles"
-        self._tell(f"Working on {count}{known}; a first use takes some seconds more, to compile.")
+        self._tell(f"Working on {count}{known}.")
+        if _is_first_use():
+            self._tell(FIRST_USE)
 
     def _count(self) -> None:
         now = self._clock()
@@ -99,6 +102,12 @@ def loss_line(event: TilesLost) -> str:
     return f"{what} altered or lost on disk (tile {event.tiles[0]}); what it touches is done again."
 
 
+def _is_first_use() -> bool:
+    from napari_superpixels.engine.warm import is_first_use  # not loaded to print a help text
+
+    return is_first_use()
+
+
 def _complain(line: str) -> None:
     typer.echo(line, err=True)
 
@@ -121,6 +130,8 @@ def _bar(console: "Console") -> "Iterator[Listener]":
         def listen(event: Event) -> None:
             if isinstance(event, RunStarted):
                 shown.update(bar, total=event.tiles, completed=event.done)
+                if _is_first_use():
+                    shown.console.print(FIRST_USE)
             elif isinstance(event, TileDone):
                 shown.advance(bar)
             elif isinstance(event, TileFailed):

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from napari_superpixels.cli.places import is_output
 from napari_superpixels.engine.events import Event, RunStarted, ignore
 from napari_superpixels.engine.files import write_json
-from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.engine.records import RunState, is_output, partial_path
 from napari_superpixels.errors import (
     Cancelled,
     IncompleteRunError,

@@ -6,7 +6,7 @@ from typing import Any
 
 from napari_superpixels.engine.intent import resolve_method
 from napari_superpixels.engine.plan import Plan, make_plan
-from napari_superpixels.engine.records import RunState, partial_path
+from napari_superpixels.engine.records import RunState, is_output, partial_path
 from napari_superpixels.errors import OutputError
 from napari_superpixels.io.reopening import reopen
 from napari_superpixels.models.compute import AUTO, CUDA, Compute, cuda_count
@@ -31,8 +31,10 @@ def plan_of(out: Path, device: str | None = None) -> Plan:
         If its image is gone or broken, or its weights are.
     """
     partial = partial_path(out)
+    if is_output(out):
+        raise OutputError(f"{out} is finished already; there is nothing left to do.")
     if out.exists():
-        raise OutputError(f"{out} is finished already; there is nothing to resume.")
+        raise OutputError(f"{out} is no output of a run; give the name of an unfinished output.")
     if not partial.exists():
         raise OutputError(f"There is no unfinished output {partial}; check the name, or run anew.")
     manifest = RunState(partial).read_manifest()

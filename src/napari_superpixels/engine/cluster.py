@@ -57,6 +57,7 @@ def connected(address: str) -> Iterator["Client"]:
     check_installed()
     from distributed import Client
 
+    check_address(address)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -69,6 +70,23 @@ def connected(address: str) -> Iterator["Client"]:
     finally:
         with suppress(OSError, TimeoutError):
             client.close(timeout=2)
+
+
+def check_address(address: str) -> None:
+    """Refuse what is no address, before anybody is asked.
+
+    Raises
+    ------
+    InputError
+        If it lacks a host or the number of a port.
+    """
+    _, _, place = address.rpartition("://")
+    host, _, port = place.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(
+            f"The scheduler's address is {address!r}; give host and port as the scheduler prints "
+            f"them, e.g. tcp://10.0.0.1:8786."
+        )
 
 
 def check_installed() -> None:
@@ -169,7 +187,7 @@ class Cluster:
         InputError
             If one of them would give other labels, or does not see the output.
         """
-        self._want()
+        self.state.write(self._want)
         with self._losing():
             self._check_workers()
             self.client.register_plugin(self._plan_of_workers(), name=self.run)
@@ -188,7 +206,7 @@ class Cluster:
         """Hand out a super-tile."""
         from napari_superpixels.engine.cluster_worker import do_tile
 
-        return self.hand_out(do_tile, self.run, task.name)
+        return self.hand_out(do_tile, str(self.wanted), task.name)
 
     def hand_out(self, function: Callable[..., Spans], *arguments: str) -> Future[Spans]:
         """Let some worker call a function, which nobody waits for in vain when it dies."""

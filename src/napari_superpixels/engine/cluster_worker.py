@@ -124,7 +124,8 @@ class WorkerPlan(WorkerPlugin):
         at_once = fit_workers(plan.cost.total, self.width, free)
         check_device(plan, at_once)
         self.room = threading.BoundedSemaphore(at_once)
-        return Tasks(plan, RunState(self.partial), max(1, self.width // at_once))
+        state = RunState(self.partial, wanted=self.wanted)
+        return Tasks(plan, state, max(1, self.width // at_once))
 
 
 class Look:
@@ -189,9 +190,33 @@ def complaint(facts: Mapping[str, str], wanted: Path) -> str:
     return ""
 
 
-def do_tile(run: str, name: str) -> Spans:
-    """Do a super-tile of a run on this worker; return its steps."""
-    plan = get_worker().plugins.get(run)
-    if not isinstance(plan, WorkerPlan):
-        raise Cancelled("The run of this super-tile is over.")
-    return plan.work(name)
+def do_tile(wanted: str, name: str) -> Spans:
+    """Do a super-tile on this worker.
+
+    Parameters
+    ----------
+    wanted
+        The file that is there as long as the run is; called as the run.
+    name
+        The super-tile's.
+
+    Returns
+    -------
+    tuple of Span
+        Its steps.
+
+    Raises
+    ------
+    Cancelled
+        If the run is over.
+    IncompleteRunError
+        If this worker cannot do any.
+    """
+    worker, path = get_worker(), Path(wanted)
+    plan = worker.plugins.get(path.name)
+    if isinstance(plan, WorkerPlan):
+        return plan.work(name)
+    Look(path)()
+    raise IncompleteRunError(
+        f"The worker {worker.address} was not given the plan; restart or remove it, and resume."
+    )

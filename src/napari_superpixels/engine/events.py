@@ -7,6 +7,8 @@ listeners; the engine knows none of them. Listeners are called from the thread t
 from collections.abc import Callable
 from dataclasses import dataclass
 
+LONG_COMPILING = 1.0
+"""Seconds of compiling that are worth telling."""
 SLOW_MPX = 0.1
 """Rates below that many million pixels a second are told with more digits."""
 
@@ -102,6 +104,8 @@ class Report:
     """Wall time of this run."""
     superpixels: int
     """Number of superpixels in the output; 0 until the output is whole."""
+    compiling: float = 0.0
+    """Seconds of this run in which kernels were compiled, which a machine does once."""
     busy: tuple[tuple[str, float], ...] = ()
     """By stage, the share of this run's time that its threads were at work, 0 to 1.
 
@@ -127,15 +131,30 @@ class Report:
 
     def __str__(self) -> str:
         """Return the summary as one line."""
-        text = (
-            f"{self.computed} of {self.tiles} tiles, {self.pixels / 1e6:.1f} Mpx in "
-            f"{self.seconds:.1f} s ({speed(self.megapixels_per_second * 1e6)})"
-        )
         if self.failed:
-            return f"{text}, {len(self.failed)} failed"
+            return f"{self._work}, {len(self.failed)} failed"
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in self.busy)
-        bound = f"; {self.bound} bounds it ({shares} of the time)" if self.bound else ""
-        return f"{text}, {self.superpixels} superpixels{bound}"
+        bound = f"; {self.bound} bounds it ({shares} of the time)" if self._tells_bound else ""
+        return f"{self._work}, {self.superpixels} superpixels{bound}"
+
+    @property
+    def _tells_bound(self) -> bool:
+        """Whether the shares of the stages say something of the next run."""
+        return self.bound is not None and self.pixels > 0 and self.compiling < self.seconds / 2
+
+    @property
+    def _work(self) -> str:
+        """What was done, in words."""
+        if not self.computed:
+            return "all was done before"
+        tiles = f"{self.computed} of {self.tiles} tiles"
+        if not self.pixels:
+            return f"{tiles}, all of coarser levels, in {self.seconds:.1f} s"
+        rate = speed(self.megapixels_per_second * 1e6)
+        text = f"{tiles}, {self.pixels / 1e6:.1f} Mpx in {self.seconds:.1f} s ({rate})"
+        if self.compiling < LONG_COMPILING:
+            return text
+        return f"{text} of which {self.compiling:.0f} s went into compiling, once a machine"
 
 
 Event = RunStarted | TilesLost | TileDone | TileFailed | RunFinished

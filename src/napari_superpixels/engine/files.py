@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 UNFINISHED = (".partial", ".tmp")
 """Endings of what zarr and `write_json` had not yet given its name when their process was
@@ -53,7 +54,7 @@ def write_json(path: Path, value: dict[str, Any], *, durable: bool = False) -> N
     OSError
         If it cannot be written; then there is nothing new.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{uuid4().hex}.tmp")
     try:
         temporary.write_text(json.dumps(value))
         if durable:

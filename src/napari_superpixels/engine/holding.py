@@ -97,15 +97,23 @@ def queued(path: Path, name: str, seconds: float = QUEUE_SECONDS) -> Iterator[No
     ------
     TakenError
         If the others take longer.
+    OutputError
+        If there can be no lock.
     """
+    lock = FileLock(path, timeout=seconds)
     try:
-        with FileLock(path, timeout=seconds):
-            yield
+        lock.acquire()
     except Timeout:
         raise TakenError(
             f"{name} is being prepared by another part for more than {seconds:.0f} s; look whether "
             f"that one is stopped, and start this one again."
         ) from None
+    except (OSError, NotImplementedError) as error:
+        raise OutputError(_no_lock(name, error)) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def file_number(path: Path) -> int:

@@ -3,7 +3,7 @@
 Containers and batch systems give a job a share by Linux control groups, of which the machine's own
 numbers say nothing. A limit of any group around the process holds. Both versions are read::
 
-    version 2   /sys/fs/cgroup/GROUP/{cpu.max,memory.max,memory.current,memory.stat}
+    version 2   /sys/fs/cgroup/GROUP/{cpu.max,memory.{max,high,current,stat}}
     version 1   /sys/fs/cgroup/{cpu,memory}/GROUP/{cpu.cfs_quota_us,memory.limit_in_bytes,...}
 """
 
@@ -78,14 +78,19 @@ def _quota(folder: Path) -> float | None:
 
 def _free(folder: Path) -> int | None:
     """Return the memory that a group may still take."""
-    for limit, used, cache in (
-        ("memory.max", "memory.current", "inactive_file"),
-        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    for limits, used, prefix in (
+        # Above "high" a group is slowed down until nothing moves.
+        (("memory.max", "memory.high"), "memory.current", ""),
+        (("memory.limit_in_bytes",), "memory.usage_in_bytes", "total_"),
     ):
-        most, taken = _number(folder / limit), _number(folder / used)
-        if most is not None and taken is not None and most < UNLIMITED:
-            # Files that were read count as used, but give way.
-            return most - max(0, taken - _statistic(folder / "memory.stat", cache))
+        found = (_number(folder / limit) for limit in limits)
+        most = min((limit for limit in found if limit is not None), default=UNLIMITED)
+        taken = _number(folder / used)
+        if taken is not None and most < UNLIMITED:
+            # Files that were read or written count as used, but give way, were it the second time.
+            names = (f"{prefix}inactive_file", f"{prefix}active_file")
+            cached = sum(_statistic(folder / "memory.stat", name) for name in names)
+            return most - max(0, taken - cached)
     return None
 
 

@@ -21,6 +21,8 @@ def begin_output(state: RunState, plan: Plan) -> None:
     ------
     TakenError
         If an unfinished run lies there; the lock must be held, so that it is nobody's.
+    SourceError
+        If the image is not the one that was planned.
     OutputError
         If nothing can be written there.
     """
@@ -34,6 +36,11 @@ def begin_output(state: RunState, plan: Plan) -> None:
         create_labels(state.partial, layout_of(plan))
 
     manifest = manifest_of(plan)
+    if manifest["seen"] not in {None, plan.source.identity}:
+        raise SourceError(
+            f"The image {plan.source.location} has changed since it was planned, so the plan's "
+            f"statistics may be of another one; open it and plan again."
+        )
     state.write(make)
     state.write_manifest(manifest)
 

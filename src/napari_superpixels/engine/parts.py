@@ -25,6 +25,7 @@ from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import PARTS, RunState, check_folder, partial_path
 from napari_superpixels.engine.run import (
     RunResult,
+    check_free,
     check_name,
     closing_handles,
     failure_sentence,
@@ -32,10 +33,12 @@ from napari_superpixels.engine.run import (
     measured,
     noting,
     pulse_of,
+    refuse_finished,
 )
 from napari_superpixels.engine.stage import Crew, Stage
 from napari_superpixels.engine.tasks import Tasks
-from napari_superpixels.errors import IncompleteRunError, InputError, OutputError, TakenError
+from napari_superpixels.errors import IncompleteRunError, InputError, OutputError
+from napari_superpixels.kernels.jit import timed_compilation
 
 COUNT = "count.json"
 
@@ -62,6 +65,8 @@ class Part:
             number, count = map(operator.index, value)
         except (TypeError, ValueError):
             raise InputError(f"part is {value!r}; give a pair such as (3, 64).") from None
+        if count < 1:
+            raise InputError(f"part is {number}/{count}; there must be 1 part or more, e.g. 1/2.")
         if not 1 <= number <= count:
             raise InputError(f"part is {number}/{count}; give one of 1/{count} to {count}/{count}.")
         return cls(number, count)
@@ -120,7 +125,7 @@ def run_part(
     plan = measured(plan)
     check_name(out)
     check_folder(out.parent)
-    _check_unfinished(out)
+    check_free(out)
     state = RunState(partial_path(out), part.folder)
     names = part.names(plan.tiles)
     crew = local_crew(plan, state, workers=workers, tasks=len(names))
@@ -139,23 +144,16 @@ def run_part(
     return RunResult(state.partial, report)
 
 
-def _check_unfinished(out: Path) -> None:
-    if out.exists():
-        raise TakenError(f"{out} exists already; remove it or choose another name.")
-
-
 def _begin(state: RunState, plan: Plan, out: Path, part: Part) -> None:
     """Make the empty output, if no other part has, and say how many parts there are."""
-    if out.exists():  # finished while this one stood in line
-        state.discard()
-        _check_unfinished(out)
+    refuse_finished(out, state)
     if not state.manifest_path.exists():
         begin_output(state, plan)
     elif state.read_manifest()["hash"] != plan.hash:  # another plan, or a repaired image
         check_output(state, plan)
     count = _count(state)
     if count is None:
-        write_json(state.folder / PARTS / COUNT, {"count": part.count})
+        state.write(lambda: write_json(state.folder / PARTS / COUNT, {"count": part.count}))
     elif count != part.count:
         raise OutputError(
             f"{state.partial} is made in {count} parts, but part {part} was asked for; give one of "
@@ -183,7 +181,8 @@ def _compute(
     pixels = sum(tasks.named(name).pixels for name in names)
     listener(RunStarted(len(names), len(done), pixels))
     stage = Stage(crew, cancel=cancel, emit=noting(state, listener))
-    stage.run(tasks.named(name) for name in names if name not in done)
+    with timed_compilation() as compiling:
+        stage.run(tasks.named(name) for name in names if name not in done)
     state.write_failures([asdict(failure) for failure in stage.failed])
     records = state.done()
     seconds = time.perf_counter() - begin
@@ -194,6 +193,7 @@ def _compute(
         pixels=stage.pixels,
         seconds=seconds,
         superpixels=sum(records.get(name, {}).get("superpixels", 0) for name in names),
+        compiling=compiling(),
         busy=stage.busy(seconds),
     )
 

@@ -5,16 +5,19 @@ viewers read it so.
 """
 
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from napari_superpixels.engine.events import Event, Listener, RunStarted, Span, TileDone, TileFailed
 from napari_superpixels.engine.records import check_folder
 from napari_superpixels.errors import OutputError, TakenError
+
+log = logging.getLogger(__name__)
 
 MICRO = 1e6
 """Times are told in microseconds."""
@@ -70,15 +73,40 @@ class _Trace:
         self._file: TextIO | None = None
         self._begin = time.time()
         self._rows: dict[str, int] = {}
+        self._broken = False
 
     def close(self) -> None:
         """Write the end, where there was a beginning."""
-        if self._file is not None:
-            with self._file:
+        with self._giving_up():
+            if self._file is not None:
                 self._file.write("\n]\n")
+                self._file.close()
 
     def __call__(self, event: Event) -> None:
-        """Listen to an event."""
+        """Listen to an event, as long as the trace can be written."""
+        if not self._broken:
+            with self._giving_up():
+                self._tell(event)
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        """Go on without a trace where its disk is full: a run is worth more."""
+        try:
+            yield
+        except OSError as error:
+            self._broken = True
+            if self._file is not None:
+                with suppress(OSError):
+                    self._file.close()
+                self._file = None
+            log.warning(
+                "The profile %s cannot be written any more (%s); the run goes on without.",
+                self._path,
+                error.strerror or error,
+            )
+
+    def _tell(self, event: Event) -> None:
+        """Write what an event tells."""
         if isinstance(event, TileDone):
             for span in event.spans:
                 self._step(event.tile, span)

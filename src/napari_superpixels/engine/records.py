@@ -11,6 +11,7 @@ torn counts as none, and pixels without their record, or not as their record say
 """
 
 import errno
+import json
 import shutil
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator
@@ -37,6 +38,15 @@ PARTS, QUEUE = "parts", "queue"
 
 PAUSES = (1.0, 4.0, 15.0)
 """Seconds after which it is asked again."""
+
+
+def is_output(path: Path) -> bool:
+    """Return whether a folder is a finished label image of this software."""
+    try:
+        attributes = json.loads((path / "zarr.json").read_text()).get("attributes", {})
+    except (OSError, ValueError, AttributeError):
+        return False
+    return "napari_superpixels" in attributes
 
 
 def partial_path(out: Path) -> Path:
@@ -67,12 +77,16 @@ class RunState:
         Where it lies.
     part
         Name of the part that this process computes; empty for all of it.
+    wanted
+        File that must be there for anything to be written, by a process that works for another
+        one and holds no lock; by default the lock.
     """
 
-    def __init__(self, partial: Path, part: str = "") -> None:
+    def __init__(self, partial: Path, part: str = "", wanted: Path | None = None) -> None:
         self.partial = partial
         self.folder = partial / STATE
         self.own = self.folder / PARTS / part if part else self.folder
+        self._wanted = wanted or self.folder / LOCK
         self._held: tuple[Path, int] | None = None
 
     @property
@@ -111,10 +125,17 @@ class RunState:
             What else is to be known of it.
         files
             What holds its pixels, below the output; each is read once, for its seal.
+
+        Raises
+        ------
+        OutputError
+            If the output was removed, or begun anew, while they were written.
         """
+        seals = seals_of(self.partial, files)
+        self.check_there()
         path = self._records / f"{tile}.json"
         path.parent.mkdir(exist_ok=True)
-        write_json(path, facts | {"files": seals_of(self.partial, files)})
+        write_json(path, facts | {"files": seals})
 
     def records(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the super-tiles that are done, and their records."""
@@ -223,17 +244,24 @@ class RunState:
         OutputError
             If another process holds it or the whole output, or there is no way to begin.
         """
-        (self.folder / PARTS).mkdir(exist_ok=True)
+        self._make(self.folder / PARTS)
         with ExitStack() as holding:
             with (
                 queued(self.folder / PARTS / QUEUE, str(self.partial)),
                 self._holding(self.folder, str(self.partial)),
             ):
                 begin()
-                self.own.mkdir(exist_ok=True)
+                self._make(self.own)
                 part = holding.enter_context(self._holding(self.own, self._name_of(self.own)))
             self._held = part
             yield
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder of the state, where it is not there yet."""
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OutputError(refusal(self.partial, error)) from None
 
     @contextmanager
     def _holding(self, folder: Path, name: str) -> Iterator[tuple[Path, int]]:
@@ -265,13 +293,13 @@ class RunState:
             If the output cannot be written, or was removed.
         """
         for pause in (*PAUSES, None):
-            self._check_there()
+            self.check_there()
             try:
                 action()
             except OutputError:
                 raise
             except OSError as error:
-                self._check_there()
+                self.check_there()
                 if pause is None or error.errno not in PASSING:
                     raise OutputError(refusal(self.partial, error)) from None
                 _wait(pause, pulse)
@@ -305,9 +333,15 @@ class RunState:
     def _records(self) -> Path:
         return self.folder / "records"
 
-    def _check_there(self) -> None:
-        """Refuse to write where the output was removed, or begun anew by somebody else."""
-        lock, number = self._held or (self.folder / LOCK, 0)
+    def check_there(self) -> None:
+        """Refuse to write where the output was removed, or begun anew by somebody else.
+
+        Raises
+        ------
+        OutputError
+            If it was.
+        """
+        lock, number = self._held or (self._wanted, 0)
         there = file_number(lock)
         if not there or (number and there != number):
             raise OutputError(

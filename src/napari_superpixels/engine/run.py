@@ -32,6 +32,7 @@ from napari_superpixels.engine.stage import Crew, Stage
 from napari_superpixels.engine.tasks import Tasks
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, TakenError
 from napari_superpixels.io import close_handles
+from napari_superpixels.kernels.jit import timed_compilation
 
 Hire = Callable[[Plan, RunState], Crew]
 """Makes the crew of a run."""
@@ -76,7 +77,7 @@ def run_plan(
     listener
         Is told what happens.
     cancel
-        Set it, from any thread, to stop within two seconds.
+        Set it, from any thread, to stop within two seconds, or with the blocks being read.
     resume
         Whether to go on with an unfinished output of the same plan.
     hire
@@ -100,12 +101,13 @@ def run_plan(
     hire = hire or partial(local_crew, workers=workers)
     check_name(out)
     state = RunState(partial_path(out))
-    _check_free(out, state, resume=resume)
+    _check_place(out, state, resume=resume)
     crew = hire(plan, state)
     plan.model.prepare()
     if not resume:
         state.make_folder()
     with state.lock(), closing_handles():
+        refuse_finished(out, state)
         run = _Run(plan, out, state, crew)
         run.prepare(resume=resume, listener=listener, pulse=pulse_of(cancel))
         with crew:
@@ -163,9 +165,33 @@ def check_name(out: Path) -> None:
         raise OutputError(f"The output is {str(out)!r}; give the name of a folder to make.")
 
 
-def _check_free(out: Path, state: RunState, *, resume: bool) -> None:
+def check_free(out: Path) -> None:
+    """Refuse an output whose name is taken.
+
+    Raises
+    ------
+    TakenError
+        If it is.
+    """
     if out.exists():
         raise TakenError(f"{out} exists already; remove it or choose another name.")
+
+
+def refuse_finished(out: Path, state: RunState) -> None:
+    """Refuse an output that got its name while this process waited for the lock, which is held.
+
+    Raises
+    ------
+    TakenError
+        If it did; what this process made for it is removed, the work of others is not.
+    """
+    if out.exists() and not state.manifest_path.exists():
+        state.discard()
+    check_free(out)
+
+
+def _check_place(out: Path, state: RunState, *, resume: bool) -> None:
+    check_free(out)
     if resume and not state.partial.exists():
         raise OutputError(f"There is no unfinished output {state.partial}; run without resume.")
     check_folder(out.parent)
@@ -222,7 +248,8 @@ class _Run:
         height, width = self.plan.pixels.shape
         listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
         stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
-        pixels = self.compute(stage, done)
+        with timed_compilation() as compiling:
+            pixels = self.compute(stage, done)
         self.state.write_failures([asdict(failure) for failure in stage.failed])
         failed = tuple(stage.failed)
         superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
@@ -234,6 +261,7 @@ class _Run:
             pixels=pixels,
             seconds=seconds,
             superpixels=superpixels,
+            compiling=compiling(),
             busy=stage.busy(seconds),
         )
 

@@ -74,6 +74,11 @@ def warm_up(method: Method, facts: ImageFacts = RGB, cancel: threading.Event | N
         gate.lock.release()
 
 
+def is_first_use() -> bool:
+    """Return whether nothing is compiled yet on this machine, or nothing of that is kept."""
+    return not jit.is_kept(ids._expand)
+
+
 @dataclass(eq=False, slots=True)
 class _Gate:
     """Lets one thread at a time make kernels ready."""

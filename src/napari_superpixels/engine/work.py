@@ -70,10 +70,15 @@ def save(
         If the output cannot be written, or was removed.
     """
 
+    def still() -> None:
+        pulse()
+        # Somebody may have begun the output anew while this process slept.
+        state.check_there()
+
     def write() -> None:
         with ThreadPoolExecutor(threads, thread_name_prefix="superpixels-encode") as pool:
             for array, place, values in parts:
-                write_whole(array, place, values, pool)
+                write_whole(array, place, values, pool, still)
         files = [file for array, place, _ in parts for file in chunk_files(array, place)]
         state.record(name, facts, files)
 

@@ -7,6 +7,7 @@ index of a shard at its end. Equal pixels make equal files, whatever the threads
 """
 
 import struct
+from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import cache
 from itertools import product
@@ -35,6 +36,7 @@ def write_whole(
     place: tuple[int | slice, ...],
     values: NDArray[Any],
     pool: Executor | None = None,
+    pulse: Callable[[], None] = lambda: None,
 ) -> None:
     """Write a box of an array that is whole files; those of the fill value alone are removed.
 
@@ -49,6 +51,8 @@ def write_whole(
         What belongs there; of the array's type, one dimension for each slice.
     pool
         Threads that encode; by default this one alone does.
+    pulse
+        Called before each file is written, and before it gets its name; may raise.
 
     Raises
     ------
@@ -66,7 +70,7 @@ def write_whole(
         corners = (n * e - a for n, e, (a, _) in zip(number, edges, sides, strict=True))
         part = box[tuple(slice(c, c + e) for c, e in zip(corners, edges, strict=True))]
         path = folder_of(array) / array.metadata.encode_chunk_key(number)
-        _write(path, _encoded(array, part, pool))
+        _write(path, _encoded(array, part, pool), pulse)
 
 
 def _encoded(array: "zarr.Array[Any]", values: NDArray[Any], pool: Executor | None) -> list[bytes]:
@@ -133,8 +137,9 @@ def _index(pieces: list[bytes]) -> bytes:
     return index + struct.pack("<I", crc32c(index))
 
 
-def _write(path: Path, pieces: list[bytes]) -> None:
+def _write(path: Path, pieces: list[bytes], pulse: Callable[[], None]) -> None:
     """Write a file by rename; remove it where there is nothing to write."""
+    pulse()
     if not pieces:
         path.unlink(missing_ok=True)
         return
@@ -143,8 +148,9 @@ def _write(path: Path, pieces: list[bytes]) -> None:
     try:
         with temporary.open("wb") as file:
             file.writelines(pieces)
+        pulse()
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 

@@ -1,7 +1,7 @@
 """How kernels are compiled: without the interpreter's lock, and kept where there is room."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from hashlib import sha256
 from inspect import getfile
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import __version__, njit
-from numba.core import caching
+from numba.core import caching, event
 
 F = TypeVar("F", bound=Callable[..., Any])
 _numba: Any = caching
@@ -52,6 +52,23 @@ def mark_of(function: Callable[..., Any], name: str) -> Path | None:
     return Path(cache.cache_path) / f"{name}-{state.hexdigest()[:16]}.compiled"
 
 
+def is_kept(function: Callable[..., Any]) -> bool:
+    """Return whether compiled code of a kernel, as its sources are now, is kept on disk."""
+    cache = vars(function).get("_cache")
+    return isinstance(cache, SourcesCache) and bool(cache.index)
+
+
+@contextmanager
+def timed_compilation() -> Iterator[Callable[[], float]]:
+    """Measure compiling, in any thread, while the block runs; give the seconds so far."""
+    with event.install_timer("numba:compile", _nothing) as timer:
+        yield lambda: timer.duration if timer.done else 0.0
+
+
+def _nothing(_seconds: float) -> None:
+    """Listen to nothing."""
+
+
 class SourcesCache(caching.FunctionCache):
     """Numba's cache on disk, emptied when any source changes that a kernel may be made from.
 
@@ -63,9 +80,15 @@ class SourcesCache(caching.FunctionCache):
         super().__init__(function)  # type: ignore[no-untyped-call]
         own = self._impl.locator.get_source_stamp()
         stamp = own, sources_digest(Path(getfile(function)).parent)
-        self._cache_file = _Index(  # type: ignore[no-untyped-call]
+        self._cache_file: Any = _Index(  # type: ignore[no-untyped-call]
             self.cache_path, self._impl.filename_base, stamp
         )
+
+    @property
+    def index(self) -> dict[Any, str]:
+        """What is kept, by the types of the arguments."""
+        kept: dict[Any, str] = self._cache_file._load_index()
+        return kept
 
 
 class _Index(caching.IndexDataCacheFile):
