@@ -1,6 +1,7 @@
 """Where, and how exactly, it is computed: what is asked for, what is settled, what is refused."""
 
 import pickle
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -11,13 +12,17 @@ import napari_superpixels as nsp
 from napari_superpixels.engine import device as engine_device
 from napari_superpixels.engine import manifest
 from napari_superpixels.engine.again import plan_of
+from napari_superpixels.engine.cost import windows_at_once
 from napari_superpixels.engine.device import check_device, device_bytes, devices
 from napari_superpixels.engine.files import write_json
 from napari_superpixels.engine.manifest import manifest_of
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.errors import InputError, OutputError, PlanError
-from napari_superpixels.models import card, compute, learned
+from napari_superpixels.kernels.cone import WHOLE
+from napari_superpixels.models import card, clustering, compute, learned
 from napari_superpixels.models.compute import ON_PROCESSOR, Compute
+from napari_superpixels.models.protocol import Tile
+from napari_superpixels.tiling import Box, Lattice
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (96, 80, 3), dtype=np.uint8)
 
@@ -223,8 +228,12 @@ def test_a_plan_that_does_not_fit_the_device_is_refused_with_a_proposal(
     image = np.zeros((3000, 3000, 3), np.uint8)
     plan = nsp.plan(image, method, device="cuda", window=1024)
     needed = device_bytes(plan, workers=2)
-    assert needed == 2 * device_bytes(plan, workers=1) > 5e8
-    assert device_bytes(replace(plan, compute=Compute("cuda", "fast")), 2) == needed // 2
+    fast = device_bytes(replace(plan, compute=Compute("cuda", "fast")), 2)
+    held = plan.unmeasured_model.held_bytes_for(plan.read_px)
+    windows = 2 * windows_at_once(plan.group)
+    assert needed == 2 * fast + (windows - 2) * held
+    assert needed > 5e8 < fast * 2
+    assert device_bytes(plan, 1000) == 2 * fast + card.HELD_BYTES
     monkeypatch.setattr(engine_device, "free_bytes", lambda _: int(needed / 0.89))
     check_device(plan, 2)
     monkeypatch.setattr(engine_device, "free_bytes", lambda _: int(0.9 * needed))
@@ -244,18 +253,52 @@ def test_what_an_earlier_run_left_is_free(monkeypatch):
     assert engine_device.free_bytes("cuda:1") == 850
 
 
+@pytest.mark.parametrize("method", ["scn", "ssn"])
+def test_what_a_window_leaves_on_a_card_is_counted_until_it_is_whole(monkeypatch, method):
+    """Connectivity, on the processor, looks up some of it."""
+    held, seen = [], []
+
+    @contextmanager
+    def holding(device, size):
+        held.append((device, size))
+        yield
+        held.pop()
+
+    def watched(function):
+        def call(*args, **kwargs):
+            seen.append(*held)
+            return function(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(card, "held_on", holding)
+    for module in (learned, clustering):
+        monkeypatch.setattr(module, "connect", watched(module.connect))
+    monkeypatch.setattr(card, "on_card", watched(card.on_card))
+    plan = nsp.plan(IMAGE, method, device="cpu")
+    shape = IMAGE.shape[:2]
+    tile = Tile(
+        pixels=np.moveaxis(IMAGE, -1, 0), valid=None, step=(16, 16), cut=WHOLE,
+        wanted=Box.whole(Lattice(shape, (16, 16)).cells),
+    )  # fmt: skip
+    plan.model(tile, pulse=lambda: None)
+    assert seen == 2 * [("cpu", plan.model.held_bytes_for(shape))]
+    channels = {"scn": 9 * 4, "ssn": 18 * 2}[method]
+    assert plan.model.held_bytes_for(shape) == channels * shape[0] * shape[1]
+
+
 class Crowded:
     """A device on which so many attempts run out of memory."""
 
-    def __init__(self, monkeypatch, failures):
-        self.failures, self.alone = failures, []
+    def __init__(self, monkeypatch, failures, error=torch.OutOfMemoryError):
+        self.failures, self.alone, self.error = failures, [], error
         self.on_card = card.on_card
         monkeypatch.setattr(card, "on_card", self.entered)
 
     def entered(self, device, *, alone=False):
         self.alone.append(alone)
         if len(self.alone) <= self.failures:
-            raise torch.OutOfMemoryError("injected")
+            raise self.error("unable to find an engine")
         return self.on_card("cpu")
 
 
@@ -266,11 +309,30 @@ def run(precision, tmp_path):
     return nsp.run(plan, tmp_path / "out.zarr", workers=1)
 
 
-def test_out_of_memory_stops_an_exact_run_with_a_proposal(monkeypatch, tmp_path):
-    crowded = Crowded(monkeypatch, failures=1)
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, RuntimeError])
+def test_out_of_memory_stops_an_exact_run_with_a_proposal(monkeypatch, tmp_path, error):
+    crowded = Crowded(monkeypatch, failures=1, error=error)
     with pytest.raises(PlanError, match=r"ran out of memory at a window of .*, e\.g\. window=\d+"):
         run("exact", tmp_path)
     assert crowded.alone == [False], "not tried again, and no other window either"
+
+
+@pytest.mark.parametrize("precision", ["exact", "fast"])
+def test_memory_is_set_aside_for_exact_results_alone(monkeypatch, tmp_path, precision):
+    wanted = []
+
+    @contextmanager
+    def sufficing(device, slot, size):
+        wanted.append((device, slot, size))
+        yield
+
+    monkeypatch.setattr(card, "sufficing", sufficing)
+    run(precision, tmp_path)
+    assert bool(wanted) == (precision == "exact")
+    bound = nsp.plan(IMAGE, "scn", window=64, device="cpu")
+    assert all(
+        0 < size <= bound.unmeasured_model.device_bytes_for(bound.read_px) for *_, size in wanted
+    )
 
 
 def test_out_of_memory_leaves_a_fast_window_alone_on_the_card(monkeypatch, tmp_path, caplog):

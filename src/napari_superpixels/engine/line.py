@@ -33,8 +33,8 @@ class _Flight:
     def take(self, step: str) -> None:
         """Take one step."""
         self.pulse()
-        self.value, span = timed_step(self.task, step, self.value, self.pulse)
-        self.spans.append(span)
+        self.value, spans = timed_step(self.task, step, self.value, self.pulse)
+        self.spans.extend(spans)
 
 
 class _Room:

@@ -121,6 +121,10 @@ class Movable(Protocol):
         """Return an upper bound of the device's memory used for a tile of that shape, in bytes."""
         ...
 
+    def held_bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return how much of it is used until the tile is done, on the processor, in bytes."""
+        ...
+
 
 def placed(model: M, compute: Compute) -> M:
     """Return a model that computes where it is wished, if it can."""
