@@ -11,6 +11,7 @@ import torch
 import napari_superpixels as nsp
 from napari_superpixels.engine import device as engine_device
 from napari_superpixels.engine import manifest
+from napari_superpixels.engine import plan as plan_module
 from napari_superpixels.engine.again import plan_of
 from napari_superpixels.engine.cost import windows_at_once
 from napari_superpixels.engine.device import check_device, device_bytes, devices
@@ -177,15 +178,15 @@ def test_what_needs_the_network_is_not(parts_of_a_card, tmp_path):
 def test_other_hardware_of_that_kind_is_refused(monkeypatch, one, other):
     """Its sums may be others; where there is none nothing is computed, and it is remembered."""
     plans = {name: nsp.plan(IMAGE, name, device="cpu") for name in ("scn", "slic")}
-    monkeypatch.setattr(manifest, "hardware", lambda _: one)
+    monkeypatch.setattr(plan_module, "hardware", lambda _: one)
     begun = {name: manifest_of(plan) for name, plan in plans.items()}
-    monkeypatch.setattr(manifest, "hardware", lambda _: other)
+    monkeypatch.setattr(plan_module, "hardware", lambda _: other)
     manifest.check_libraries(begun["slic"], plans["slic"], "out")
     if other == compute.MISSING:
         manifest.check_libraries(begun["scn"], plans["scn"], "out")
         judged = manifest.judge(begun["scn"], plans["scn"], [], "out")
         assert judged["libraries"] == begun["scn"]["libraries"]
-        monkeypatch.setattr(manifest, "hardware", lambda _: "another")
+        monkeypatch.setattr(plan_module, "hardware", lambda _: "another")
         begun["scn"], other = judged, "another"
     with pytest.raises(OutputError, match=f"begun with the hardware {one}, whose .* {other} here"):
         manifest.check_libraries(begun["scn"], plans["scn"], "out")
