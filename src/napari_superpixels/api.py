@@ -318,11 +318,12 @@ def resume(
     """
     from napari_superpixels.engine.again import plan_of
     from napari_superpixels.engine.events import ignore
-    from napari_superpixels.engine.instance_intent import instance_plan_of
+    from napari_superpixels.engine.instance_intent import check_threads_only, instance_plan_of
     from napari_superpixels.engine.instances import run_instances
 
     found = instance_plan_of(Path(out))
     if found is not None:
+        check_threads_only(out, client=client, device=device)
         return run_instances(found, Path(out), workers=workers, listener=listener or ignore,
                              cancel=cancel, resume=True)  # fmt: skip
     plan = plan_of(Path(out), device)

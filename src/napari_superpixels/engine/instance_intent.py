@@ -108,3 +108,19 @@ def instance_plan_of(out: Path) -> InstancePlan | None:
     names = tuple((one["id"], one["name"]) for one in made["classes"])
     tile, chunk = ((y, x) for y, x in (made["tile_px"], made["chunk_px"]))
     return InstancePlan(reopen(manifest["opened"]), settings, names, tile, chunk)
+
+
+def check_threads_only(out: object, *, client: object, device: str | None) -> None:
+    """Refuse other means than threads of this process.
+
+    Raises
+    ------
+    InputError
+        If there are others.
+    """
+    for name, value in (("a cluster", client), (f"the device {device!r}", device)):
+        if value is not None:
+            raise InputError(
+                f"{out} holds instances, which are found by threads of one process and not on "
+                f"{name}; resume it without."
+            )
