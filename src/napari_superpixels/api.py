@@ -128,7 +128,8 @@ def plan(
         Edge of a window in pixels; chosen for you when left out. Never changes the labels.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or, of several, e.g. ``"cuda:1"``. Never changes the
-        labels of ``slic`` and ``ssn_pix``; for the others it belongs to the plan.
+        labels of ``slic`` and ``ssn_pix``; for the others it belongs to the plan, and only where
+        they are computed must there be one.
     precision
         ``"exact"`` or, of learned methods, ``"fast"``: half precision.
     cancel
@@ -207,6 +208,7 @@ def superpixels(  # noqa: PLR0913 - each is an argument of `open` or of `plan`
     if window is None and not made.method.fixed_windows:
         window = view_window(source.axes.plane_shape)
         made = intended(source, made.method, {}, where, region=region, window=window)
+    made.compute.check_here()
     return lazy_labels(made)
 
 
@@ -310,7 +312,9 @@ def resume(
     ------
     OutputError
         If there is nothing to resume, its image was an array in memory, the image changed, or
-        there is no device of the kind that it was begun on.
+        it was begun on another kind of device.
+    PlanError
+        If super-tiles of the finest level are left, and there is no device of that kind.
     """
     from napari_superpixels.engine.again import plan_of
     from napari_superpixels.engine.events import ignore

@@ -317,6 +317,19 @@ def test_and_one_whose_processor_sums_otherwise(monkeypatch):
     assert told.startswith("it differs in cpu (AVX2 instead of AVX512), which")
 
 
+@pytest.mark.parametrize("cards", [[], ["missing"], ["A100 8.0"], ["missing", "A100 8.0"]])
+def test_a_client_without_a_card_takes_a_workers_for_all(plan, monkeypatch, cards):
+    monkeypatch.setattr(cluster_module, "facts_of", lambda _: {"numpy": "2", "cuda:0": "missing"})
+    answers = {f"tcp://{number}": {"cuda:0": card} for number, card in enumerate(cards)}
+    asked = SimpleNamespace(run=lambda function, names: answers)
+    crew = cluster_module.Cluster(asked, plan, RunState(Path("out.zarr.partial")))
+    if "A100 8.0" in cards:
+        assert crew._facts == {"numpy": "2", "cuda:0": "A100 8.0"}
+        return
+    with pytest.raises(InputError, match="neither this machine nor a worker has such a device"):
+        assert not crew._facts
+
+
 def test_a_worker_that_came_later_with_other_versions_ends_the_run(
     client, plan, local, tmp_path, monkeypatch
 ):

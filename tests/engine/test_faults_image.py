@@ -10,7 +10,7 @@ import zarr
 
 import napari_superpixels as nsp
 from napari_superpixels.engine.events import TileDone, TileFailed
-from napari_superpixels.engine.manifest import judge, manifest_of
+from napari_superpixels.engine.manifest import check_libraries, judge, manifest_of
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.engine.run import run_plan
 from napari_superpixels.errors import IncompleteRunError, OutputError, SourceError
@@ -234,9 +234,9 @@ def test_other_libraries_are_refused_where_they_matter(image):
     assert begun["libraries"] == {}, "integers do not depend on any"
     network = nsp.plan(opened(image), "scn", step=16)
     begun = manifest_of(network)
-    judge(begun, network, [], "out")
+    check_libraries(begun, network, "out")
     with pytest.raises(OutputError, match=r"out was begun with torch 1\.0, .*; resume it with"):
-        judge(begun | {"libraries": {"torch": "1.0"}}, network, [], "out")
+        check_libraries(begun | {"libraries": {"torch": "1.0"}}, network, "out")
 
 
 @dataclass(frozen=True)

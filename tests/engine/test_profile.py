@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from concurrent.futures import wait
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from napari_superpixels.engine.profile import profiled
 from napari_superpixels.engine.run import run_plan
 from napari_superpixels.engine.stage import STEPS, Task, Work
 from napari_superpixels.errors import OutputError
+from napari_superpixels.models.visits import Visit, note, visits
+from napari_superpixels.testing.fake import FakeModel
 
 
 def test_a_trace_tells_each_step_of_each_super_tile(image, fake_plan, tmp_path):
@@ -127,6 +130,59 @@ def test_the_report_names_the_stage_that_bounds_the_run(image, fake_plan, tmp_pa
     assert [stage for stage, _ in report.busy] == ["read", "compute", "write"]
     assert all(0 < share <= 1 for _, share in report.busy)
     assert events[-1] == RunFinished(report)
+
+
+def test_a_card_at_work_is_told_beside_the_steps_it_works_for(
+    image, fake_plan, tmp_path, monkeypatch
+):
+    """Also where windows are in threads of their own."""
+    plan = replace(fake_plan(image, window=24), group=(2, 2))
+    events, compute = [], FakeModel.__call__
+    threads = []
+
+    def on_card(model, tile, **options):
+        threads.append(threading.current_thread().name)
+        note(Visit("cuda:1", 1.0, 2.0**-20))
+        return compute(model, tile, **options)
+
+    monkeypatch.setattr(FakeModel, "__call__", on_card)
+    listener, profile = events.append, tmp_path / "p.json"
+    report = nsp.run(
+        plan, tmp_path / "out.zarr", profile=profile, listener=listener, workers=8
+    ).report
+    assert any("superpixels-window" in name for name in threads)
+    tiles = [event for event in events if isinstance(event, TileDone)]
+    cards = [span for tile in tiles for span in tile.spans if span.step == "card"]
+    assert len(cards) == len(threads) > len(tiles)
+    for tile in tiles:
+        steps = sum(span.seconds for span in tile.spans if span.step in STEPS)
+        assert tile.seconds == pytest.approx(steps, abs=1e-9)
+    stage, share = report.busy[-1]
+    assert stage == "card"
+    assert share == pytest.approx(len(cards) * 2.0**-20 / report.seconds)
+    trace = json.loads(profile.read_text())
+    rows = {e["tid"]: e["args"]["name"] for e in trace if e["name"] == "thread_name"}
+    names = {rows[e["tid"]] for e in trace if e.get("cat") == "card"}
+    (name,) = names
+    assert name.startswith("cuda:1 of ")
+
+
+def test_what_is_noted_where_nobody_asks_is_forgotten():
+    note(Visit("cuda:0", 1.0, 1.0))
+    with visits() as outer:
+        with visits() as inner:
+            note(Visit("cuda:0", 1.0, 1.0))
+        assert (len(inner), len(outer)) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("compute", "card", "bound"), [(0.9, 0.85, "card"), (0.9, 0.7, "compute"), (0.2, 0.2, "read")]
+)
+def test_a_card_that_is_waited_for_bounds_the_run(compute, card, bound):
+    busy = (("read", 0.5), ("compute", compute), ("write", 0.1), ("card", card))
+    report = Report(tiles=1, computed=1, failed=(), pixels=1, seconds=1.0, superpixels=1, busy=busy)
+    assert report.bound == bound
+    assert f"card {card:.0%} of the time" in str(report)
 
 
 def test_the_report_tells_compiling_and_what_was_done_before():

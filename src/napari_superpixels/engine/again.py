@@ -9,7 +9,7 @@ from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.engine.records import RunState, is_output, partial_path
 from napari_superpixels.errors import OutputError
 from napari_superpixels.io.reopening import reopen
-from napari_superpixels.models.compute import AUTO, CUDA, Compute, cuda_count
+from napari_superpixels.models.compute import AUTO, Compute
 
 
 def plan_of(out: Path, device: str | None = None) -> Plan:
@@ -26,7 +26,7 @@ def plan_of(out: Path, device: str | None = None) -> Plan:
     ------
     OutputError
         If there is nothing unfinished, its image was an array in memory, or it was begun on another
-        kind of device than is asked for, or than there is here.
+        kind of device than is asked for.
     SourceError, InputError
         If its image is gone or broken, or its weights are.
     """
@@ -76,10 +76,5 @@ def _compute_again(provenance: dict[str, Any], out: Path, device: str | None) ->
         raise OutputError(
             f"{out} was begun on {kind!r}, and a network's last bits are others on {asked!r}; "
             f"resume it on {kind!r}, or run anew."
-        )
-    if kind == CUDA and not cuda_count():
-        raise OutputError(
-            f"{out} was begun on {kind!r}, and there is no such device here; resume it on a "
-            f"machine with one, or run anew."
         )
     return Compute(asked, begun["precision"])

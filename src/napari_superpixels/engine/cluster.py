@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from napari_superpixels.engine.cluster_facts import facts_of
+from napari_superpixels.engine.cluster_facts import facts_here, facts_of
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.stage import Pulse, Spans, Task
 from napari_superpixels.errors import IncompleteRunError, InputError
+from napari_superpixels.models.compute import MISSING
 from napari_superpixels.models.registry import weights_files
 
 if TYPE_CHECKING:
@@ -202,6 +203,9 @@ class Cluster:
             if self.client.status == "running":
                 self.client.unregister_worker_plugin(self.run)
 
+    def make_ready(self) -> None:
+        """Load nothing: what can be computed is for the workers to say."""
+
     def start(self, task: Task, pulse: Pulse) -> Future[Spans]:
         """Hand out a super-tile."""
         from napari_superpixels.engine.cluster_worker import do_tile
@@ -264,13 +268,27 @@ class Cluster:
         # `replace` leaves behind what the plan has computed for this process.
         pickled = pickle.dumps(replace(self.plan))
         partial = self.state.partial.absolute()
-        weights, facts = weights_files(self.plan.method), facts_of(self.plan)
-        return WorkerPlan(self.run, pickled, weights, partial, self.wanted, facts)
+        weights = weights_files(self.plan.method)
+        return WorkerPlan(self.run, pickled, weights, partial, self.wanted, self._facts)
+
+    @cached_property
+    def _facts(self) -> dict[str, str]:
+        """What workers must have: as this process, or where that has no card as one of theirs."""
+        facts = facts_of(self.plan)
+        lacking = [name for name, value in facts.items() if value == MISSING]
+        asked = self.client.run(facts_here, lacking) if lacking else {}
+        having = [found for found in asked.values() if MISSING not in found.values()]
+        if lacking and not having:
+            raise InputError(
+                f"The plan computes on {self.plan.compute.device!r}, and neither this machine nor "
+                f"a worker has such a device; start a worker with one, or plan for the processor."
+            )
+        return facts | having[0] if lacking else facts
 
     def _check_workers(self) -> None:
         from napari_superpixels.engine.cluster_worker import complaint
 
-        asked = self.client.run(complaint, facts_of(self.plan), self.wanted, on_error="return")
+        asked = self.client.run(complaint, self._facts, self.wanted, on_error="return")
         for worker, answer in asked.items():
             if answer:
                 what = answer if isinstance(answer, str) else f"it says: {_first_line(answer)}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from napari_superpixels.engine.cost import default_workers
+from napari_superpixels.engine.cost import default_workers, windows_at_once
 from napari_superpixels.engine.geometry import resolve_window
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import PlanError
@@ -53,7 +53,7 @@ def check_device(plan: Plan, workers: int) -> None:
     plan
         What is to be run.
     workers
-        How many windows are in work at once.
+        How many super-tiles are computed at once.
 
     Raises
     ------
@@ -78,15 +78,19 @@ def check_device(plan: Plan, workers: int) -> None:
 def device_bytes(plan: Plan, workers: int) -> int:
     """Return what a run takes of a device's memory, in bytes; 0 where it takes none.
 
-    In fast mode one window at a time is enough.
+    Windows are on the device, or have left there what connectivity asks for. In fast mode one at a
+    time is enough.
     """
-    from napari_superpixels.models.card import SLOTS
+    from napari_superpixels.models.card import HELD_BYTES, SLOTS
 
     model = plan.unmeasured_model
     if not isinstance(model, Movable):
         return 0
-    at_once = min(SLOTS, workers) if plan.compute.precision == EXACT else 1
-    return at_once * model.device_bytes_for(plan.read_px)
+    exact = plan.compute.precision == EXACT
+    windows = workers * windows_at_once(plan.group) if exact else 1
+    at_once = min(SLOTS, windows)
+    beside = min(HELD_BYTES, (windows - at_once) * model.held_bytes_for(plan.read_px))
+    return at_once * model.device_bytes_for(plan.read_px) + beside
 
 
 def _smaller(plan: Plan, workers: int) -> Iterator[tuple[int, int]]:

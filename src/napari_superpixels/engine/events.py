@@ -12,6 +12,9 @@ LONG_COMPILING = 1.0
 SLOW_MPX = 0.1
 """Rates below that many million pixels a second are told with more digits."""
 
+CARD_BOUNDS = 0.9
+"""Share of the time of ``"compute"`` from which a graphics card's work is what bounds it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
@@ -30,9 +33,9 @@ class Span:
     """When a step of a super-tile was taken."""
 
     step: str
-    """One of `engine.stage.STEPS`."""
+    """One of `engine.stage.STEPS`, or `engine.stage.CARD`."""
     thread: str
-    """Name of the thread."""
+    """Name of the thread, or of the graphics card."""
     begin: float
     """When it began, in seconds since 1970."""
     seconds: float
@@ -52,7 +55,7 @@ class TileDone:
     seconds: float
     """How long its steps took, from read to record, waiting not counted."""
     spans: tuple[Span, ...] = ()
-    """Its steps, in their order."""
+    """Its steps, in their order, and what a graphics card did meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +109,21 @@ class Report:
     compiling: float = 0.0
     """Seconds of this run in which kernels were compiled, which a machine does once."""
     busy: tuple[tuple[str, float], ...] = ()
-    """By stage, the share of this run's time that its threads were at work, 0 to 1."""
+    """By stage, the share of this run's time that its threads were at work, 0 to 1.
+
+    Last, where one was used, that of the graphics cards, for which threads of ``"compute"`` wait.
+    """
 
     @property
     def bound(self) -> str | None:
-        """The stage that bounds the speed: the busiest; None where nothing was done."""
+        """The stage that bounds the speed: the busiest; None where nothing was done.
+
+        A graphics card that is at work nearly as long as those who wait for it bounds them.
+        """
         stage, share = max(self.busy, key=lambda pair: pair[1], default=("", 0.0))
+        card = dict(self.busy).get("card", 0.0)
+        if stage == "compute" and card >= CARD_BOUNDS * share:
+            return "card"
         return stage if share else None
 
     @property

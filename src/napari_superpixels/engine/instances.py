@@ -48,7 +48,7 @@ from napari_superpixels.engine.instance_ranks import TABLE, RanksWork
 from napari_superpixels.engine.instance_seams import SeamsWork
 from napari_superpixels.engine.instance_work import CensusWork, LabelsWork
 from napari_superpixels.engine.line import Line
-from napari_superpixels.engine.manifest import identity_now, judge, manifest_of
+from napari_superpixels.engine.manifest import check_libraries, identity_now, judge, manifest_of
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.engine.run import (
     check_name,
@@ -169,8 +169,9 @@ class _Run:
         if not resume:
             self._begin()
             return
-        manifest = judge(self.state.read_manifest(), self.plan, self.state.read_failures(),
-                         str(self.state.partial))  # fmt: skip
+        begun, name = self.state.read_manifest(), str(self.state.partial)
+        check_libraries(begun, self.plan, name)
+        manifest = judge(begun, self.plan, self.state.read_failures(), name)
         self.state.write_manifest(manifest)
         lost = self.state.check(pulse)
         if lost:

@@ -33,8 +33,8 @@ class _Flight:
     def take(self, step: str) -> None:
         """Take one step."""
         self.pulse()
-        self.value, span = timed_step(self.task, step, self.value, self.pulse)
-        self.spans.append(span)
+        self.value, spans = timed_step(self.task, step, self.value, self.pulse)
+        self.spans.extend(spans)
 
 
 class _Room:
@@ -63,9 +63,12 @@ class Line:
     ----------
     lanes
         How many super-tiles are at each step at once.
+    make_ready
+        Loads what computes the finest level, or refuses to.
     """
 
-    def __init__(self, lanes: Lanes) -> None:
+    def __init__(self, lanes: Lanes, make_ready: Callable[[], None] = lambda: None) -> None:
+        self.make_ready = make_ready
         self.threads = lanes.threads
         self.places = {"read": lanes.read, "compute": lanes.compute, "write": lanes.write}
         steps = (("read",), ("compute",), ("finish", "write"))

@@ -83,8 +83,7 @@ def judge(
     Raises
     ------
     OutputError
-        If it is of another plan or image, or was begun with other libraries or on other hardware
-        that matter.
+        If it is of another plan or image.
     """
     now: dict[str, Any] = json.loads(json.dumps(manifest_of(plan)))
     repaired = any(failure["message"].startswith("SourceError") for failure in failures)
@@ -95,10 +94,9 @@ def judge(
                 f"{name} belongs to another plan ({difference(one, other)}); "
                 f"resume with that one, or remove it and run anew."
             )
-    _check_libraries(begun.get("libraries", {}), now["libraries"], name)
     return now | {
         "samples": _same_samples(begun.get("samples", []), now["samples"], plan, name),
-        "libraries": begun.get("libraries", {}) | now["libraries"],
+        "libraries": now["libraries"] | begun.get("libraries", {}),
     }
 
 
@@ -106,9 +104,25 @@ def _without_identity(provenance: dict[str, Any]) -> dict[str, Any]:
     return provenance | {"source": None}
 
 
-def _check_libraries(begun: dict[str, str], now: dict[str, str], name: str) -> None:
-    for library, number in now.items():
-        before = begun.get(library, number)
+def check_libraries(begun: dict[str, Any], plan: Resumable, name: str) -> None:
+    """Refuse to compute more of the finest level with what may give other last bits.
+
+    Parameters
+    ----------
+    begun
+        The manifest of the output.
+    plan
+        With which to go on.
+    name
+        What the user calls the output.
+
+    Raises
+    ------
+    OutputError
+        If it was begun with other libraries or on other hardware that matter.
+    """
+    for library, number in plan.made_with.items():
+        before = begun.get("libraries", {}).get(library, number)
         if before != number:
             raise OutputError(
                 f"{name} was begun with {library} {before}, whose last bits may differ from those "

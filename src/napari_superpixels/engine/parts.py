@@ -19,7 +19,7 @@ from typing import Any
 
 from napari_superpixels.engine.events import Listener, Report, RunFinished, RunStarted, TilesLost
 from napari_superpixels.engine.files import read_json, write_json
-from napari_superpixels.engine.manifest import judge
+from napari_superpixels.engine.manifest import check_libraries, judge
 from napari_superpixels.engine.output import begin_output, check_output, superpixels_of
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import PARTS, RunState, check_folder, partial_path
@@ -129,10 +129,11 @@ def run_part(
     state = RunState(partial_path(out), part.folder)
     names = part.names(plan.tiles)
     crew = local_crew(plan, state, workers=workers, tasks=len(names))
-    plan.model.prepare()
+    crew.make_ready()
     state.make_folder()
     with state.lock_part(lambda: _begin(state, plan, out, part)), closing_handles():
         judge(state.read_manifest(), plan, state.read_failures(), str(state.partial))
+        check_libraries(state.read_manifest(), plan, str(state.partial))
         lost = state.check(pulse_of(cancel), among=frozenset(names))
         if lost:
             listener(TilesLost(tuple(lost)))

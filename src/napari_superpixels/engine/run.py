@@ -24,6 +24,7 @@ from napari_superpixels.engine.events import (
     ignore,
 )
 from napari_superpixels.engine.line import Line
+from napari_superpixels.engine.manifest import check_libraries
 from napari_superpixels.engine.measure import measure
 from napari_superpixels.engine.output import begin_output, check_output, finish_output
 from napari_superpixels.engine.plan import Plan
@@ -103,8 +104,8 @@ def run_plan(
     state = RunState(partial_path(out))
     check_place(out, state, resume=resume)
     crew = hire(plan, state)
-    plan.model.prepare()
     if not resume:
+        crew.make_ready()
         state.make_folder()
     with state.lock(), closing_handles():
         refuse_finished(out, state)
@@ -144,13 +145,18 @@ def local_crew(
     Raises
     ------
     PlanError
-        If one super-tile does not fit into memory, or its windows into the device's.
+        If one super-tile does not fit into memory; when it is made ready, if its windows do not
+        fit into the device's, or there is no such device.
     """
     tiles = plan.tiles if tasks is None else tasks
     processors = workers or default_workers()
     lanes = fit_lanes(plan.cost, processors, tiles, available_bytes())
-    check_device(plan, lanes.compute)
-    return Line(lanes)
+
+    def make_ready() -> None:
+        plan.model.prepare()
+        check_device(plan, lanes.compute)
+
+    return Line(lanes, make_ready)
 
 
 def check_name(out: Path) -> None:
@@ -237,6 +243,11 @@ class _Run:
         """The super-tiles."""
         return Tasks(self.plan, self.state, self.crew.threads)
 
+    @cached_property
+    def done(self) -> set[str]:
+        """Names of the super-tiles that are done before this run."""
+        return set(self.state.done())
+
     def prepare(self, *, resume: bool, listener: Listener, pulse: Callable[[], None]) -> None:
         """Make the empty output, or check that the one there is whole and belongs to the plan."""
         if not resume:
@@ -246,17 +257,20 @@ class _Run:
         lost = self.state.check(pulse)
         if lost:
             listener(TilesLost(tuple(lost)))
+        finest = (f"0/{number}" for number in range(self.plan.tiles))
+        if not self.done.issuperset(finest):
+            check_libraries(self.state.read_manifest(), self.plan, str(self.state.partial))
+            self.crew.make_ready()
 
     def execute(self, listener: Listener, cancel: threading.Event) -> Report:
         """Do what is not done yet."""
         begin = time.perf_counter()
-        done = set(self.state.done())
         tiles = self.tasks.count()
         height, width = self.plan.pixels.shape
-        listener(RunStarted(tiles, len(done), height * width * len(self.plan.planes)))
+        listener(RunStarted(tiles, len(self.done), height * width * len(self.plan.planes)))
         stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
         with timed_compilation() as compiling:
-            pixels = self.compute(stage, done)
+            pixels = self.compute(stage)
         self.state.write_failures([asdict(failure) for failure in stage.failed])
         failed = tuple(stage.failed)
         superpixels = 0 if failed else finish_output(self.state, self.plan, self.out, tiles)
@@ -272,14 +286,14 @@ class _Run:
             busy=stage.busy(seconds),
         )
 
-    def compute(self, stage: Stage, done: set[str]) -> int:
+    def compute(self, stage: Stage) -> int:
         """Run the finest level, then each coarser one; return the pixels of the finest.
 
         A level with failures is the last.
         """
         pixels = 0
         for level in self.tasks.levels:
-            stage.run(task for task in self.tasks.of(level) if task.name not in done)
+            stage.run(task for task in self.tasks.of(level) if task.name not in self.done)
             if level == 0:
                 pixels = stage.pixels
             if stage.failed:

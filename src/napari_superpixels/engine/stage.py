@@ -1,5 +1,7 @@
 """Running tasks: bounded, retried once at the end, cancellable. Knows nothing of images."""
 
+import os
+import platform
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -11,6 +13,7 @@ from typing import Any, Protocol, Self
 
 from napari_superpixels.engine.events import Event, Span, TileDone, TileFailed
 from napari_superpixels.errors import Cancelled, IncompleteRunError, OutputError, PlanError
+from napari_superpixels.models.visits import visits
 
 POLL_SECONDS = 0.1
 """How often a cancel is looked for while nothing finishes."""
@@ -24,6 +27,8 @@ work for lack of a device's memory fails everywhere."""
 
 STEPS = ("read", "compute", "finish", "write")
 """Names of the steps of a super-tile, in their order."""
+CARD = "card"
+"""What a graphics card did in them, or for others meanwhile, is told beside them."""
 
 Pulse = Callable[[], None]
 
@@ -66,7 +71,7 @@ class Task:
 
 
 Spans = tuple[Span, ...]
-"""The steps of a task, in their order."""
+"""The steps of a task, in their order, each followed by what a graphics card did in it."""
 
 
 class Crew(Protocol):
@@ -87,6 +92,10 @@ class Crew(Protocol):
         """How many super-tiles are at most at work in each stage: read, compute, write."""
         ...
 
+    def make_ready(self) -> None:
+        """Load what computes the finest level; refuse what cannot be computed here."""
+        ...
+
     def start(self, task: Task, pulse: Pulse) -> Future[Spans]:
         """Hand out a task; its future gives the steps that were taken."""
         ...
@@ -104,21 +113,25 @@ class Crew(Protocol):
         ...
 
 
-def timed_step(task: Task, step: str, before: Any, pulse: Pulse) -> tuple[Any, Span]:
-    """Take one step of a task; return what it gives, and when it was."""
+def timed_step(task: Task, step: str, before: Any, pulse: Pulse) -> tuple[Any, Spans]:
+    """Take one step of a task; return what it gives, and when it was, and a card at work."""
     at, begin = time.time(), time.perf_counter()
-    result = getattr(task.work, step)(before, pulse)
-    seconds = time.perf_counter() - begin
-    return result, Span(step, threading.current_thread().name, at, seconds)
+    with visits() as noted:
+        result = getattr(task.work, step)(before, pulse)
+    taken = Span(step, threading.current_thread().name, at, time.perf_counter() - begin)
+    here = f"{platform.node()}:{os.getpid()}"
+    cards = (Span(CARD, f"{v.device} of {here}", v.begin, v.seconds) for v in noted)
+    return result, (taken, *cards)
 
 
 def timed(task: Task, pulse: Pulse) -> Spans:
     """Do a task, one step after the other."""
-    value, spans = None, []
+    value: Any = None
+    spans: list[Span] = []
     for step in STEPS:
         pulse()
-        value, span = timed_step(task, step, value, pulse)
-        spans.append(span)
+        value, more = timed_step(task, step, value, pulse)
+        spans.extend(more)
     return tuple(spans)
 
 
@@ -135,12 +148,17 @@ class Stage:
         self.done = 0
         self.pixels = 0
         self.seconds: Counter[str] = Counter()
+        self.cards: set[str] = set()
         self.failed: list[TileFailed] = []
 
     def busy(self, seconds: float) -> tuple[tuple[str, float], ...]:
-        """Return by stage which share of so many seconds its places were at work."""
+        """Return by stage which share of so many seconds its places were at work.
+
+        Graphics cards come last, where there were any.
+        """
         spent = self.seconds + Counter(write=self.seconds["finish"])
-        return tuple((s, spent[s] / n / seconds) for s, n in self.crew.places.items())
+        places = {**self.crew.places, **({CARD: len(self.cards)} if self.cards else {})}
+        return tuple((s, spent[s] / n / seconds) for s, n in places.items())
 
     def pulse(self) -> None:
         """Raise if the user cancelled, or the run is ending for another reason."""
@@ -194,8 +212,10 @@ class Stage:
             self.done += 1
             self.pixels += task.pixels
             spans = future.result()
-            self.seconds.update({span.step: span.seconds for span in spans})
-            seconds = sum(span.seconds for span in spans)
+            for span in spans:
+                self.seconds.update({span.step: span.seconds})
+            self.cards.update(span.thread for span in spans if span.step == CARD)
+            seconds = sum(span.seconds for span in spans if span.step != CARD)
             self.emit(TileDone(task.name, task.level, task.pixels, seconds, spans))
             return False
         if isinstance(error, FATAL) or not isinstance(error, Exception):

@@ -6,6 +6,7 @@ the one before is written. Each takes what the step before returned.
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -137,7 +138,10 @@ class TileWork(Work):
         if at_once == 1:
             return Computed(before, [(window, found(window)) for window in windows])
         with ThreadPoolExecutor(at_once, thread_name_prefix="superpixels-window") as pool:
-            return Computed(before, list(zip(windows, pool.map(found, windows), strict=True)))
+            # Each in a copy of this context, so that what it notes of a card is told here.
+            contexts = [copy_context() for _ in windows]
+            each = pool.map(lambda context, window: context.run(found, window), contexts, windows)
+            return Computed(before, list(zip(windows, each, strict=True)))
 
     def finish(self, before: Computed, pulse: Pulse) -> Finished:
         """Return all levels and, made beside them, the tables."""

@@ -361,6 +361,10 @@ class ClusterModel:
         """Return 0: what does not fit on a device is computed on the processor, the same bits."""
         return 0
 
+    def held_bytes_for(self, _shape: tuple[int, int]) -> int:
+        """Return 0: features are made again of the few pixels that are asked for."""
+        return 0
+
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""
         step = (self.step, self.step)

@@ -29,7 +29,7 @@ class Compute:
     Raises
     ------
     InputError
-        If there is no such device or precision.
+        If there is never such a device or precision.
     """
 
     device: str = AUTO
@@ -44,6 +44,26 @@ class Compute:
     def kind(self) -> str:
         """``"auto"``, ``"cpu"`` or ``"cuda"``."""
         return self.device.partition(":")[0]
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this machine has the device."""
+        number = int(self.device.partition(":")[2] or 0)
+        return self.kind != CUDA or number < cuda_count()
+
+    def check_here(self) -> None:
+        """Refuse a device that this machine lacks.
+
+        Raises
+        ------
+        InputError
+            If it is so.
+        """
+        if not self.is_here:
+            raise InputError(
+                f"The device is {self.device!r}, but torch finds {cuda_count() or 'no'} CUDA "
+                f"device here; choose {CPU!r} or {AUTO!r}, or look at driver and torch's version."
+            )
 
     @property
     def where(self) -> str:
@@ -63,9 +83,11 @@ class Compute:
         Raises
         ------
         InputError
-            If the precision cannot be chosen.
+            If the precision cannot be chosen, or integers are wanted of a device that this machine
+            lacks: of networks workers may have it.
         """
         if integers:
+            self.check_here()
             if self.precision != EXACT:
                 raise InputError(
                     f"The precision is {self.precision!r}, but {name} computes in integers, "
@@ -97,6 +119,10 @@ class Movable(Protocol):
 
     def device_bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the device's memory used for a tile of that shape, in bytes."""
+        ...
+
+    def held_bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return how much of it is used until the tile is done, on the processor, in bytes."""
         ...
 
 
@@ -173,11 +199,6 @@ def _check(device: Any, precision: Any) -> None:
         )
     if precision not in (EXACT, FAST):
         raise InputError(f"The precision is {precision!r}; give {EXACT!r} or {FAST!r}.")
-    if kind == CUDA and int(number or 0) >= (count := cuda_count()):
-        raise InputError(
-            f"The device is {device!r}, but torch finds {count or 'no'} CUDA device here; choose "
-            f"{CPU!r} or {AUTO!r}, or look at driver and torch's version."
-        )
 
 
 def kernels_device(compute: Compute) -> str | None:

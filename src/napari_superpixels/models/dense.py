@@ -71,7 +71,8 @@ class DenseModel:
                 image_CYX = fill_up(self._image(tile, valid)[None], tile.step)[0]
                 return self._reduced(self._scores(image_CYX, tile, place))
 
-        found = learned.on_device(self.compute, tile, infer)
+        shape = (tile.pixels.shape[1], tile.pixels.shape[2])
+        found = learned.on_device(self.compute, tile, self.device_bytes_for(shape), infer)
         if valid is not None:
             found[..., ~valid[place.slices]] = self.output.fill
         return found
@@ -175,6 +176,11 @@ class DenseModel:
         image = 4 * 3 * self.samples.channels
         network = self.trained.facts.pixel_bytes * max(1.0, largest)
         return int(seen * network) + height * width * (scores + image)
+
+    def held_bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return what stays on the device when the network is done with a tile: nothing."""
+        del shape
+        return 0
 
     def bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the memory used for a tile of that shape, in bytes."""

@@ -178,6 +178,11 @@ class GridModel:
 
     def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
         """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
+        shape = (tile.pixels.shape[1], tile.pixels.shape[2])
+        with learned.held(self.compute, self.held_bytes_for(shape)):
+            return self._assign(tile, threads, pulse)
+
+    def _assign(self, tile: Tile, threads: int, pulse: Callable[[], None]) -> Codes:
         pulse()
         valid = clustering.valid_of(tile.pixels, tile.valid)
         near = learned.near_box(tile)
@@ -189,7 +194,8 @@ class GridModel:
             logits = self.associate(tile, valid, pulse)[:, *place].contiguous()
             return learned.codes_of(logits), logits
 
-        found = learned.on_device(self.compute, tile, infer)
+        shape = (tile.pixels.shape[1], tile.pixels.shape[2])
+        found = learned.on_device(self.compute, tile, self.device_bytes_for(shape), infer)
         return learned.connected(tile, near, found, valid, threads=threads, pulse=pulse)
 
     def logits(
@@ -227,6 +233,10 @@ class GridModel:
     def device_bytes_for(self, shape: tuple[int, int]) -> int:
         """Return an upper bound of the device's memory for a tile of that shape, in bytes."""
         return self._network_bytes(shape)
+
+    def held_bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return what the logits take, on which connectivity looks up pixels, in bytes."""
+        return shape[0] * shape[1] * LOGIT_BYTES
 
     def prepare(self) -> None:
         """Load the network; see `models.protocol.Model`."""

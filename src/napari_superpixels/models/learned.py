@@ -5,7 +5,7 @@ Nothing here imports torch before a network is needed, so that settings and plan
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -17,7 +17,7 @@ from napari_superpixels.errors import InputError, PlanError
 from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
 from napari_superpixels.kernels.features import stretch_to_8bit
 from napari_superpixels.models import clustering
-from napari_superpixels.models.compute import CUDA, FAST, ON_PROCESSOR, Compute, cuda_count
+from napari_superpixels.models.compute import FAST, ON_PROCESSOR, Compute
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import About
@@ -151,10 +151,10 @@ def load_on(weights: Weights, compute: Compute) -> "nn.Module":
 
     if compute == ON_PROCESSOR:
         return load(weights)
-    if compute.kind == CUDA and not cuda_count():
+    if not compute.is_here:
         raise PlanError(
-            "The plan computes on CUDA, and there is no such device here; run it on a machine "
-            "with one, or make another plan with device='cpu'."
+            f"The plan computes on {compute.device!r}, and there is no such device here; run it on "
+            "a machine with one, or make another plan with device='cpu'."
         )
     copy = fast_copy if compute.precision == FAST else exact_copy
     return copy(load(weights), compute.where)
@@ -169,27 +169,41 @@ def inferring(compute: Compute, pulse: Pulse) -> Iterator[None]:
         yield
 
 
-def on_device(compute: Compute, tile: Tile, work: Callable[[], T]) -> T:
-    """Do what needs a device's memory.
+@contextmanager
+def held(compute: Compute, size: int) -> Iterator[None]:
+    """Wait until a tile may leave so many bytes on its device; it must not when this ends."""
+    from napari_superpixels.models.card import held_on
+
+    with held_on(compute.where, size):
+        yield
+
+
+def on_device(compute: Compute, tile: Tile, size: int, work: Callable[[], T]) -> T:
+    """Do what needs a device's memory, so many bytes at most.
 
     Where that runs out nothing is changed in exact mode, for a network's results may depend on the
-    algorithm that fits. In fast mode the work is done again, alone on the card.
+    algorithm that fits: there the memory is set aside first, and no result is taken that was made
+    while some was missing. In fast mode the work is done again, alone on the card.
 
     Raises
     ------
     PlanError
         With a proposal, if it does not fit.
     """
-    import torch
+    from napari_superpixels.models.card import is_shortage, on_card, sufficing
 
-    from napari_superpixels.models.card import on_card
-
-    tries = (False, True) if compute.precision == FAST else (False,)
+    fast = compute.precision == FAST
+    tries = (False, True) if fast else (False,)
     for alone in tries:
         try:
-            with on_card(compute.where, alone=alone):
+            with (
+                on_card(compute.where, alone=alone) as slot,
+                nullcontext() if fast else sufficing(compute.where, slot, size),
+            ):
                 return work()
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not is_shortage(error):
+                raise
             if alone != tries[-1]:
                 logger.warning("%s is out of memory; a window goes there alone.", compute.where)
     cells = max(map(len, tile.wanted))

@@ -240,8 +240,9 @@ class SsnModel:
 
     def __call__(self, tile: Tile, *, threads: int = 1, pulse: Callable[[], None]) -> Codes:
         """Assign the pixels of the wanted cells; see `models.protocol.Model`."""
-        used = min(threads, MOST_THREADS)
-        with banded(used, pulse) as bands:
+        used, shape = min(threads, MOST_THREADS), (tile.pixels.shape[1], tile.pixels.shape[2])
+        held = learned.held(self.compute, self.held_bytes_for(shape))
+        with banded(used, pulse) as bands, held:
             return self._assign(tile, used, bands)
 
     def _assign(self, tile: Tile, threads: int, bands: Bands) -> Codes:
@@ -253,7 +254,8 @@ class SsnModel:
             mask = None if valid is None else valid[part.place.slices]
             return self._clustered(features, mask, part, bands)
 
-        result = learned.on_device(self.compute, tile, work)
+        size = self.device_bytes_for((tile.pixels.shape[1], tile.pixels.shape[2]))
+        result = learned.on_device(self.compute, tile, size, work)
         return clustering.connected(result, tile.wanted.relative_to(part.cells), threads, bands)
 
     def _part(self, tile: Tile) -> "_Part":
@@ -359,6 +361,10 @@ class SsnModel:
         step = (self.step, self.step)
         frame = Frame(Lattice(shape, step), scale.learned + 3, scale.quanta.position)
         return edge**2 * self.block_bytes + device_bytes(frame, rgb=False, soft=True)
+
+    def held_bytes_for(self, shape: tuple[int, int]) -> int:
+        """Return what the features take, of which connectivity looks up pixels, in bytes."""
+        return shape[0] * shape[1] * 2 * (self._scale().learned + 3)
 
     def _scale(self) -> Scale:
         return Scale.of(self.weights.config)

@@ -95,7 +95,9 @@ def resolve(request: Request, cancel: threading.Event | None = None) -> Plan:
     source = resolve_source(request)
     region = region_of(request, source)
     method = resolve_method(source, request.method, dict(request.settings))
-    plan = make_plan(source, method, region=region, compute=Compute(request.device))
+    compute = Compute(request.device)
+    compute.check_here()
+    plan = make_plan(source, method, region=region, compute=compute)
     if not plan.deferred:
         return plan
     return replace(plan, statistics=request.measured.statistics(plan, cancel))
