@@ -10,6 +10,15 @@ class SuperpixelsError(Exception):
     """Base of every error that a user can cause and repair."""
 
 
+def reason_of(error: BaseException) -> str:
+    """Return what an error says, as one line; its class where it says nothing.
+
+    Of a failed system call it is what the system says, without number and file.
+    """
+    told: str | None = getattr(error, "strerror", None)
+    return told or " ".join(str(error).split()) or type(error).__name__
+
+
 class InputError(SuperpixelsError, ValueError):
     """A value, parameter or array that cannot be used as given."""
 

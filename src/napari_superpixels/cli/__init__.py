@@ -46,7 +46,13 @@ from napari_superpixels.cli.work import (
 )
 from napari_superpixels.engine.records import is_output
 from napari_superpixels.engine.ways import check_exportable
-from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, SuperpixelsError
+from napari_superpixels.errors import (
+    Cancelled,
+    IncompleteRunError,
+    InputError,
+    SuperpixelsError,
+    reason_of,
+)
 from napari_superpixels.exports import export_geotiff, write_into
 
 EXIT_BAD_INPUT = 2
@@ -297,7 +303,7 @@ def _terminable() -> Iterator[None]:
 def _system_sentence(error: OSError) -> str:
     if error.errno == errno.EPIPE:
         return "Whoever read the output has gone; the rest of it is not printed."
-    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    what = reason_of(error)
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{what}; look whether the output can be written there and the disk has room."
 

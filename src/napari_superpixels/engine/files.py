@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from napari_superpixels.errors import reason_of
+
 UNFINISHED = (".partial", ".tmp")
 """Endings of what zarr and `write_json` had not yet given its name when their process was
 killed."""
@@ -26,7 +28,7 @@ def refusal(place: object, error: OSError) -> str:
         errno.EROFS: "make the disk writable again",
     }
     repair = repairs.get(error.errno or 0, "look whether that place can be written")
-    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    reason = reason_of(error)
     return f"{place} cannot be written ({reason}); {repair} and resume, what is done is kept."
 
 

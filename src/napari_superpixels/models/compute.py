@@ -13,7 +13,7 @@ from functools import lru_cache
 from sys import platform
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from napari_superpixels.errors import InputError
+from napari_superpixels.errors import InputError, reason_of
 
 AUTO, CPU, CUDA = "auto", "cpu", "cuda"
 EXACT, FAST = "exact", "fast"
@@ -221,7 +221,7 @@ def _refusal(device: str) -> str | None:
 
         try_kernels(device)
     except Exception as error:  # noqa: BLE001 - a compiler fails, or Triton, in ways of their own
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = reason_of(error)
         logger.warning("No kernels on %s (%s); the processor's give the same.", device, reason)
         return reason
     return None

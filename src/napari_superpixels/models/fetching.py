@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from napari_superpixels.errors import InputError, OutputError, SourceError
+from napari_superpixels.errors import InputError, OutputError, SourceError, reason_of
 from napari_superpixels.models.weights import SHIPPED, own_path, write_card
 
 REGISTRY = SHIPPED / "registry.json"
@@ -130,7 +130,7 @@ def _download(entry: Entry, path: Path) -> None:
             f"whose registry it is."
         ) from None
     except OSError as error:
-        reason = error.strerror or " ".join(str(error).split())[:150]
+        reason = reason_of(error)[:150]
         kind = OutputError if error.errno else SourceError
         raise kind(
             f"The weights {entry.name!r} cannot be fetched from '{entry.url}' to '{path.parent}' "

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from napari_superpixels.errors import reason_of
+
 logger = logging.getLogger(__name__)
 Function = Callable[[Tensor], Tensor]
 
@@ -91,6 +93,7 @@ class Replayed:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            logger.warning("A network cannot be recorded (%s); it is launched anew.", reason)
+            logger.warning(
+                "A network cannot be recorded (%s); it is launched anew.", reason_of(error)
+            )
             return self.function

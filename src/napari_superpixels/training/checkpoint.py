@@ -13,7 +13,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from napari_superpixels.errors import InputError, OutputError, SourceError
+from napari_superpixels.errors import InputError, OutputError, SourceError, reason_of
 
 LAST = "last.pt"
 """The newest checkpoint of a training folder."""
@@ -130,7 +130,7 @@ def _tensors(content: bytes, path: Path) -> Any:
             f"code, and is not opened; give what 'napari-superpixels train' wrote."
         ) from None
     except Exception as error:  # noqa: BLE001 - broken bytes end its reader in every way there is
-        reason = " ".join(str(error).split())[:120]
+        reason = reason_of(error)[:120]
         raise SourceError(
             f"'{path}' is cut short or altered ({reason}); replace it with a good copy."
         ) from None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_superpixels import errors
-from napari_superpixels.errors import SuperpixelsError, TrainingError
+from napari_superpixels.errors import SuperpixelsError, TrainingError, reason_of
 from napari_superpixels.training.events import (
     Event,
     Saved,
@@ -34,7 +34,7 @@ def error_line(error: Exception) -> bytes:
     """Return an error as a line; of one that nobody foresaw, what it is."""
     known = isinstance(error, SuperpixelsError)
     kind = type(error).__name__ if known else TrainingError.__name__
-    text = " ".join(str(error).split())
+    text = reason_of(error)
     sentence = text if known else f"The training failed ({type(error).__name__}: {text})."
     return json.dumps({"kind": _FAILED, "error": kind, "sentence": sentence}).encode() + b"\n"
 

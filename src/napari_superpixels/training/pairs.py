@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_superpixels.errors import InputError, SourceError
+from napari_superpixels.errors import InputError, SourceError, reason_of
 from napari_superpixels.io import Source, open_source
 from napari_superpixels.tiling import Box
 from napari_superpixels.training.matching import (
@@ -58,7 +58,7 @@ def _archive(path: Path, stamp: int) -> NDArray[Any]:
     except SourceError:
         raise
     except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
-        reason = " ".join(str(error).split())
+        reason = reason_of(error)
         raise SourceError(
             f"'{path}' cannot be read as an npz file ({reason}); replace it with a good copy."
         ) from None
