@@ -95,16 +95,14 @@ class Segment:
         }
         for field, value in filled.items():
             object.__setattr__(self, field, value)
-        self._check_exact()
-        self.trained.output(probabilities=self.probabilities)
-
-    def _check_exact(self) -> None:
         if self.exact and not self.facts.exact:
             raise InputError(
                 f"The network {self.trained.name!r} averages over all that it sees, so its result "
                 f"depends on the window; give exact=False for patches of one size that are "
                 f"blended, or weights of an FCN or FPN."
             )
+        object.__setattr__(self, "exact", self.facts.exact)  # nothing is blended in vain
+        self.trained.output(probabilities=self.probabilities)
 
     @property
     def trained(self) -> Trained:
