@@ -16,7 +16,6 @@ from napari_superpixels.engine.events import TileDone
 from napari_superpixels.errors import Cancelled, InputError, SourceError
 from napari_superpixels.kernels.average import mean_downsample
 from napari_superpixels.kernels.mode import mode_downsample
-from napari_superpixels.models import segment
 from napari_superpixels.testing.local_cluster import different_files, local_cluster
 from napari_superpixels.testing.weights import write_random_segmentation
 
@@ -188,12 +187,10 @@ def test_a_plan_tells_what_is_written(plan):
     assert expected.get(plan.output.kind, "float16, one channel each: 1 class 1") in text
 
 
-def test_patches_give_the_same_files_in_any_windows(source, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(segment, "PATCH_PX", 128)
-    monkeypatch.setattr(segment, "OVERLAP_PX", 64)
+def test_patches_give_the_same_files_in_any_windows(source, folder, tmp_path):
     region = {"z": (1, 2), "x": (96, 256)}
     weights = str(write_random_segmentation(folder, "HCPSPNet"))
-    method = nsp.Segment(weights=weights, exact=False, probabilities=True)
+    method = nsp.Segment(weights=weights, exact=False, patch=128, probabilities=True)
     one, two = (
         nsp.run(
             nsp.plan(source, method, window=window, region=region),

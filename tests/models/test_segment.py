@@ -129,6 +129,8 @@ def test_grey_stands_for_all_channels_and_other_counts_are_refused(weights):
         ({"scales": (0.3,)}, "multiples of 0.25"),
         ({"scales": (8,)}, "from 0.25 to 4"),
         ({"scales": "big"}, "scales is 'big'"),
+        ({"patch": 10}, "patch is 10, but it must be a whole number of pixels, 64 to 8192"),
+        ({"patch": "all"}, "patch is 'all'"),
         ({"digest": "0" * 64}, "have the SHA-256"),
     ],
 )
@@ -205,7 +207,8 @@ def test_an_exact_network_stays_exact(weights):
     """Nothing is blended where nothing must be: one plan, and one hash."""
     image = nsp.open(noise((40, 50, 3)), axes="yxs", rgb=True)
     plans = [
-        nsp.plan(image, nsp.Segment(weights=str(weights), exact=exact)) for exact in (True, False)
+        nsp.plan(image, nsp.Segment(weights=str(weights), exact=exact, patch=patch))
+        for exact, patch in ((True, 1024), (False, 512))
     ]
     assert plans[0].hash == plans[1].hash
 

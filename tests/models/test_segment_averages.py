@@ -5,7 +5,6 @@ import pytest
 
 import napari_superpixels as nsp
 from napari_superpixels.engine.plan import make_plan
-from napari_superpixels.models import segment
 from napari_superpixels.models.patches import Patches
 from napari_superpixels.testing.contract import noise
 from napari_superpixels.testing.dense import raw_scores
@@ -19,12 +18,6 @@ def weights(tmp_path_factory):
 
 
 @pytest.fixture
-def small_patches(monkeypatch):
-    monkeypatch.setattr(segment, "PATCH_PX", 128)
-    monkeypatch.setattr(segment, "OVERLAP_PX", 64)
-
-
-@pytest.fixture
 def source():
     return nsp.open(noise((70, 410, 3)), axes="yxs", rgb=True)
 
@@ -34,11 +27,10 @@ def shares(source, window, **settings):
     return nsp.superpixels(source, method, window=window).compute()
 
 
-@pytest.mark.usefixtures("small_patches")
 @pytest.mark.parametrize("views", [{}, {"flips": "yx", "scales": (0.5, 1)}])
 def test_windows_of_a_network_that_pools_do_not_show(weights, source, views):
     """Not even in the last bits: each patch is computed alone, whoever asks."""
-    settings = {"weights": weights["HCPSPNet"], "exact": False, **views}
+    settings = {"weights": weights["HCPSPNet"], "exact": False, "patch": 128, **views}
     whole = shares(source, 4096, **settings)
     np.testing.assert_array_equal(shares(source, 64, **settings), whole)
     np.testing.assert_array_equal(shares(source, (33, 200), **settings), whole)
@@ -47,24 +39,23 @@ def test_windows_of_a_network_that_pools_do_not_show(weights, source, views):
     np.testing.assert_array_equal(part.compute(), whole[:, :64, 128:256])
 
 
-@pytest.mark.usefixtures("small_patches")
 def test_a_patch_is_computed_alone(weights, source):
     """The blend of the patches that cover a pixel, made here one by one."""
-    method = nsp.Segment(weights=weights["HCPSPNet"], exact=False, probabilities=True)
+    settings = {"weights": weights["HCPSPNet"], "exact": False, "patch": 128}
+    method = nsp.Segment(**settings, probabilities=True)
     image = np.asarray(source.read(0, make_plan(source, method).pixels).pixels)
     image = np.moveaxis(np.pad(image, ((0, 0), (0, 26), (0, 6)), mode="edge"), 0, -1)
     total, weight = np.zeros((3, 96, 416)), np.zeros((96, 416))
     ramp = method.patches.weights(128, 32).astype(float)
     rows = method.patches.weights(96, 32).astype(float)
-    for start in (0, 64, 128, 192, 256, 288):
+    for start in (0, 96, 192, 288):
         patch = nsp.open(image[:, start : start + 128], axes="yxs", rgb=True)
         found = nsp.superpixels(patch, method).compute().astype(float)
         blend = rows[:, None] * ramp
         total[..., start : start + 128] += found * blend
         weight[:, start : start + 128] += blend
     expected = (total / weight)[:, :70, :410]
-    np.testing.assert_allclose(shares(source, None, weights=weights["HCPSPNet"], exact=False),
-                               expected, atol=2e-3)  # fmt: skip
+    np.testing.assert_allclose(shares(source, None, **settings), expected, atol=2e-3)
 
 
 def test_patches_cover_an_axis_and_end_with_it():
