@@ -11,7 +11,7 @@ from skimage.io import imread, imsave
 
 import napari_superpixels as nsp
 from napari_superpixels.models.compute import has_bfloat16
-from napari_superpixels.testing.weights import write_random_weights
+from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
 from napari_superpixels.tiling import Box
 
 
@@ -286,6 +286,20 @@ def test_network_equality(repository, picture, tmp_path, method):
     if method == "scn":
         assert found["0-picture", "start at 40, 72, raw"].startswith("0 of ")
         assert found["any", "cells that a NaN spoils, of those declared"] in ("5 of 5", "6 of 6")
+
+
+def test_segmentation_mismatch(repository, picture, tmp_path):
+    """Patches of the size of the others agree with them; smaller ones of a network that pools do
+    not, and those of an exact one do whatever they are."""
+    weights = [write_random_segmentation(tmp_path, name) for name in ("HCPSPNet", "HCFPN")]
+    given = ["--images", picture, "--weights", *weights, "--patches", 128, 256, "--against", 256]
+    rows = table_of(script(repository, "segmentation_mismatch", *given))
+    found = {(row["weights"], row["patch"]): row for row in rows}
+    for name in ("HCPSPNet-0", "HCFPN-0"):
+        assert found[name, "256"]["other class"] == "0.0000%"
+        assert found[name, "256"]["largest change"] == "0.000"
+    assert float(found["HCPSPNet-0", "128"]["largest change"]) > 0.01
+    assert found["HCFPN-0", "128"]["largest change"] == "0.000"
 
 
 def test_end_to_end(benchmark_script, tmp_path, capsys):

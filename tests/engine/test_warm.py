@@ -17,7 +17,7 @@ from napari_superpixels.models.grid_network import Ainet, Scn
 from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.registry import make_method
 from napari_superpixels.models.slic import Slic
-from napari_superpixels.testing.weights import write_random_weights
+from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
 
 DEFAULTS = json.dumps(asdict(Slic()))
 TWO_CHANNELS = ImageFacts(channels=2, dtype=np.dtype(np.uint16), rgb=False)
@@ -220,3 +220,11 @@ def test_afterwards_a_view_needs_nothing_more(how, missing):
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 0, done.stderr
     assert (int(done.stdout.split()[-1]) > 0) == missing, done.stderr
+
+
+def test_a_segmentation_network_is_loaded_and_its_levels_are_compiled(marks, tmp_path):
+    """Its cells are what its layers say, however tiny the image."""
+    method = Segment(weights=str(write_random_segmentation(tmp_path, "HCFPN")))
+    warm.run_once(method, warm.RGB)
+    assert load.cache_info().currsize > 0
+    assert [path.name for path in marks.iterdir()] == ["segment-uint8-rgb"]

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from napari_superpixels.testing.weights import write_random_weights
+from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
 
 EDGE_PX = 400
 MOST_UNUSED = 5
@@ -43,9 +43,10 @@ CHILD = """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is resident")
-@pytest.mark.parametrize("name", ["scn", "ainet", "pcnet", "ssn", "hcssn"])
+@pytest.mark.parametrize("name", ["scn", "ainet", "pcnet", "ssn", "hcssn", "segment"])
 def test_a_window_needs_at_most_what_is_declared(tmp_path, name):
-    weights = write_random_weights(tmp_path, name)
+    write = write_random_segmentation if name == "segment" else write_random_weights
+    weights = write(tmp_path, "AtrousFCN" if name == "segment" else name)
     command = [sys.executable, "-c", textwrap.dedent(CHILD), name, str(weights), str(EDGE_PX)]
     done = subprocess.run(command, check=True, timeout=300, capture_output=True, text=True)
     needed, declared = json.loads(done.stdout)

@@ -111,6 +111,7 @@ def run(  # noqa: PLR0913 - one option each
     probabilities: opt.Probabilities = None,
     flips: opt.Flips = None,
     scales: opt.Scales = None,
+    patch: opt.Patch = None,
     axes: opt.AxesOption = None,
     level: opt.Level = 0,
     channels: opt.Channels = None,
@@ -141,6 +142,7 @@ def run(  # noqa: PLR0913 - one option each
         probabilities=probabilities,
         flips=flips,
         scales=opt.scales_of(scales),
+        patch=patch,
     )
     picks, spans, one = opt.channels_of(channels), opt.region_of(region), opt.part_of(part)
     exports = exports_of(geotiff, into)

@@ -22,6 +22,7 @@ def plan(  # noqa: PLR0913 - one option each
     probabilities: opt.Probabilities = None,
     flips: opt.Flips = None,
     scales: opt.Scales = None,
+    patch: opt.Patch = None,
     axes: opt.AxesOption = None,
     level: opt.Level = 0,
     channels: opt.Channels = None,
@@ -44,6 +45,7 @@ def plan(  # noqa: PLR0913 - one option each
         probabilities=probabilities,
         flips=flips,
         scales=opt.scales_of(scales),
+        patch=patch,
     )
     picks = opt.channels_of(channels)
     source = api.open(image, axes=axes, level=level, channels=picks, mask=mask, rgb=rgb)

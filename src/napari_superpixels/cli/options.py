@@ -107,6 +107,14 @@ Scales = Annotated[
     str | None,
     typer.Option(metavar="NUMBERS", help="Of segment: average over sizes, e.g. 0.5,1,1.5."),
 ]
+Patch = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number,
+        metavar="PIXELS",
+        help="Of segment with --no-exact: edge of a patch; 1024 by default.",
+    ),
+]
 AxesOption = Annotated[str | None, typer.Option(help="Names of the axes, e.g. zyx.")]
 Level = Annotated[
     int,

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,9 @@ from napari_superpixels.engine.tile import (
     no_pulse,
     read_box,
     tables_of,
-    values_of,
 )
 from napari_superpixels.io import open_source
 from napari_superpixels.kernels import ids, jit
-from napari_superpixels.kernels.mode import mode_downsample
-from napari_superpixels.labels.boundaries import find_boundaries
 from napari_superpixels.models.protocol import ImageFacts, Method
 from napari_superpixels.models.registry import make_method
 from napari_superpixels.tiling import Box, Interval
@@ -124,7 +121,7 @@ def _lock_of(mark: Path, cancel: threading.Event | None, held: ExitStack) -> Non
 
 def run_once(method: Method, facts: ImageFacts) -> None:
     """Run on tiny images all that a view and a run do, with every layout that readers give."""
-    tiny = replace(method, step=TINY_STEP)  # type: ignore[type-var]  # settings are dataclasses
+    tiny = _with_tiny_cells(method)
     for image, axes in _tiny_images(facts):
         for mask in (None, np.eye(*TINY_SHAPE)):
             source = open_source(image, axes=axes, rgb=facts.rgb, mask=mask)
@@ -138,25 +135,24 @@ def run_once(method: Method, facts: ImageFacts) -> None:
             mark.touch()
 
 
+def _with_tiny_cells(method: Method) -> Method:
+    """Return a method with small cells, where their size is a setting."""
+    settings: Any = method
+    sized = any(one.name == "step" for one in fields(settings))
+    return replace(settings, step=TINY_STEP) if sized else method
+
+
 def _run(plan: Plan) -> None:
     window = plan.windows[0]
     block = plan.source.read(0, read_box(plan, window))
     found = assign_with_ring(plan, window, block, threads=2, pulse=no_pulse)
-    values_of(plan, window, 0, found)
     tables_of(plan, window, block, found)
-    codes = assign(plan, window, window.core, block, threads=1, pulse=no_pulse)
+    whole = assign(plan, window, window.core, block, threads=1, pulse=no_pulse)
     rows, columns = window.core
     middle = len(columns) // 2  # a part is strided otherwise than the whole
     part = Box((rows, Interval(middle, middle + 1)))
     assign(plan, window, part, block, threads=1, pulse=no_pulse)
-    step, cells = plan.lattice.step, plan.lattice.cells
-    for dtype in (np.uint32, np.uint64):
-        labels = ids.expand_ids(
-            codes, (0, 0), (step[0], step[1]), (cells[0], cells[1]), 0, np.dtype(dtype)
-        )
-        find_boundaries(labels)
-        mode_downsample(labels, (2, 2))
-        mode_downsample(np.ascontiguousarray(labels[:TINY_STEP, :TINY_STEP]), (2, 2))
+    plan.output.rehearse(whole, plan.lattice)
 
 
 def _tiny_images(facts: ImageFacts) -> Iterator[tuple[NDArray[Any], str]]:

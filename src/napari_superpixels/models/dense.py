@@ -8,13 +8,11 @@ The shape suffixes: C channels of the image, K scores of a pixel (one a class), 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from napari_superpixels.models import clustering, learned
 from napari_superpixels.models.card import to_device, to_host
@@ -27,6 +25,7 @@ from napari_superpixels.models.views import View
 from napari_superpixels.models.weights import Weights
 from napari_superpixels.networks.grid import fill_up
 from napari_superpixels.networks.ordinal import OrdinalNetwork
+from napari_superpixels.networks.resampling import resampled
 from napari_superpixels.tiling import Box, Interval, Lattice
 
 Pulse = Callable[[], None]
@@ -61,21 +60,24 @@ class DenseModel:
         """Find the values of the wanted cells; see `models.protocol.Model`."""
         del threads  # windows are computed side by side instead
         pulse()
-        valid = clustering.valid_of(tile.pixels, tile.valid)
-        place = Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step).to_pixels(
-            tile.wanted
-        )
+        place, valid = wanted_pixels(tile), clustering.valid_of(tile.pixels, tile.valid)
 
         def infer() -> Values:
             with learned.inferring(self.compute, pulse):
-                image_CYX = fill_up(self._image(tile, valid)[None], tile.step)[0]
-                return self._reduced(self._scores(image_CYX, tile, place))
+                return self._reduced(self._scores(tile, valid, place))
 
         shape = (tile.pixels.shape[1], tile.pixels.shape[2])
         found = learned.on_device(self.compute, tile, self.device_bytes_for(shape), infer)
         if valid is not None:
             found[..., ~valid[place.slices]] = self.output.fill
         return found
+
+    def scores(self, tile: Tile, pulse: Pulse) -> NDArray[np.float32]:
+        """Return what decides the values of the wanted cells, (K, Y, X)."""
+        valid = clustering.valid_of(tile.pixels, tile.valid)
+        with learned.inferring(self.compute, pulse):
+            found: NDArray[np.float32] = to_host(self._scores(tile, valid, wanted_pixels(tile)))
+            return found
 
     def _image(self, tile: Tile, valid: NDArray[np.bool_] | None) -> Tensor:
         """Return what the network sees of a tile, (C, Y, X); 0 where there is no data."""
@@ -93,8 +95,9 @@ class DenseModel:
         """Whether several scores are averaged: then they are probabilities, or numbers."""
         return self.patches is not None or len(self.views) > 1
 
-    def _scores(self, image_CYX: Tensor, tile: Tile, place: Box) -> Tensor:
+    def _scores(self, tile: Tile, valid: NDArray[np.bool_] | None, place: Box) -> Tensor:
         """Return the scores of a box of a tile, (K, Y, X)."""
+        image_CYX = fill_up(self._image(tile, valid)[None], tile.step)[0]
         if self.patches is None:
             return self._seen(image_CYX, place)
         total = image_CYX.new_zeros((self.trained.scores, *place.shape))
@@ -136,10 +139,8 @@ class DenseModel:
     def _viewed(self, image_CYX: Tensor, view: View, place: Box) -> Tensor:
         """Return what the network says of a box in one view: scores that can be averaged."""
         network = learned.load_on(self.weights, self.compute)
-        size = image_CYX.shape[1:]
-        scores = _plain(network, _scaled(image_CYX.flip(view.flipped)[None], view, size))
-        if view.scale != 1:
-            scores = interpolate(scores, size=size, mode="bilinear", antialias=view.scale > 1)
+        seen = resampled(image_CYX.flip(view.flipped)[None], view.scale)
+        scores = resampled(_plain(network, seen), 1 / view.scale)
         found = scores.flip(view.flipped)[0][:, *place.slices].float()
         return found.softmax(dim=0) if self._averages and self.trained.classes else found
 
@@ -188,12 +189,9 @@ class DenseModel:
         return self.device_bytes_for(shape) + samples
 
 
-def _scaled(image_NCYX: Tensor, view: View, size: Any) -> Tensor:
-    """Return an image at the size of a view."""
-    if view.scale == 1:
-        return image_NCYX
-    target = [int(n * view.scale) for n in size]
-    return interpolate(image_NCYX, size=target, mode="bilinear", antialias=view.scale < 1)
+def wanted_pixels(tile: Tile) -> Box:
+    """Return the pixels of a tile's wanted cells."""
+    return Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step).to_pixels(tile.wanted)
 
 
 def _plain(network: torch.nn.Module, image_NCYX: Tensor) -> Tensor:

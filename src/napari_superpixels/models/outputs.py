@@ -16,6 +16,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.kernels.ids import expand_ids
 from napari_superpixels.kernels.means import cell_means, cell_sums
 from napari_superpixels.kernels.mode import mode_downsample
+from napari_superpixels.labels.boundaries import find_boundaries
 from napari_superpixels.tiling import Box, Lattice
 
 Values = NDArray[Any]
@@ -147,6 +148,14 @@ class Output(ABC):
         del found, pixels, step, own
         return ()
 
+    def rehearse(self, found: Values, lattice: Lattice) -> None:
+        """Call what values need on their way to disk, on those of a tiny image.
+
+        So kernels are compiled, and loaded, before they are waited for.
+        """
+        values = self.values(found, lattice, Box.whole(lattice.cells), 0)
+        self.coarser(values, (2, 2))
+
     def counted(self, tables: tuple[Values, ...]) -> dict[str, int]:
         """Return what a report counts of some cells, by name."""
         del tables
@@ -225,6 +234,17 @@ class Superpixels(Output):
         counts, sums = cell_sums(found, pixels, step)
         counts, sums = counts[own], sums[:, *own]
         return cell_means(counts, sums), counts.astype(np.uint32)
+
+    def rehearse(self, found: Values, lattice: Lattice) -> None:
+        """Make labels of both types, a level of them, and boundaries."""
+        step, cells = lattice.step, lattice.cells
+        for kind in (np.uint32, np.uint64):
+            labels = expand_ids(
+                found, (0, 0), (step[0], step[1]), (cells[0], cells[1]), 0, np.dtype(kind)
+            )
+            find_boundaries(labels)
+            mode_downsample(labels, (2, 2))
+            mode_downsample(np.ascontiguousarray(labels[: step[0], : step[1]]), (2, 2))
 
     def counted(self, tables: tuple[Values, ...]) -> dict[str, int]:
         """Return the number of superpixels."""

@@ -6,6 +6,7 @@ those that average over all they see run on patches of one size whose places dep
 alone, and what overlaps is blended (`models.patches`).
 """
 
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 WINDOW_PX = 1024
 """Edge of a window of a run."""
-PATCH_PX, OVERLAP_PX = 1024, 256
-"""Edge of a patch, and what two neighbours share, of networks that average over all they see."""
-PATCHES_PX = 4 * (PATCH_PX - OVERLAP_PX)
-"""Edge of a window of those: at its ends patches are computed twice, for its neighbour again."""
+PATCH_PX = 1024
+"""Edge of a patch of networks that average over all they see, where nobody asks for another."""
+SHARED = 4
+"""Two neighbouring patches share one part in so many of their edge."""
+PATCHES = 4
+"""Patches along a window: at its ends some are computed twice, for its neighbour again."""
 RECIPE = "hcfcn"
 """What those who have no weights are told to train."""
 WEIGHTS = About(
@@ -44,6 +47,13 @@ EXACT = About(
 PROBABILITIES = About(text="Whether the probability of each class is written, not the likeliest.")
 FLIPS_ABOUT = About(
     text="Axes along which the image is mirrored too, 'x', 'y' or 'yx', and what is found averaged."
+)
+PATCH = About(
+    text="Edge of the patches that networks see which average over all they see; best is about "
+    "what they were trained on.",
+    unit="px",
+    low=64,
+    high=8192,
 )
 SCALES = About(text="Sizes at which the image is looked at; what is found is averaged.")
 
@@ -72,6 +82,8 @@ class Segment:
     """Axes along which the image is mirrored too: ``"x"``, ``"y"``, ``"yx"`` or none."""
     scales: tuple[float, ...] = setting((1.0,), SCALES)
     """Sizes at which the image is looked at, multiples of 0.25 from 0.25 to 4."""
+    patch: int = setting(PATCH_PX, PATCH)
+    """Edge of a patch where `exact` is False, in pixels; grown to whole cells, four at least."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
     config: str = filled_in("")
@@ -90,21 +102,22 @@ class Segment:
         filled = {
             "flips": check_flips(self.flips),
             "scales": check_scales(self.scales),
+            "patch": _checked_patch(self.patch),
             "digest": found.digest,
             "config": found.text,
         }
         for field, value in filled.items():
             object.__setattr__(self, field, value)
-        self._check_exact()
-        self.trained.output(probabilities=self.probabilities)
-
-    def _check_exact(self) -> None:
         if self.exact and not self.facts.exact:
             raise InputError(
                 f"The network {self.trained.name!r} averages over all that it sees, so its result "
                 f"depends on the window; give exact=False for patches of one size that are "
                 f"blended, or weights of an FCN or FPN."
             )
+        if self.facts.exact:  # nothing is blended in vain, nor tells plans apart
+            object.__setattr__(self, "exact", True)
+            object.__setattr__(self, "patch", PATCH_PX)
+        self.trained.output(probabilities=self.probabilities)
 
     @property
     def trained(self) -> Trained:
@@ -131,7 +144,8 @@ class Segment:
         """What the network sees at once; None where it sees windows as a whole."""
         if self.facts.exact:
             return None
-        return Patches(PATCH_PX // self.step, OVERLAP_PX // self.step)
+        edge = max(SHARED, -(-self.patch // self.step))
+        return Patches(edge, edge // SHARED)
 
     @property
     def step(self) -> int:
@@ -151,7 +165,8 @@ class Segment:
     @property
     def window_px(self) -> int:
         """Edge of a window of a run."""
-        return WINDOW_PX if self.patches is None else PATCHES_PX
+        patches = self.patches
+        return WINDOW_PX if patches is None else PATCHES * patches.stride * self.step
 
     @property
     def halo_cells(self) -> int:
@@ -196,6 +211,21 @@ class Segment:
             patches=self.patches,
             step=self.step,
         )
+
+
+def _checked_patch(patch: Any) -> int:
+    assert PATCH.low is not None, "declared above"
+    assert PATCH.high is not None, "declared above"
+    try:
+        edge = operator.index(patch)
+    except TypeError:
+        edge = 0
+    if not PATCH.low <= edge <= PATCH.high or isinstance(patch, bool):
+        raise InputError(
+            f"patch is {patch!r}, but it must be a whole number of pixels, {PATCH.low:g} to "
+            f"{PATCH.high:g}; give e.g. patch=512."
+        )
+    return edge
 
 
 def _found(weights: Any) -> Weights:

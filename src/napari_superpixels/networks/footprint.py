@@ -50,7 +50,7 @@ def without_numbers(make: Callable[[], N]) -> N:
 
 
 def bytes_per_pixel(make: Callable[[], nn.Module], channels: int) -> float:
-    """Return the bytes for each pixel of an image that a network's values take at once, at most.
+    """Return the bytes that image and maps take at once, at most, for each pixel of an image.
 
     Parameters
     ----------

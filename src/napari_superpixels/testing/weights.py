@@ -8,7 +8,7 @@ from torch import nn
 
 from napari_superpixels.models import weights
 from napari_superpixels.networks.build import make_network, network_of_card
-from napari_superpixels.networks.segmentation import PUBLISHED
+from napari_superpixels.networks.segmentation import PUBLISHED, SegmentationNetwork
 
 
 def lively(network: nn.Module, seed: int = 0) -> nn.Module:
@@ -63,7 +63,21 @@ def write_random_segmentation(
         "normalisation": {"mean": [0.5] * channels, "std": [0.25] * channels},
     } | changes
     network = lively(network_of_card("segmentation", block), seed)
+    assert isinstance(network, SegmentationNetwork), "no other has that name"
+    _even_out(network)
     path = folder / f"{name}-{seed}.safetensors"
     arrays = {key: value.numpy() for key, value in network.state_dict().items()}
     weights.save(path, "segmentation", block, arrays, data="none, random")
     return path
+
+
+def _even_out(network: SegmentationNetwork) -> None:
+    """Have the network find all classes in noise, and none of them for certain."""
+    noise = torch.rand(2, network.channels, 96, 96, generator=torch.Generator().manual_seed(0))
+    layer = network.classifier
+    with torch.no_grad():
+        logits = network(4 * noise - 2)
+        spread = logits.std(dim=(0, 2, 3))
+        layer.weight.div_(spread[:, None, None, None])
+        assert layer.bias is not None, "made with one"
+        layer.bias.sub_(logits.mean(dim=(0, 2, 3))).div_(spread)
