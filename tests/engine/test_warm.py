@@ -224,7 +224,7 @@ def test_afterwards_a_view_needs_nothing_more(how, missing):
 
 def test_a_segmentation_network_is_loaded_and_its_levels_are_compiled(marks, tmp_path):
     """Its cells are what its layers say, however tiny the image."""
-    method = Segment(weights=str(write_random_segmentation(tmp_path, "HCFPN")))
-    warm.run_once(method, warm.RGB)
-    assert load.cache_info().currsize > 0
-    assert [path.name for path in marks.iterdir()] == ["segment-uint8-rgb"]
+    (tmp_path / "weights").mkdir()
+    weights = write_random_segmentation(tmp_path / "weights", "HCFPN")
+    warm.run_once(make_method("segment", {"weights": str(weights)}), warm.RGB)
+    assert "segment-uint8-rgb" in compiled(marks)
