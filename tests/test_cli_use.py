@@ -163,6 +163,14 @@ def test_the_terms_of_weights_are_told_and_kept(shell, slide, tmp_path, licence,
     assert shell("run", slide, tmp_path / "quiet.zarr", *given, *quiet) == (0, "", "")
 
 
+@pytest.mark.parametrize(("window", "told"), [(16, True), (96, False)])
+def test_windows_that_are_mostly_halo_are_told(shell, slide, tmp_path, window, told):
+    out = tmp_path / "out.zarr"
+    code, _, errors = shell("run", slide, out, "--step", 4, "--iterations", 1, "--window", window)
+    assert code == 0
+    assert ("times the pixels that it labels; leave --window out" in errors) == told
+
+
 def test_methods_without_weights_have_no_terms(shell, slide, tmp_path):
     assert shell("run", slide, tmp_path / "out.zarr", *QUICK)[0] == 0
     facts = zarr.open_group(tmp_path / "out.zarr").attrs["napari_superpixels"]

@@ -42,6 +42,7 @@ from napari_superpixels.cli.work import (
     summary_of,
     tell,
     tell_terms,
+    tell_waste,
     unfinished,
 )
 from napari_superpixels.engine.records import is_output
@@ -166,6 +167,7 @@ def run(  # noqa: PLR0913 - one option each
         )
         if not (quiet or as_json):
             tell_terms(made)
+            tell_waste(made)
         if exports:
             check_exportable(made)
         check_into(made, into)

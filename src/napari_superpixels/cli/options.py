@@ -133,7 +133,11 @@ RegionOption = Annotated[
 ]
 Window = Annotated[
     int | None,
-    typer.Option(parser=whole_number, metavar="PIXELS", help="Edge of a window in pixels."),
+    typer.Option(
+        parser=whole_number,
+        metavar="PIXELS",
+        help="Edge of a window in pixels; by default one that wastes little on its halo.",
+    ),
 ]
 Workers = Annotated[
     int | None,

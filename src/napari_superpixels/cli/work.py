@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -187,6 +188,21 @@ def tell_terms(plan: "Plan") -> None:
     licence = weights_licence(plan.method)
     if RESTRICTED in licence.lower():
         typer.echo(f"The weights of {plan.method.name}: {licence}.", err=True)
+
+
+WASTEFUL = 8
+"""How many times its own pixels a window may read before that is told."""
+
+
+def tell_waste(plan: "Plan") -> None:
+    """Say in one line where windows are so small that most of the work is done for their halo."""
+    times = prod(plan.read_px) / prod(plan.core_px)
+    if len(plan.windows) > 1 and times > WASTEFUL:
+        typer.echo(
+            f"Each window reads {times:.0f} times the pixels that it labels; leave --window out, "
+            f"or give a larger one.",
+            err=True,
+        )
 
 
 def summary_of(result: "RunResult | InstancesResult") -> dict[str, Any]:
