@@ -24,6 +24,7 @@ from napari_superpixels.models.trained import Trained
 from napari_superpixels.models.views import View
 from napari_superpixels.models.weights import Weights
 from napari_superpixels.networks.grid import fill_up
+from napari_superpixels.networks.normalisation import Normalisation
 from napari_superpixels.networks.ordinal import OrdinalNetwork
 from napari_superpixels.networks.resampling import resampled
 from napari_superpixels.tiling import Box, Interval, Lattice
@@ -83,11 +84,8 @@ class DenseModel:
         """Return what the network sees of a tile, (C, Y, X); 0 where there is no data."""
         device = self.compute.where
         image_CYX = to_device(self.samples(tile.pixels, valid), device)
-        mean, std = (
-            image_CYX.new_tensor(each)[:, None, None]
-            for each in (self.trained.mean, self.trained.std)
-        )
-        image_CYX = (image_CYX - mean) / std
+        seen = Normalisation(self.trained.mean, self.trained.std)
+        image_CYX = seen(image_CYX[None])[0]
         return image_CYX if valid is None else image_CYX * to_device(valid, device)
 
     @property
