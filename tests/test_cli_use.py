@@ -112,7 +112,7 @@ def test_the_line_for_machines_names_the_image(shell, slide, tmp_path):
 
 def test_without_a_terminal_there_is_a_line_now_and_then(shell, slide, tmp_path):
     _, _, errors = shell("run", slide, tmp_path / "out.zarr", *QUICK)
-    assert "Working on 1 tile;" in errors
+    assert "Working on 1 tile." in errors
     now, lines = [0.0], []
     listen = PlainLines(lines.append, clock=lambda: now[0])
     listen(RunStarted(tiles=40, done=10, pixels=40_000_000))

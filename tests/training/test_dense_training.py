@@ -109,8 +109,8 @@ def test_other_classes_are_another_trajectory(pairs, tmp_path):
 
 def test_a_network_learns_bars_and_validation_says_so(pairs, tmp_path):
     measured = ClassValidation(tuple(pairs[:1]), TWO)
-    running = Running(validate_every=30)
-    made = small(steps=30)
+    running = Running(validate_every=60)
+    made = small(steps=60)
     ended = train(made, learning(pairs[1:]), tmp_path, validation=measured, running=running)
     assert ended.scores["miou"] > 0.5  # with one class everywhere it is at most .4
     row = read_log(tmp_path / "log.csv")[-1]
