@@ -11,6 +11,8 @@
 
 PYTHON ?= $(or $(shell command -v python3.11),$(shell command -v python3),python3)
 PYTEST_ARGS ?=
+# Two processes, one of which has all tests of widgets: see tests/conftest.py.
+TWO := -n 2 --dist loadgroup
 BIN := .venv/bin
 PIP := -m pip --disable-pip-version-check -qq
 PINS := constraints/py311.txt
@@ -27,7 +29,7 @@ demo: .venv/base.stamp
 	$(BIN)/python examples/demo.py out
 
 test: lint
-	.ci/display $(BIN)/python -m pytest $(PYTEST_ARGS)
+	.ci/display $(BIN)/python -m pytest $(TWO) $(PYTEST_ARGS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check
@@ -50,7 +52,7 @@ docs: .venv/dev.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 test-latest: .venv-latest/dev.stamp
-	.ci/display .venv-latest/bin/python -m pytest $(PYTEST_ARGS)
+	.ci/display .venv-latest/bin/python -m pytest $(TWO) $(PYTEST_ARGS)
 
 clean:
 	rm -rf .venv .venv-latest .numba_cache .mypy_cache .ruff_cache .pytest_cache site out

@@ -71,8 +71,16 @@ def _gradients_stay_on() -> Iterator[None]:
         assert not off, "the test left gradients off"
 
 
+def _place_of(item: pytest.Item) -> str:
+    """Return what runs in one process: windows compete for the display, files share fixtures."""
+    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    return folder if folder == "napari_ui" else str(item.path)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a graphics card where there is none."""
+    """Say which tests go together, and skip what needs a graphics card where there is none."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_place_of(item)))
     if not HAS_CUDA:
         for item in items:
             if item.get_closest_marker("gpu"):
