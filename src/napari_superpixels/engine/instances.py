@@ -48,7 +48,8 @@ from napari_superpixels.engine.instance_ranks import TABLE, RanksWork
 from napari_superpixels.engine.instance_seams import SeamsWork
 from napari_superpixels.engine.instance_work import CensusWork, LabelsWork
 from napari_superpixels.engine.line import Line
-from napari_superpixels.engine.manifest import check_libraries, identity_now, judge, manifest_of
+from napari_superpixels.engine.manifest import check_libraries, judge, manifest_of
+from napari_superpixels.engine.output import refuse_changed, refuse_lost, refuse_unfinished
 from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.engine.run import (
     check_name,
@@ -60,7 +61,7 @@ from napari_superpixels.engine.run import (
     refuse_finished,
 )
 from napari_superpixels.engine.stage import Pulse, Stage, Task, Work
-from napari_superpixels.errors import IncompleteRunError, PlanError, SourceError, TakenError
+from napari_superpixels.errors import IncompleteRunError, PlanError
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +179,7 @@ class _Run:
             listener(TilesLost(tuple(lost)))
 
     def _begin(self) -> None:
-        if self.state.manifest_path.exists():
-            raise TakenError(
-                f"{self.state.partial} holds an unfinished run; resume it, or remove it to start "
-                f"anew."
-            )
+        refuse_unfinished(self.state)
         self.state.write(self.state.clear)
         self.state.write_manifest(manifest_of(self.plan))
 
@@ -253,14 +250,10 @@ class _Run:
 
     def _finish(self, tiles: int) -> None:
         """Write the metadata that makes the output whole, and count."""
-        check_unchanged(self.plan, self.state)
+        refuse_changed(self.state, self.plan, "instances")
         self.state.check(lambda: None, quick=True)
         files = self._files()
-        if len(files.facts) != tiles:
-            raise IncompleteRunError(
-                f"{tiles - len(files.facts)} of {tiles} tiles of {self.state.partial} were altered "
-                f"or removed while the run went on; resume {self.out}, they will be done again."
-            )
+        refuse_lost(self.state, self.out, len(files.facts), tiles)
         output = InstanceOutput(self.plan, self.state, ranked(files))
         self.state.write(lambda: output.finish(self.out.stem))
         self.count, self.whole = output.count, int(files.whole.sum())
@@ -269,19 +262,3 @@ class _Run:
 def ranked(files: InstanceFiles) -> int:
     """Return how many instances there are, as the ranks say."""
     return int(files.facts[f"{RANKS}/0"]["instances"])
-
-
-def check_unchanged(plan: InstancePlan, state: RunState) -> None:
-    """Refuse to finish what was read of an image that changed meanwhile.
-
-    Raises
-    ------
-    SourceError
-        If it is so.
-    """
-    seen = state.read_manifest().get("seen")
-    if seen is not None and seen != identity_now(plan):
-        raise SourceError(
-            f"The image {plan.source.location} changed while it was read, so its instances may be "
-            f"of two images; remove {state.partial} and run again."
-        )

@@ -5,7 +5,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from napari_superpixels.engine.manifest import identity_now, judge, manifest_of, provenance_of
+from napari_superpixels.engine.manifest import (
+    Resumable,
+    identity_now,
+    judge,
+    manifest_of,
+    provenance_of,
+)
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import RunState
 from napari_superpixels.engine.tasks import layout_of
@@ -28,10 +34,7 @@ def begin_output(state: RunState, plan: Plan) -> None:
     OutputError
         If nothing can be written there.
     """
-    if state.manifest_path.exists():
-        raise TakenError(
-            f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
-        )
+    refuse_unfinished(state)
 
     def make() -> None:
         state.clear()
@@ -77,14 +80,10 @@ def finish_output(state: RunState, plan: Plan, out: Path, count: int) -> int | N
     SourceError
         If the image changed while it was read.
     """
-    _check_source(state, plan)
+    refuse_changed(state, plan, "labels")
     state.check(lambda: None, quick=True)
     records = state.done()
-    if len(records) != count:
-        raise IncompleteRunError(
-            f"{count - len(records)} of {count} tiles of {state.partial} were altered or removed "
-            f"while the run went on; resume {out}, they will be done again."
-        )
+    refuse_lost(state, out, len(records), count)
     layout, made = layout_of(plan), provenance_of(plan)
     state.write(lambda: finish_image(state.partial, layout, out.stem, made))
     return superpixels_of(records.values())
@@ -96,13 +95,48 @@ def superpixels_of(records: Iterable[Mapping[str, Any]]) -> int | None:
     return sum(counts) if counts else None
 
 
-def _check_source(state: RunState, plan: Plan) -> None:
-    """Refuse to finish what was read of an image that changed meanwhile."""
+def refuse_unfinished(state: RunState) -> None:
+    """Refuse to begin where an unfinished run lies; the lock must be held, so that it is nobody's.
+
+    Raises
+    ------
+    TakenError
+        If one does.
+    """
+    if state.manifest_path.exists():
+        raise TakenError(
+            f"{state.partial} holds an unfinished run; resume it, or remove it to start anew."
+        )
+
+
+def refuse_changed(state: RunState, plan: Resumable, things: str) -> None:
+    """Refuse to finish things that were found in an image that changed meanwhile.
+
+    Raises
+    ------
+    SourceError
+        If it did.
+    """
     seen = state.read_manifest().get("seen")
     if seen is not None and seen != identity_now(plan):
         raise SourceError(
-            f"The image {plan.source.location} changed while it was read, so its labels may be of "
-            f"two images; remove {state.partial} and run again."
+            f"The image {plan.source.location} changed while it was read, so its {things} may be "
+            f"of two images; remove {state.partial} and run again."
+        )
+
+
+def refuse_lost(state: RunState, out: Path, there: int, count: int) -> None:
+    """Refuse to finish an output with fewer super-tiles than it must have.
+
+    Raises
+    ------
+    IncompleteRunError
+        If somebody removed some of them while the run went on.
+    """
+    if there != count:
+        raise IncompleteRunError(
+            f"{count - there} of {count} tiles of {state.partial} were altered or removed "
+            f"while the run went on; resume {out}, they will be done again."
         )
 
 
