@@ -53,6 +53,17 @@ def needs_weights(name: str) -> bool:
     return learned and not is_shipped(name)
 
 
+def network_of(name: str) -> str:
+    """Return what cards call the network that a method's weights are for.
+
+    Raises
+    ------
+    InputError
+        If no method has that name.
+    """
+    return str(getattr(method_class(name), "network", name))
+
+
 def weights_licence(method: Method) -> str:
     """Return the licence of a method's weights; empty for none, and where their card names none.
 

@@ -28,7 +28,7 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
         Whose view may be the region.
     preview
         Whether it is only to be looked at: then the view is no region, for what is shown is what
-        is looked at anyway.
+        is looked at anyway; nor is it in a form that only a run writes.
 
     Raises
     ------
@@ -44,12 +44,15 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
         spans = region_of_view(viewer, layers[0], level)
     else:
         assert region in (WHOLE, VIEW), f"unknown region {region}"
+    settings = form.settings()
+    if preview:
+        settings = {name: one for name, one in settings.items() if name not in form.kind.of_runs}
     return Request(
         images=tuple(LayerSnapshot.of(layer) for layer in layers),
         measured=form.measured,
         level=level,
         method=form.method.value,
-        settings=form.settings(),
+        settings=settings,
         mask=_mask(form.mask.value),
         region=spans,
         device=form.device.value,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_superpixels.napari_ui.remembered import FILE, settings_folder
+from napari_superpixels.napari_ui.remembered import FILE, SEGMENT_FILE, settings_folder
 
 LONGEST_MS = 180_000
 """How long something may take that must happen; a first use compiles."""
@@ -22,7 +22,8 @@ def _forgetful() -> None:
     """Begin each test with nothing remembered."""
     folder = settings_folder()
     assert folder is not None, "tests have settings of their own"
-    (folder / FILE).unlink(missing_ok=True)
+    for file in (FILE, SEGMENT_FILE):
+        (folder / file).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -87,6 +88,15 @@ def viewer(no_threads: Any, make_napari_viewer_proxy: Any) -> Any:
 def panel(viewer: Any, tmp_path: Path, until: Any) -> Any:
     """The panel in a dock of the viewer, its kernels ready; outputs go to an empty folder."""
     _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixels")
+    widget.folder.value = tmp_path
+    until(lambda: widget.ready)
+    return widget
+
+
+@pytest.fixture
+def segment(viewer: Any, tmp_path: Path, until: Any) -> Any:
+    """The panel *Segment* in a dock of the viewer; outputs go to an empty folder."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Segment")
     widget.folder.value = tmp_path
     until(lambda: widget.ready)
     return widget

@@ -99,7 +99,7 @@ def test_a_run_goes_on_while_something_else_is_previewed(
 
 def test_the_activity_dock_shows_the_run(begun: Any) -> None:
     (bar,) = progress._all_instances
-    assert bar.desc.startswith("Superpixels of large")
+    assert bar.desc.startswith("Run of large")
     assert bar.total >= 16
 
 
