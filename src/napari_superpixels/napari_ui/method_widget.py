@@ -1,7 +1,8 @@
 """A dock widget that previews and runs methods: what a person chooses becomes a request.
 
-Which methods, a `PanelKind` says. Nothing is decided or computed here. `Form` holds the fields, `Panel` lays them out, `Preview` and
-`Run` do the work off the main thread; this class passes word between them.
+Which methods, a `PanelKind` says. Nothing is decided or computed here. `Form` holds the fields,
+`Panel` lays them out, `Preview` and `Run` do the work off the main thread; this class passes word
+between them.
 """
 
 import threading

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Shapes
 
+from napari_superpixels.napari_ui.drivers import prepare_for
 from napari_superpixels.napari_ui.form import VIEW, WHOLE, Form
 from napari_superpixels.napari_ui.regions import region_of_shapes, region_of_view
 from napari_superpixels.napari_ui.resolve import Request, resolve
@@ -76,6 +77,7 @@ def plan_of(request: Request, cancel: threading.Event) -> "Plan":
     SuperpixelsError
         If it cannot be planned.
     """
+    prepare_for(request.method)
     plan = resolve(request, cancel)
     make_ready(plan.method, plan.facts, cancel)
     return plan
