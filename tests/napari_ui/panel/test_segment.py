@@ -1,5 +1,6 @@
 """The panel *Segment*: classes where one looks, a run of them, what it says where it cannot."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,3 +51,79 @@ def test_a_preview_is_the_classes_of_a_run(
     np.testing.assert_array_equal(np.asarray(run.data), wanted)
     np.testing.assert_allclose(run.translate, cells.translate)
     assert not layer.visible
+
+
+def test_a_preview_shows_classes_where_a_run_writes_probabilities(
+    segment: Any, cells: Any, viewer: Any, weights: str, until: Any
+) -> None:
+    segment.boundaries.value = True
+    segment.parameter("weights").value = weights
+    segment.parameter("probabilities").value = True
+    segment.preview()
+    until(lambda: len(viewer.layers) == 3)
+    before = set(viewer.layers)
+    segment.run()
+    until(lambda: not segment.running)
+    found = [layer for layer in viewer.layers if layer not in before]
+    assert [layer.name.rpartition("zarr")[2][-7:] for layer in found] == NAMES
+    total = sum(np.asarray(layer.data, np.float32) for layer in found)
+    np.testing.assert_allclose(total, 1, atol=2e-3)
+    for layer in found:
+        np.testing.assert_allclose(layer.translate, cells.translate)
+
+
+def test_a_network_that_averages_over_all_says_what_to_choose(
+    segment: Any, cells: Any, viewer: Any, tmp_path: Path, told: list[str], until: Any
+) -> None:
+    pooled = str(write_random_segmentation(tmp_path, "HCPSPNet"))
+    segment.parameter("weights").value = pooled
+    segment.preview()
+    until(lambda: told)
+    assert told[-1].startswith("The network 'HCPSPNet' averages over all that it sees")
+    assert not segment.previewing
+    segment.parameter("exact").value = False
+    segment.parameter("patch").value = 128
+    segment.preview()
+    until(lambda: "cells segment HCPSPNet-0 (preview)" in viewer.layers)
+
+
+def test_a_cancelled_run_goes_on_where_it_was(
+    segment: Any, viewer: Any, weights: str, picture: np.ndarray, tmp_path: Path, until: Any
+) -> None:
+    large = np.tile(picture, (24, 18, 1))
+    viewer.add_image(large, name="large")
+    segment.parameter("weights").value = weights
+    segment.run()
+    until(lambda: "of" in segment.sentence and not segment.sentence.startswith("Run: 0"))
+    segment.cancel()
+    until(lambda: not segment.running)
+    assert "press Run with the same settings to go on" in segment.sentence
+    assert (tmp_path / "large segment HCFPN-0.zarr.partial").is_dir()
+    segment.run()
+    until(lambda: not segment.running)
+    assert segment.sentence == "Run: classes in large segment HCFPN-0.zarr."
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_what_was_chosen_is_there_in_the_next_panel_and_not_in_superpixels(
+    segment: Any, viewer: Any, weights: str, until: Any
+) -> None:
+    from napari_superpixels.napari_ui.widget import SegmentWidget, SuperpixelsWidget
+
+    segment.parameter("weights").value = weights
+    segment.parameter("scales").value = (0.5, 1)
+    until(lambda: segment.settled)
+    other, superpixels = SegmentWidget(viewer), SuperpixelsWidget(viewer)
+    for panel in (other, superpixels):
+        viewer.window.add_dock_widget(panel, name=type(panel).__name__)
+    assert other.form.settings() == {"weights": weights, "scales": (0.5, 1.0)}
+    assert superpixels.method.value == "slic"
+
+
+def test_the_script_runs_the_same(
+    segment: Any, cells: Any, weights: str, qapp: Any, until: Any
+) -> None:
+    segment.parameter("weights").value = weights
+    segment.copy_script()
+    until(lambda: segment.sentence == "The script is on the clipboard.")
+    assert f"nsp.plan(source, 'segment', weights={weights!r})" in qapp.clipboard().text()
