@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_superpixels.napari_ui.form import Form
+from napari_superpixels.napari_ui.panel_kinds import SUPERPIXELS
 from napari_superpixels.napari_ui.plugin_settings import PluginSettings
 from napari_superpixels.napari_ui.remembered import Remembered
 from napari_superpixels.napari_ui.resolve import resolve
@@ -19,7 +20,7 @@ def test_a_device_is_chosen_remembered_and_planned_with(
     monkeypatch.setattr("napari_superpixels.engine.device.has_driver", lambda: True)
     viewer = make_napari_viewer()
     kept = Remembered(device="cpu")
-    form = Form(viewer, kept, PluginSettings())
+    form = Form(viewer, SUPERPIXELS, kept, PluginSettings())
     assert form.device.choices == ("auto", "cuda", "cpu")
     assert form.remembered().device == form.device.value == "cpu"
     viewer.add_image(np.zeros((40, 40), np.uint8))

@@ -54,7 +54,8 @@ def test_the_menus_tell_widget_and_plugin_apart():
         menu_item_template.format(MANIFEST.display_name, widget.display_name)
         for widget in MANIFEST.contributions.widgets
     ]
-    assert entries == [f"Superpixels ({MANIFEST.name})", f"Train ({MANIFEST.name})"]
+    names = ("Superpixels", "Segment", "Train")
+    assert entries == [f"{name} ({MANIFEST.name})" for name in names]
 
 
 def test_settings_have_their_defaults(plugin_settings, npe2pm):

@@ -41,6 +41,9 @@ TINY_STEP, TINY_SHAPE = 8, (41, 385)
 """Size of the images on which kernels are tried; the last cells are one pixel wide, for arrays of
 one row have another layout, and there are more columns than the labels of one depend on."""
 
+OF_NETWORKS = ("weights", "digest", "exact")
+"""Settings without which a network cannot be made."""
+
 LONGEST_SECONDS = 300.0
 """How long another process may compile before this one does it after all."""
 
@@ -67,7 +70,7 @@ def warm_up(method: Method, facts: ImageFacts = RGB, cancel: threading.Event | N
     Cancelled
         If they are not needed any more.
     """
-    network = {n: v for n, v in _settings(method).items() if n in ("weights", "digest")}
+    network = {n: v for n, v in _settings(method).items() if n in OF_NETWORKS}
     gate = _gate(method.name, tuple(network.items()), facts)
     wait_for(lambda seconds: gate.lock.acquire(timeout=seconds), cancel)
     try:
@@ -92,7 +95,7 @@ class _Gate:
 
 
 @cache
-def _gate(name: str, network: tuple[tuple[str, str], ...], facts: ImageFacts) -> _Gate:
+def _gate(name: str, network: tuple[tuple[str, Any], ...], facts: ImageFacts) -> _Gate:
     return _Gate()
 
 

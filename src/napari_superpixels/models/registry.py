@@ -41,6 +41,17 @@ def method_class(name: str) -> type[Any]:
     return cast("type[Any]", getattr(import_module(module), attribute))
 
 
+def is_learned(name: str) -> bool:
+    """Whether a method is a network with weights.
+
+    Raises
+    ------
+    InputError
+        If no method has that name.
+    """
+    return any(field.name == "weights" for field in fields(method_class(name)))
+
+
 def needs_weights(name: str) -> bool:
     """Whether a method is learned, and no weights of it come with the package.
 
@@ -49,8 +60,18 @@ def needs_weights(name: str) -> bool:
     InputError
         If no method has that name.
     """
-    learned = any(field.name == "weights" for field in fields(method_class(name)))
-    return learned and not is_shipped(name)
+    return is_learned(name) and not is_shipped(name)
+
+
+def network_of(name: str) -> str:
+    """Return what cards call the network that a method's weights are for.
+
+    Raises
+    ------
+    InputError
+        If no method has that name.
+    """
+    return str(getattr(method_class(name), "network", name))
 
 
 def weights_licence(method: Method) -> str:

@@ -19,7 +19,14 @@ from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import About, filled_in, setting
 from napari_superpixels.models.statistics import Statistics
 from napari_superpixels.models.trained import NETWORK, Facts, Trained, trained_of
-from napari_superpixels.models.views import View, cell_px, check_flips, check_scales, views_of
+from napari_superpixels.models.views import (
+    FLIPS,
+    View,
+    cell_px,
+    check_flips,
+    check_scales,
+    views_of,
+)
 from napari_superpixels.models.weights import Weights, find, path_of
 
 if TYPE_CHECKING:
@@ -38,6 +45,7 @@ RECIPE = "hcfcn"
 WEIGHTS = About(
     text="A file of trained weights with its card beside it, or the name of weights of yours.",
     suffix=SUFFIX,
+    empty="none",
     decides=False,
 )
 EXACT = About(
@@ -46,7 +54,9 @@ EXACT = About(
 )
 PROBABILITIES = About(text="Whether the probability of each class is written, not the likeliest.")
 FLIPS_ABOUT = About(
-    text="Axes along which the image is mirrored too, 'x', 'y' or 'yx', and what is found averaged."
+    text="Axes along which the image is mirrored too, 'x', 'y' or 'yx', and what is found "
+    "averaged.",
+    choices=FLIPS,
 )
 PATCH = About(
     text="Edge of the patches that networks see which average over all they see; best is about "
@@ -71,6 +81,7 @@ class Segment:
     name: ClassVar[str] = "segment"
     revision: ClassVar[int] = 1
     integers: ClassVar[bool] = False
+    network: ClassVar[str] = NETWORK
 
     weights: str = setting("", WEIGHTS)
     """A ``.safetensors`` file with its card beside it, or the name of weights of the user's own."""

@@ -22,6 +22,10 @@ class About:
     """The largest value that is offered."""
     suffix: str = ""
     """Of a text that may name a file: how such files end, e.g. ``".safetensors"``."""
+    empty: str = "standard"
+    """What such a text means where it is empty."""
+    choices: tuple[str, ...] = ()
+    """All that a text can be, where these are few."""
     decides: bool = True
     """Whether it tells outputs apart; not where a field that is filled in does that better."""
 

@@ -11,20 +11,15 @@ from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_superpixels.engine.device import devices
 from napari_superpixels.errors import InputError
-from napari_superpixels.models.registry import METHODS, needs_weights
+from napari_superpixels.models.registry import needs_weights, network_of
 from napari_superpixels.napari_ui.layer_facts import is_preview, layers_of_image, level_label
 from napari_superpixels.napari_ui.outputs import Output, proposed_name
-from napari_superpixels.napari_ui.parameters import Parameters, step_field, step_um_field
+from napari_superpixels.napari_ui.panel_kinds import PanelKind
+from napari_superpixels.napari_ui.parameters import Parameters
 from napari_superpixels.napari_ui.plugin_settings import PluginSettings
 from napari_superpixels.napari_ui.remembered import Remembered
 from napari_superpixels.napari_ui.resolve import Measured
-from napari_superpixels.napari_ui.tooltips import TOOLTIPS
-from napari_superpixels.napari_ui.wording import (
-    lost_sentence,
-    method_text,
-    no_weights_sentence,
-    step_text,
-)
+from napari_superpixels.napari_ui.wording import lost_sentence, method_text, no_weights_sentence
 
 if TYPE_CHECKING:
     import napari.components
@@ -32,7 +27,6 @@ if TYPE_CHECKING:
 
 WHOLE, VIEW = "whole image", "what the view shows"
 NO_MASK = "none"
-UNITS = [("px", "px"), ("µm", "um")]
 
 
 class Form:
@@ -42,6 +36,8 @@ class Form:
     ----------
     viewer
         Whose layers are offered.
+    kind
+        Which panel's they are.
     remembered
         What the fields begin with.
     settings
@@ -49,19 +45,21 @@ class Form:
     """
 
     def __init__(
-        self, viewer: "napari.viewer.Viewer", remembered: Remembered, settings: PluginSettings
+        self,
+        viewer: "napari.viewer.Viewer",
+        kind: PanelKind,
+        remembered: Remembered,
+        settings: PluginSettings,
     ) -> None:
-        self._viewer, self.measured = viewer, Measured()
+        self._viewer, self.kind, self.measured = viewer, kind, Measured()
         self._meant: list[Image] = []  # images that were chosen for the user, not by them
         self._folder_is_set = bool(remembered.folder or settings.folder)
         self._named: Mapping[str, Sequence[str]] = {}
         self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}
         self.images = Select(name="images", choices=self._images)
         self.level = ComboBox(name="level", choices=self._levels)
-        self.method = ComboBox(name="method", choices=[(method_text(m), m) for m in METHODS])
-        self.step = step_field()
-        self.step_um = step_um_field(remembered.step_um)
-        self.unit = ComboBox(name="unit", choices=UNITS)
+        self.method = ComboBox(name="method", choices=[(method_text(m), m) for m in kind.methods])
+        self.step = kind.step(remembered)
         self.mask = ComboBox(name="mask", choices=self._masks)
         self.region = ComboBox(name="region", choices=self._regions)
         self.folder = FileEdit(
@@ -71,7 +69,7 @@ class Form:
         self.device = ComboBox(name="device", choices=[(one.label, one.name) for one in devices()])
         self.boundaries = CheckBox(name="boundaries", text="", value=remembered.boundaries)
         for field in self.fields:
-            field.tooltip = TOOLTIPS.get(field.name, field.tooltip)
+            field.tooltip = kind.tooltips.get(field.name, field.tooltip)
         self._begin_with(remembered)
         self.parameters = self._parameters()
         self._proposed, self._proposed_folder = "", self.folder.value
@@ -81,9 +79,10 @@ class Form:
     @property
     def fields(self) -> tuple[Any, ...]:
         """All fields but the method's own parameters, in the order of the form."""
+        method = (self.method,) if len(self.kind.methods) > 1 else ()
         return (
-            self.images, self.level, self.method, self.step, self.step_um, self.unit, self.mask,
-            self.region, self.boundaries, self.folder, self.output, self.device,
+            self.images, self.level, *method, *self.step.fields, self.mask, self.region,
+            self.boundaries, self.folder, self.output, self.device,
         )  # fmt: skip
 
     @property
@@ -100,14 +99,14 @@ class Form:
     def offer_weights(self, named: Mapping[str, Sequence[str]]) -> None:
         """Offer weights by name: names by method."""
         self._named = named
-        self.parameters.offer(named.get(self.method.value, ()))
+        self.parameters.offer(self._names)
 
     def propose(self) -> None:
         """Propose a name and a folder for the output, unless the user chose them."""
         typed, layers = self.name_is_typed, self.layers
         self._proposed = ""
         if layers:
-            self._proposed = proposed_name(layers[0].name, self.method.value, self.step_text)
+            self._proposed = proposed_name(layers[0].name, self.method.value, self.detail)
             self._propose_folder(layers[0].source.path)
         if not typed:
             self.output.value = self._proposed
@@ -161,8 +160,7 @@ class Form:
 
     def settings(self) -> dict[str, Any]:
         """Return the settings of the method: its step in pixels or micrometers, and its own."""
-        step = {"step_um": self.step_um.value} if self.in_um else {"step": self.step.value}
-        return step | self.parameters.values()
+        return self.step.settings() | self.parameters.values()
 
     @property
     def lacking(self) -> str:
@@ -173,14 +171,9 @@ class Form:
         return no_weights_sentence(method)
 
     @property
-    def in_um(self) -> bool:
-        """Whether the step is in micrometers."""
-        return bool(self.unit.value == "um")
-
-    @property
-    def step_text(self) -> str:
-        """The step with its unit."""
-        return step_text(self.settings())
+    def detail(self) -> str:
+        """What outputs of one method are told apart by: the step, or the name of the weights."""
+        return self.step.text or Path(self.parameters.values().get("weights", "")).stem
 
     def wanted_output(self) -> Output:
         """Return where the user wants the output."""
@@ -190,15 +183,13 @@ class Form:
     def remembered(self) -> Remembered:
         """Return what is to be kept for the next widget."""
         settings = self._by_method | {self.parameters.method: self.parameters.values()}
-        return Remembered(
+        return self.kind.remembered(
             method=self.method.value,
-            step_px=self.step.value,
-            step_um=self.step_um.value,
-            unit=self.unit.value,
             settings=settings,
             boundaries=self.boundaries.value,
             folder=str(self.folder.value) if self.folder_is_chosen else "",
             device=self.device.value,
+            **self.step.remembered(),
         )
 
     def reset_choices(self, *_: Any) -> list[str]:
@@ -223,12 +214,8 @@ class Form:
         """Choose what was chosen last, as far as it is offered."""
         if remembered.folder:
             self.folder.value = Path(remembered.folder)
-        if remembered.method in METHODS:
+        if remembered.method in self.kind.methods:
             self.method.value = remembered.method
-        if self.step.min <= remembered.step_px <= self.step.max:
-            self.step.value = remembered.step_px
-        if remembered.unit in dict(UNITS).values():
-            self.unit.value = remembered.unit
         if remembered.device in self.device.choices:
             self.device.value = remembered.device
 
@@ -248,8 +235,12 @@ class Form:
     def _parameters(self) -> Parameters:
         kept: Mapping[str, Any] = self._by_method.get(self.method.value, {})
         made = Parameters(self.method.value, kept)
-        made.offer(self._named.get(self.method.value, ()))
+        made.offer(self._names)
         return made
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return self._named.get(network_of(self.method.value), ())
 
     def _what_is_meant(self) -> list[Image]:
         """Return the layers of the active image, or of the only image that there is."""

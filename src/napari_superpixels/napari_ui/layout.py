@@ -1,5 +1,7 @@
 """How the form lies on the panel: labels on the left in one column, rarer fields folded away."""
 
+from typing import Any
+
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
 from napari_superpixels.engine.tally import Progress
@@ -15,7 +17,6 @@ from napari_superpixels.napari_ui.rows import (
     rows_of,
     side_by_side,
 )
-from napari_superpixels.napari_ui.tooltips import TOOLTIPS
 
 IMAGES_PX = 66
 """Height of the list of images: three of them, then it scrolls."""
@@ -33,7 +34,9 @@ class Panel:
     """
 
     def __init__(self, form: Form, native: QWidget) -> None:
-        self.buttons = {name: make_button(text, TOOLTIPS[name]) for name, text in _TEXTS.items()}
+        self.buttons = {
+            name: make_button(text, form.kind.tooltips[name]) for name, text in _TEXTS.items()
+        }
         self.buttons["preview"].setCheckable(True)
         self.buttons["cancel"].setEnabled(False)
         self.bar = make_bar()
@@ -48,7 +51,7 @@ class Panel:
         form.boundaries.native.setText("")
         form.folder.choose_btn.text = "..."
         self.show_parameters(form.parameters)
-        self.show_unit(in_um=form.in_um, form=form)
+        form.step.show_unit()
         native.setMinimumWidth(260)
 
     def show_parameters(self, parameters: Parameters) -> None:
@@ -57,11 +60,6 @@ class Panel:
             self._parameters.removeRow(0)
         for setting, field in zip(parameters_of(parameters.method), parameters.fields, strict=True):
             add_row(self._parameters, label_of(setting), field.native, field.tooltip)
-
-    def show_unit(self, *, in_um: bool, form: Form) -> None:
-        """Show the field of the step that counts."""
-        form.step.native.setVisible(not in_um)
-        form.step_um.native.setVisible(in_um)
 
     def tell(self, sentence: str) -> None:
         """Show one sentence, of what was said last."""
@@ -90,10 +88,8 @@ class Panel:
         self.tell(sentence)
 
     def _parts(self, form: Form) -> list[QWidget]:
-        step = side_by_side(form.step.native, form.step_um.native, form.unit.native)
         return [
-            rows_of([("Images", form.images), ("Level", form.level), ("Method", form.method)]),
-            rows_of([("Step", step)]),
+            rows_of([("Images", form.images), ("Level", form.level), *_rows_of_methods(form)]),
             holding(self._parameters),
             rows_of([("Boundaries", form.boundaries)]),
             folded("Where", [("Mask", form.mask), ("Region", form.region)]),
@@ -105,6 +101,14 @@ class Panel:
             self.bar,
             self.status,
         ]  # fmt: skip
+
+
+def _rows_of_methods(form: Form) -> list[tuple[str, Any]]:
+    """Return the rows of the method and its step, where there is something to choose."""
+    rows: list[tuple[str, Any]] = [("Method", form.method)] if form.method in form.fields else []
+    if form.step.fields:
+        rows.append(("Step", side_by_side(*(field.native for field in form.step.fields))))
+    return rows
 
 
 _TEXTS = {"preview": "Preview", "run": "Run", "cancel": "Cancel", "copy": "Copy as script"}

@@ -1,6 +1,6 @@
 """A live view as layers of a viewer: kept fresh, never editable, gone together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,8 @@ class Shown:
     """Image, method and step."""
     colours: Any
     """A colormap in which neighbours differ."""
+    features: Mapping[str, Sequence[Any]]
+    """What is known of each label: names of classes."""
 
 
 class LiveLayers:
@@ -69,6 +71,7 @@ class LiveLayers:
         self._labels = LiveLayer(
             viewer, shown.view.labels, _labels_name(shown), shown.colours, shown.place
         )
+        self.labels.features = shown.features
         self._live_borders: LiveLayer | None = None
         self._care = LiveCare(
             viewer, self.labels, shown.mailbox, ended=self._gone, ticked=self._tell_what_is_seen
@@ -106,6 +109,7 @@ class LiveLayers:
         self._said = ""  # somebody may have said something else in the meantime
         self._shown, self._care.mailbox = shown, shown.mailbox
         self._labels.put(shown.view.labels, _labels_name(shown), shown.place, shown.colours)
+        self.labels.features = shown.features
         if self._borders is not None:
             self._borders.put(shown.view.boundaries, _borders_name(shown), shown.place)
         self._tell_what_is_seen()
@@ -162,6 +166,14 @@ def colours_of(plan: "Plan") -> Any:
         return class_colours({one.id: one.rgba for one in plan.output.legend})
     rows, columns = plan.lattice.cells
     return superpixel_colours((rows, columns), plan.lattice.planes)
+
+
+def class_names(plan: "Plan") -> dict[str, list[Any]]:
+    """Return ids and names of the classes of a plan, one row each; nothing of superpixels."""
+    legend = plan.output.legend
+    if not legend:
+        return {}
+    return {"index": [one.id for one in legend], "class": [one.name for one in legend]}
 
 
 def _labels_name(shown: Shown) -> str:

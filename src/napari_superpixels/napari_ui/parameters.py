@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from magicgui.widgets import CheckBox, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
 from napari_superpixels.models.registry import method_class
 from napari_superpixels.models.settings import About, Setting, settings_of
+from napari_superpixels.napari_ui.numbers_field import NumbersField
 from napari_superpixels.napari_ui.weights_field import WeightsField
 
 LARGEST = 1_000_000
@@ -16,6 +17,8 @@ STEP_UM = (0.0001, 1_000_000.0)
 """The smallest and the largest step in micrometers: pixels of an electron micrograph or a map."""
 STEP_UM_DIGITS = 4
 """Digits after the point that it is shown and entered with."""
+NONE = "none"
+"""What a choice is called that is an empty text."""
 OF_THE_FORM = frozenset({"step"})
 """Settings that the form shows itself, because they belong to every method."""
 
@@ -45,7 +48,7 @@ def field_of(setting: Setting, value: Any = None) -> Field:
     Raises
     ------
     NotImplementedError
-        If the setting is neither a number, nor a yes or no, nor a text.
+        If the setting is neither a number, nor several, nor a yes or no, nor a text.
     """
     of_type = type(setting.default)
     if of_type not in _MAKERS:
@@ -113,6 +116,8 @@ def _offered(value: Any, setting: Setting) -> bool:
     """Return whether a field of a setting can hold a value."""
     if isinstance(value, bool):
         return isinstance(setting.default, bool)
+    if setting.about.choices:
+        return value in setting.about.choices
     if not isinstance(value, int | float):
         return True
     limits = _limits(setting)
@@ -142,7 +147,18 @@ def _switch(setting: Setting) -> Field:
 
 
 def _text(setting: Setting) -> Field:
-    return WeightsField() if setting.about.suffix else LineEdit(value=setting.default)
+    about = setting.about
+    if about.suffix:
+        return WeightsField(about.empty)
+    if about.choices:
+        return ComboBox(choices=[(one or NONE, one) for one in about.choices])
+    return LineEdit(value=setting.default)
+
+
+def _numbers(setting: Setting) -> Field:
+    field = NumbersField()
+    field.value = setting.default
+    return field
 
 
 _MAKERS: Mapping[type, tuple[Callable[[Setting], Field], Any]] = {
@@ -150,4 +166,5 @@ _MAKERS: Mapping[type, tuple[Callable[[Setting], Field], Any]] = {
     int: (_whole, int),
     float: (_real, int | float),
     str: (_text, str),
+    tuple: (_numbers, tuple | list),
 }

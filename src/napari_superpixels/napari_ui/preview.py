@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.napari_ui.background import Latest, show
-from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
+from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, class_names, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.resolve import Request
@@ -39,8 +39,8 @@ def open_view(wish: Wish, cancel: threading.Event) -> Shown:
         plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
     )
     place = place_on(wish.request.images[0], wish.request.level).with_ndim(view.labels[0].ndim)
-    colours = colours_of(plan)
-    return Shown(view, mailbox, place.as_layer_kwargs(), wish.name, colours)
+    where, colours = place.as_layer_kwargs(), colours_of(plan)
+    return Shown(view, mailbox, where, wish.name, colours, class_names(plan))
 
 
 class Preview:

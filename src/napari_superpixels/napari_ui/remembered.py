@@ -10,6 +10,8 @@ from typing import Any, ClassVar, TypeVar
 
 FILE = "napari-superpixels-widget.json"
 """The file of the panel *Superpixels*, in the folder of napari's own settings."""
+SEGMENT_FILE = "napari-superpixels-segment.json"
+"""That of the panel *Segment*."""
 TRAINING_FILE = "napari-superpixels-training.json"
 """That of the panel *Train*."""
 
@@ -39,6 +41,16 @@ class Remembered:
     """Where outputs go; empty for the one that the plugin's settings name."""
     device: str = "auto"
     """What computes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberedSegmenting(Remembered):
+    """What a new panel *Segment* begins with."""
+
+    file: ClassVar[str] = SEGMENT_FILE
+
+    method: str = "segment"
+    """Name of the method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_superpixels.models.registry import METHODS
+from napari_superpixels.models.registry import DENSE, METHODS
 from napari_superpixels.napari_ui.parameters import label_of, parameters_of
 
 LABELS = ("Boundaries", "Computes on")
@@ -45,7 +45,7 @@ class _Label(QLabel):
 @cache
 def _labels() -> tuple[str, ...]:
     """Return the longest labels of the form and of all methods."""
-    of_methods = (label_of(one) for method in METHODS for one in parameters_of(method))
+    of_methods = (label_of(one) for method in METHODS | DENSE for one in parameters_of(method))
     return (*LABELS, *of_methods)
 
 

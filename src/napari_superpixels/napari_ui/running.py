@@ -20,12 +20,12 @@ from napari_superpixels.engine.records import partial_path
 from napari_superpixels.engine.run import RunResult
 from napari_superpixels.engine.tally import Progress, Tally
 from napari_superpixels.errors import Cancelled, TakenError
+from napari_superpixels.models.outputs import Superpixels
 from napari_superpixels.napari_ui.background import Job, sentence_of
-from napari_superpixels.napari_ui.finished import finished_layer
 from napari_superpixels.napari_ui.live_borders import Borders
 from napari_superpixels.napari_ui.outputs import Output, Place, place_for
 from napari_superpixels.napari_ui.placement import labels_placement
-from napari_superpixels.napari_ui.reader import LayerData
+from napari_superpixels.napari_ui.reader import LayerData, read
 from napari_superpixels.napari_ui.resolve import Request
 from napari_superpixels.napari_ui.wanted import plan_of
 
@@ -63,10 +63,10 @@ class Finished:
     """Where it lies."""
     report: Report
     """What was done."""
-    layer: LayerData
-    """What to add to the viewer."""
+    layers: tuple[LayerData, ...]
+    """What to add to the viewer: one of labels, or those of an image."""
     borders: Borders | None
-    """The boundaries to add over it."""
+    """The boundaries to add over labels."""
 
 
 class Answer(Protocol):
@@ -79,8 +79,8 @@ class Answer(Protocol):
 class Listeners:
     """Who is told of a run, all on the main thread."""
 
-    moved: Callable[[Progress, int], None]
-    """How far it is, and the step in pixels."""
+    moved: Callable[[Progress, int | None], None]
+    """How far it is, and the step of superpixels in pixels."""
     asked: "Callable[[Plan, Answer], Callable[[], None]]"
     """Shows a plan, and passes on what the user answers; returns what takes the question away."""
     finished: Callable[[Errand, Finished], None]
@@ -118,7 +118,7 @@ class Run:
             self._failed,
             self._cancel,
         )
-        listeners.moved(Progress(), 1)
+        listeners.moved(Progress(), None)
 
     def cancel(self, reason: str = "The run was cancelled") -> None:
         """Stop; the user is told why, and how to go on."""
@@ -153,7 +153,7 @@ class Run:
     def _start(self) -> None:
         assert self._plan is not None, "planned first"
         # Making a bar lets Qt deliver what waits: before there is anything to be delivered.
-        bar = ActivityBar(total=0, desc=f"Superpixels of {self.errand.name}")
+        bar = ActivityBar(total=0, desc=f"Run of {self.errand.name}")
         if self._cancel.is_set():
             bar.close()
             return
@@ -164,9 +164,10 @@ class Run:
     def _work(self, plan: Plan) -> Finished:
         """Compute and open the output; the only method that is not called on the main thread."""
         result = self._run_at_free_place(plan)
-        layer = placed(finished_layer(result.path), self.errand, plan)
-        borders = Borders(result.path, self.errand.cache_bytes) if self.errand.boundaries else None
-        return Finished(plan, result.path, result.report, layer, borders)
+        layers = tuple(placed(one, self.errand, plan) for one in read(str(result.path)))
+        bordered = self.errand.boundaries and plan.output.labels
+        borders = Borders(result.path, self.errand.cache_bytes) if bordered else None
+        return Finished(plan, result.path, result.report, layers, borders)
 
     def _run_at_free_place(self, plan: Plan) -> RunResult:
         """Run; where another took the proposed place in between, at the next."""
@@ -188,13 +189,15 @@ class Run:
         if self._bar is not None and progress.tiles:
             self._bar.total = progress.tiles
             self._bar.update(progress.done - self._bar.n)
-        self._listeners.moved(progress, self._plan.method.step)
+        counted = self._plan.output.kind == Superpixels.kind
+        self._listeners.moved(progress, self._plan.method.step if counted else None)
 
     def _finished(self, finished: Finished) -> None:
         self._close()
         self._listeners.finished(self.errand, finished)
-        count = finished.report.superpixels
-        self._end(f"Run: {count:,} superpixels in {finished.path.name}.")
+        count, noun = finished.report.superpixels, finished.plan.output.noun
+        found = noun if count is None else f"{count:,} superpixels"
+        self._end(f"Run: {found} in {finished.path.name}.")
 
     def _failed(self, error: BaseException) -> None:
         self._close()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import InputError
-from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, colours_of
+from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, class_names, colours_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.placement import place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
@@ -67,19 +67,8 @@ def show(
         layer_place(plan.source.axes) if image_layer is None else _place_on(image_layer, plan, view)
     )
     name = layer_name(plan.source.name, plan.method.name, plan.output.short(plan.lattice))
-    colours = colours_of(plan)
-    shown = Shown(view, mailbox, place, name, colours)
-    layer = LiveLayers(viewer, shown, boundaries=boundaries).labels
-    layer.features = class_names(plan)
-    return layer
-
-
-def class_names(plan: Plan) -> dict[str, list[Any]]:
-    """Return ids and names of the classes of a plan, one row each; nothing of superpixels."""
-    legend = plan.output.legend
-    if not legend:
-        return {}
-    return {"index": [one.id for one in legend], "class": [one.name for one in legend]}
+    shown = Shown(view, mailbox, place, name, colours_of(plan), class_names(plan))
+    return LiveLayers(viewer, shown, boundaries=boundaries).labels
 
 
 def _place_on(layer: Any, plan: Plan, view: LiveView) -> dict[str, Any]:

@@ -27,6 +27,21 @@ TOOLTIPS = {
 }
 """By name of the field or button of the panel *Superpixels*."""
 
+SEGMENT_TOOLTIPS = TOOLTIPS | {
+    "images": "Image layers to find classes in; several on one grid are taken as channels. "
+    "Until you choose, those of the active layer's file are chosen.",
+    "level": "Resolution to work on: width and height in pixels, and the length of a pixel in "
+    "micrometers where it is known. Take that which the network was trained on.",
+    "mask": "A Labels layer (nonzero) or a Shapes layer (inside) that says where to look; "
+    "elsewhere there are no classes.",
+    "region": "What a run writes: all, what is on screen, or the rectangle of a Shapes layer. "
+    "It is grown to what the network's windows start at; regions fit together.",
+    "boundaries": "Shows the borders between classes as a layer of their own.",
+    "device": "What computes; classes may differ in rare pixels between devices.",
+    "preview": "Show classes where you look, without writing anything; press again to stop.",
+}
+"""By name of the field or button of the panel *Segment*."""
+
 TRAINING_TOOLTIPS = {
     "image": "The image layer to learn from; its finest level is taken.",
     "segments": "The Labels layer that says where segments are, on the pixels of the image. The "

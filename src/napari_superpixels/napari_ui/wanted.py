@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari.layers import Shapes
 
+from napari_superpixels.napari_ui.drivers import prepare_for
 from napari_superpixels.napari_ui.form import VIEW, WHOLE, Form
 from napari_superpixels.napari_ui.regions import region_of_shapes, region_of_view
 from napari_superpixels.napari_ui.resolve import Request, resolve
@@ -28,7 +29,7 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
         Whose view may be the region.
     preview
         Whether it is only to be looked at: then the view is no region, for what is shown is what
-        is looked at anyway.
+        is looked at anyway; nor is it in a form that only a run writes.
 
     Raises
     ------
@@ -44,12 +45,15 @@ def request_of(form: Form, viewer: "napari.viewer.Viewer", *, preview: bool) -> 
         spans = region_of_view(viewer, layers[0], level)
     else:
         assert region in (WHOLE, VIEW), f"unknown region {region}"
+    settings = form.settings()
+    if preview:
+        settings = {name: one for name, one in settings.items() if name not in form.kind.of_runs}
     return Request(
         images=tuple(LayerSnapshot.of(layer) for layer in layers),
         measured=form.measured,
         level=level,
         method=form.method.value,
-        settings=form.settings(),
+        settings=settings,
         mask=_mask(form.mask.value),
         region=spans,
         device=form.device.value,
@@ -73,6 +77,7 @@ def plan_of(request: Request, cancel: threading.Event) -> "Plan":
     SuperpixelsError
         If it cannot be planned.
     """
+    prepare_for(request.method)
     plan = resolve(request, cancel)
     make_ready(plan.method, plan.facts, cancel)
     return plan

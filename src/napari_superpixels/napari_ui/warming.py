@@ -16,6 +16,7 @@ from napari_superpixels.kernels import ids, jit
 from napari_superpixels.models.protocol import ImageFacts, Method
 from napari_superpixels.models.registry import make_method
 from napari_superpixels.napari_ui.background import Job
+from napari_superpixels.napari_ui.drivers import prepare_for
 
 
 def begin_to_warm(method: str, settings: Mapping[str, Any], then: Callable[[], None]) -> Job[None]:
@@ -31,6 +32,7 @@ def begin_to_warm(method: str, settings: Mapping[str, Any], then: Callable[[], N
     cancel = threading.Event()
 
     def work() -> None:
+        prepare_for(method)
         make_ready(make_method(method, dict(settings)), RGB, cancel)
 
     return Job(work, ready, failed, cancel)

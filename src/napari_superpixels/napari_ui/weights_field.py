@@ -10,17 +10,23 @@ from napari_superpixels.models.safetensors import SUFFIX
 
 FILE = "\0file"
 """What stands for a file among names; no name can be this."""
-STANDARD, A_FILE = "standard", "a file"
-"""What the first two of the list are called."""
+A_FILE = "a file"
+"""What that is called; it is the second of the list."""
 
 
 class WeightsField(Container):  # type: ignore[type-arg]
     """A list of weights, and below it a file where that is chosen.
 
-    Its ``value`` is what settings have: a name, a path, or nothing for those of the method.
+    Its ``value`` is what settings have: a name, a path, or nothing.
+
+    Parameters
+    ----------
+    empty
+        What the first of the list is called: no name, and no file.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, empty: str) -> None:
+        self._empty = empty
         self._names: tuple[str, ...] = ()
         self._other = ""  # what was chosen and is not listed, maybe not yet
         self.list = ComboBox(choices=self._choices)
@@ -33,7 +39,7 @@ class WeightsField(Container):  # type: ignore[type-arg]
 
     @property
     def value(self) -> str:
-        """A name or a path; empty for the method's own."""
+        """A name or a path; empty where none is chosen."""
         if self.list.value != FILE:
             return str(self.list.value)
         given = self.file.value
@@ -41,7 +47,6 @@ class WeightsField(Container):  # type: ignore[type-arg]
 
     @value.setter
     def value(self, value: Any) -> None:
-        """Show a name or a path."""
         """Choose a name or a path; a path becomes absolute."""
         text = "" if value is None else str(value)
         is_file = text.endswith(SUFFIX) or Path(text).name != text
@@ -63,7 +68,7 @@ class WeightsField(Container):  # type: ignore[type-arg]
     def _choices(self, _: Any = None) -> list[tuple[str, str]]:
         names = dict.fromkeys((*self._names, *filter(None, [self._other])))
         # The file comes second: lists of magicgui add what is new at their end.
-        return [(STANDARD, ""), (A_FILE, FILE), *((name, name) for name in names)]
+        return [(self._empty, ""), (A_FILE, FILE), *((name, name) for name in names)]
 
     def _show_file(self, _: Any = None) -> None:
         self.file.visible = self.list.value == FILE

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.events import speed
 from napari_superpixels.engine.tally import Progress, duration
-from napari_superpixels.models.registry import needs_weights
+from napari_superpixels.models.registry import DENSE, needs_weights
+from napari_superpixels.models.segment import RECIPE
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.live import LiveStatus
@@ -27,10 +28,11 @@ def method_text(method: str) -> str:
 
 def no_weights_sentence(method: str) -> str:
     """Return what to do about a method that comes without weights."""
-    return (
-        f"{method} comes without weights; choose some under Weights, such as the panel Train or "
-        f"'napari-superpixels train {method}' writes."
-    )
+    if method in DENSE:
+        writer = f"'napari-superpixels train {RECIPE}' writes"
+    else:
+        writer = f"the panel Train or 'napari-superpixels train {method}' writes"
+    return f"{method} comes without weights; choose some under Weights, such as {writer}."
 
 
 def layer_name(image: str, method: str, step: str) -> str:
@@ -63,14 +65,15 @@ def preview_sentence(kind: str, status: "LiveStatus") -> str:
     return KINDS[kind]
 
 
-def run_sentence(progress: Progress, step_px: int) -> str:
-    """Return how far a run is, its rate and the time left."""
+def run_sentence(progress: Progress, step_px: int | None) -> str:
+    """Return how far a run is, its rate and the time left; without a step nothing is counted."""
     if not progress.tiles:
         return "Run: planning."
     rate, left = progress.pixels_per_second, progress.seconds_left
     words = [f"{progress.done} of {progress.tiles} tiles"]
     if rate:
-        words.append(f"{speed(rate)}, {rate / step_px**2:,.0f} superpixels/s")
+        counted = f", {rate / step_px**2:,.0f} superpixels/s" if step_px else ""
+        words.append(f"{speed(rate)}{counted}")
     if left is not None:
         words.append(f"about {duration(left)} left")
     return f"Run: {', '.join(words)}."

@@ -3,13 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from napari_superpixels.napari_ui.remembered import FILE, settings_folder
+from napari_superpixels.napari_ui.remembered import FILE, SEGMENT_FILE, settings_folder
+from napari_superpixels.testing.gate import gated
 
 LONGEST_MS = 180_000
 """How long something may take that must happen; a first use compiles."""
@@ -22,7 +24,8 @@ def _forgetful() -> None:
     """Begin each test with nothing remembered."""
     folder = settings_folder()
     assert folder is not None, "tests have settings of their own"
-    (folder / FILE).unlink(missing_ok=True)
+    for file in (FILE, SEGMENT_FILE):
+        (folder / file).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -90,3 +93,32 @@ def panel(viewer: Any, tmp_path: Path, until: Any) -> Any:
     widget.folder.value = tmp_path
     until(lambda: widget.ready)
     return widget
+
+
+@pytest.fixture
+def segment(viewer: Any, tmp_path: Path, until: Any) -> Any:
+    """The panel *Segment* in a dock of the viewer; outputs go to an empty folder."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Segment")
+    widget.folder.value = tmp_path
+    until(lambda: widget.ready)
+    return widget
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch, no_threads: Any) -> Iterator[threading.Event]:
+    """What runs wait for after some windows; opened at the latest when the test ends."""
+    opened = threading.Event()
+    from napari_superpixels.napari_ui import running
+
+    plan_of = running.plan_of
+
+    def small(request: Any, cancel: threading.Event) -> Any:
+        plan = plan_of(request, cancel)
+        source, at_gate = gated(plan.source, free=4)
+        at_gate.opened = opened
+        cells = 128 // plan.method.step
+        return replace(plan, source=source, core=(cells, cells), chunk=(cells, cells))
+
+    monkeypatch.setattr(running, "plan_of", small)
+    yield opened
+    opened.set()

@@ -51,7 +51,7 @@ def test_a_value_that_is_not_allowed_gives_way_to_the_default(value: Any) -> Non
 
 def test_a_setting_of_another_type_is_our_mistake() -> None:
     with pytest.raises(NotImplementedError, match="size"):
-        field_of(Setting(name="size", default=(1, 2), about=About(text="Two.")))
+        field_of(Setting(name="size", default={"y": 1}, about=About(text="Two.")))
 
 
 def test_a_tooltip_has_unit_and_bounds() -> None:

@@ -5,8 +5,6 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,6 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 from napari_superpixels.engine.records import partial_path
-from napari_superpixels.napari_ui import running
-from napari_superpixels.testing.gate import gated
 
 STEP = 4
 
@@ -28,24 +24,6 @@ def large(viewer: Any) -> Any:
     """An image whose run has many windows."""
     noise = np.random.default_rng(0).integers(0, 255, (512, 512), dtype=np.uint8)
     return viewer.add_image(noise, name="large")
-
-
-@pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch, no_threads: Any) -> Iterator[threading.Event]:
-    """What runs wait for after some windows; opened at the latest when the test ends."""
-    opened = threading.Event()
-    plan_of = running.plan_of
-
-    def small(request: Any, cancel: threading.Event) -> Any:
-        plan = plan_of(request, cancel)
-        source, at_gate = gated(plan.source, free=4)
-        at_gate.opened = opened
-        cells = 128 // plan.method.step
-        return replace(plan, source=source, core=(cells, cells), chunk=(cells, cells))
-
-    monkeypatch.setattr(running, "plan_of", small)
-    yield opened
-    opened.set()
 
 
 @pytest.fixture
@@ -99,7 +77,7 @@ def test_a_run_goes_on_while_something_else_is_previewed(
 
 def test_the_activity_dock_shows_the_run(begun: Any) -> None:
     (bar,) = progress._all_instances
-    assert bar.desc.startswith("Superpixels of large")
+    assert bar.desc.startswith("Run of large")
     assert bar.total >= 16
 
 

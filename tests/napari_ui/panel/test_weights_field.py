@@ -13,7 +13,7 @@ from napari_superpixels.testing.weights import write_random_weights
 
 @pytest.fixture
 def field(qapp: Any) -> WeightsField:
-    return WeightsField()
+    return WeightsField("standard")
 
 
 def _texts(field: WeightsField) -> list[str]:
