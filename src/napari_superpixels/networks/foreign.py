@@ -1,5 +1,7 @@
 """Networks of others as modules of our kind: an image in, scores of the same pixels out."""
 
+# ruff: noqa: N803 - names carry shape suffixes
+
 from dataclasses import dataclass
 from typing import Any
 

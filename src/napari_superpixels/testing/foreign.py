@@ -69,7 +69,9 @@ def unet(**options: Any) -> SmallUNet:
     return made
 
 
-def write_pt2(path: Path, network: nn.Module, channels: int = 3, edge: int = 0, **card: Any) -> Path:
+def write_pt2(
+    path: Path, network: nn.Module, channels: int = 3, edge: int = 0, **card: Any
+) -> Path:
     """Export a network with its card; return the file.
 
     Parameters
