@@ -8,13 +8,16 @@ that `models.trained` reads, so that plans hold all of it.
 import hashlib
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.models import bioimage
 from napari_superpixels.models.weights import PICKLES, Weights, as_text
 
 if TYPE_CHECKING:
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 NETWORK = "foreign"
 """What the block calls such networks."""
-SUFFIXES = (".pt2", ".pt", ".pth", ".torchscript")
+SUFFIXES = (".pt2", ".pt", ".pth", ".torchscript", bioimage.SUFFIX)
 """Endings of files that may be one."""
 CARDS = (".card.json", ".card.toml")
 """What follows the name of a file in that of its card."""
@@ -73,15 +76,15 @@ def card_of(path: Path) -> Path:
     )
 
 
-def files_of(path: Path) -> tuple[Path, Path]:
-    """Return the file of a network and its card.
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return the file of a network and its card; packages have theirs inside.
 
     Raises
     ------
     InputError
         If it has none.
     """
-    return path, card_of(path)
+    return (path,) if path.suffix == bioimage.SUFFIX else (path, card_of(path))
 
 
 def find(weights: str) -> Weights:
@@ -95,10 +98,10 @@ def find(weights: str) -> Weights:
     path = Path(weights).absolute()
     if not path.is_file():
         raise InputError(f"There is no network '{weights}'; check the name of the file.")
-    card = as_text(_read_card(card_of(path)))
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    return Weights(str(path), NETWORK, _described(str(path), digest, card), digest)
+    package = path.suffix == bioimage.SUFFIX
+    card = bioimage.card_of_package(path) if package else _read_card(card_of(path))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Weights(str(path), NETWORK, _described(str(path), digest, as_text(card)), digest)
 
 
 def _read_card(path: Path) -> dict[str, Any]:
@@ -151,14 +154,14 @@ def _described(where: str, digest: str, card_text: str) -> str:
 
     card = json.loads(card_text)
     channels, stride = card["channels"], card["stride"]
-    program, sides = read(_content(where, digest), where)
+    program, sides = read(_content(where, digest, card), where)
     edge = _edge(where, card, sides)
     scores = len(card.get("classes", ())) or 1
     align = _align(stride, edge, sides.least)
     network = Foreign(program, edge, scores, shares=card["output"] == "probabilities")
     kept = {"output": "map" if card["output"] == "map" else "classes", "network": NETWORK}
     block = card | kept | {"align": align, "edge": edge, "shares": network.shares}
-    block["pixel_bytes"] = _tried(where, network, channels, edge or max(align, PROBE_PX))
+    block["pixel_bytes"] = _tried(where, network, channels, edge or -(-PROBE_PX // align) * align)
     block["halo"] = _halo(where, network, card, align, edge)
     block.setdefault("name", Path(where).stem)
     block.setdefault("normalisation", {"mean": [0.0] * channels, "std": [1.0] * channels})
@@ -173,8 +176,8 @@ def _align(stride: int, edge: int, least: int) -> int:
     return -(-max(stride, LEAST_PX, least) // stride) * stride
 
 
-def _content(where: str, digest: str) -> bytes:
-    """Return a file's content.
+def _content(where: str, digest: str, card: Mapping[str, Any]) -> bytes:
+    """Return the content of a file, or of the network in a package.
 
     Raises
     ------
@@ -192,7 +195,10 @@ def _content(where: str, digest: str) -> bytes:
             f"The network '{where}' is not the one of the plan (another SHA-256, {len(content)} "
             f"bytes); give the file that was used before."
         )
-    return content
+    if "member" not in card:
+        return content
+    with ZipFile(BytesIO(content)) as archive:
+        return archive.read(card["member"])
 
 
 def _edge(where: str, card: Mapping[str, Any], sides: "Sides") -> int:
@@ -226,18 +232,10 @@ def _tried(where: str, network: "Foreign", channels: int, edge: int) -> float:
     import torch
 
     from napari_superpixels.networks.footprint import bytes_in_use
-    from napari_superpixels.networks.inference import exact
 
     image = torch.zeros(1, channels, edge, edge)
-    try:
-        with exact(_nothing):
-            most, found = bytes_in_use(lambda: network(image))
-    except Exception as error:  # noqa: BLE001 - whatever a program of others raises
-        reason = str(error).strip().split("\n")[-1][:160]
-        raise InputError(
-            f"The network '{where}' fails on an image of {channels} x {edge} x {edge} "
-            f"({type(error).__name__}: {reason}); check channels and stride in its card."
-        ) from None
+    with _running(where, channels):
+        most, found = bytes_in_use(lambda: network(image))
     expected = (1, network.scores, edge, edge)
     if tuple(found.shape) != expected:
         raise InputError(
@@ -252,13 +250,12 @@ def _halo(
     where: str, network: "Foreign", card: Mapping[str, Any], align: int, edge: int
 ) -> int | None:
     """Return the halo, in whole steps of `align`; None where there is none."""
-    from napari_superpixels.networks.inference import exact
     from napari_superpixels.networks.measured import agrees, measured_halo
 
     channels, halo = card["channels"], card["halo"]
     if halo == WHOLE:
         return None
-    with exact(_nothing):
+    with _running(where, channels):
         if halo == MEASURE:
             halo = measured_halo(network, channels, card["stride"], edge)
         if halo is not None and not edge and not agrees(network, channels, align, halo):
@@ -283,8 +280,23 @@ def _halo(
     return rounded
 
 
-def _nothing() -> None:
-    pass
+@contextmanager
+def _running(where: str, channels: int) -> Iterator[None]:
+    """Try a network; whatever a program of others raises becomes one sentence."""
+    from napari_superpixels.networks.inference import exact
+
+    try:
+        with exact(lambda: None):
+            yield
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        reason = str(error).strip().split("\n")[-1][:160]
+        raise InputError(
+            f"The network '{where}' fails on an image of {channels} channels whose sides are "
+            f"multiples of its stride ({type(error).__name__}: {reason}); check channels and "
+            f"stride in its card."
+        ) from None
 
 
 def load(weights: Weights) -> "Foreign":
@@ -298,6 +310,6 @@ def load(weights: Weights) -> "Foreign":
     from napari_superpixels.networks.foreign import Foreign, read
 
     block = weights.config
-    program, _ = read(_content(weights.path, weights.digest), weights.path)
+    program, _ = read(_content(weights.path, weights.digest, block), weights.path)
     scores = len(block.get("classes", ())) or 1
     return Foreign(program, block["edge"], scores, shares=block["shares"])

@@ -67,7 +67,7 @@ def bytes_per_pixel(make: Callable[[], nn.Module], channels: int) -> float:
 
 
 def bytes_in_use(work: Callable[[], T]) -> tuple[int, T]:
-    """Return the bytes that are made and in use at once, at most, while it works, and the result."""
+    """Return the most bytes that are made and in use at once while it works, and the result."""
     with _Counting() as counting:
         result = work()
     return counting.most, result
