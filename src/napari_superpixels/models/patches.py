@@ -46,7 +46,9 @@ class Patches:
             starts.append(cells - self.edge)
         return [Interval(start, min(start + self.edge, cells)) for start in starts]
 
-    def weights(self, size: int, step: int, cut: tuple[bool, bool]) -> NDArray[np.float32]:
+    def weights(
+        self, size: int, step: int, cut: tuple[bool, bool] = (True, True)
+    ) -> NDArray[np.float32]:
         """Return how much each of `size` pixels of a patch counts: less towards its ends.
 
         A raised cosine over what neighbours share, nowhere 0: where nothing overlaps, as at the

@@ -96,7 +96,8 @@ def write_script(path: Path, network: nn.Module, channels: int = 3, **card: Any)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(network).save(path)
+        scripted: Any = torch.jit.script(network)
+        scripted.save(path)
     write_card(path, channels, **card)
     return path
 
