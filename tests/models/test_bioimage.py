@@ -94,3 +94,11 @@ def test_what_looks_at_the_whole_image_first_is_refused(tmp_path):
     path = write_package(tmp_path, before=before)
     with pytest.raises(InputError, match="wants 'zero_mean_unit_variance' before"):
         nsp.Segment(weights=str(path))
+
+
+@pytest.mark.usefixtures("library")
+def test_what_is_no_package_is_told(tmp_path):
+    path = tmp_path / "package.zip"
+    path.write_bytes(b"no package")
+    with pytest.raises(InputError, match="is no package of a model"):
+        nsp.Segment(weights=str(path))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import gcd
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from napari_superpixels.errors import InputError
 
@@ -61,13 +62,16 @@ def _read(path: Path) -> dict[str, Any]:
             f"install napari-superpixels[bioimageio]."
         ) from None
     try:
-        described = load_model_description(path, perform_io_checks=False, format_version="latest")
-    except (ValueError, OSError, KeyError) as error:
+        with ZipFile(path) as archive:  # of a path the library would keep the file open
+            described = load_model_description(
+                archive, perform_io_checks=False, format_version="latest"
+            )
+            plain: dict[str, Any] = described.model_dump(mode="json", exclude_none=True)
+    except (BadZipFile, ValueError, OSError, KeyError) as error:
         reason = str(error).strip().split("\n")[0][:160]
         raise InputError(
             f"'{path}' is no package of a model of BioImage.IO ({reason}); check the file."
         ) from None
-    plain: dict[str, Any] = described.model_dump(mode="json", exclude_none=True)
     return plain
 
 
