@@ -16,7 +16,7 @@ import zarr
 
 import napari_superpixels as nsp
 from napari_superpixels.engine import cluster as cluster_module
-from napari_superpixels.engine import cluster_facts, cluster_worker, records
+from napari_superpixels.engine import cluster_worker, records
 from napari_superpixels.engine.cluster import TASKS_PER_THREAD, connected
 from napari_superpixels.engine.cluster_facts import facts_of
 from napari_superpixels.engine.cluster_worker import WorkerPlan, do_tile
@@ -28,7 +28,6 @@ from napari_superpixels.engine.records import RunState, partial_path
 from napari_superpixels.engine.run import run_plan
 from napari_superpixels.errors import Cancelled, IncompleteRunError, InputError, OutputError
 from napari_superpixels.io import close_handles
-from napari_superpixels.models.compute import ON_PROCESSOR
 from napari_superpixels.testing.fake import Fake
 from napari_superpixels.testing.files import break_silently
 from napari_superpixels.testing.local_cluster import different_files, local_cluster
@@ -285,36 +284,6 @@ def test_workers_with_other_versions_are_refused_before_anything_is_sent(
         InputError, match=r"The worker tcp://.* in numpy \(.* instead of 1\.0\), which"
     ):
         nsp.run(plan, tmp_path / "out.zarr", client=client)
-
-
-CARD = "NVIDIA H100 9.0"
-
-
-@pytest.mark.parametrize(("other", "fits"), [("missing", False), ("A100 8.0", False), (CARD, True)])
-def test_a_worker_without_the_plans_kind_of_device_is_refused(monkeypatch, other, fits):
-    """Of networks alone; integers are the same wherever they are computed."""
-    monkeypatch.setattr(cluster_facts, "hardware", {"cuda:1": CARD}.get)
-    compute = SimpleNamespace(kind="cuda", where="cuda:1")
-    network = SimpleNamespace(integers=False, weights="scn")
-    integers = SimpleNamespace(integers=True)
-    wanted = facts_of(SimpleNamespace(method=network, compute=compute))
-    assert wanted["cuda:1"] == CARD
-    assert "cuda:1" not in facts_of(SimpleNamespace(method=integers, compute=compute))
-    monkeypatch.setattr(cluster_facts, "hardware", {"cuda:1": other}.get)
-    here = cluster_facts.facts_here(wanted)
-    assert (here == wanted) == fits
-    if not fits:
-        told = cluster_facts.difference_of(wanted, here)
-        assert told.startswith(f"it differs in cuda:1 ({other} instead of {CARD}), which")
-
-
-def test_and_one_whose_processor_sums_otherwise(monkeypatch):
-    monkeypatch.setattr(cluster_facts, "hardware", {"cpu": "AVX512"}.get)
-    network = SimpleNamespace(integers=False, weights="scn")
-    wanted = facts_of(SimpleNamespace(method=network, compute=ON_PROCESSOR))
-    monkeypatch.setattr(cluster_facts, "hardware", {"cpu": "AVX2"}.get)
-    told = cluster_facts.difference_of(wanted, cluster_facts.facts_here(wanted))
-    assert told.startswith("it differs in cpu (AVX2 instead of AVX512), which")
 
 
 @pytest.mark.parametrize("cards", [[], ["missing"], ["A100 8.0"], ["missing", "A100 8.0"]])
