@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 DISTRIBUTIONS = {
+    "bioimageio": "bioimageio.core",
     "cv2": "opencv-contrib-python-headless",
     "PIL": "pillow",
     "skimage": "scikit-image",
@@ -63,7 +64,7 @@ def test_every_import_is_declared(folder: str) -> None:
 
 def test_what_the_package_imports_is_in_the_base_or_an_extra_of_its_room() -> None:
     of_tests = {"hypothesis", "pytest"}  # `testing` is imported by tests alone
-    declared = _base() | _extra("cluster", "train", "bench") | of_tests
+    declared = _base() | _extra("cluster", "bioimageio", "train", "bench") | of_tests
     assert _third_party("src") - declared - CARRIED == set()
 
 

@@ -7,6 +7,7 @@ import napari_superpixels as nsp
 from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.errors import InputError
 from napari_superpixels.testing.contract import noise
+from napari_superpixels.testing.foreign import unet, write_pt2
 from napari_superpixels.testing.weights import write_random_segmentation
 
 SECONDS = 120
@@ -92,3 +93,12 @@ def test_probabilities_and_numbers_are_refused_in_a_sentence(live, plan, weights
     method = nsp.Segment(weights=weights, probabilities=True)
     with pytest.raises(InputError, match="not the probabilities that segment gives here; run"):
         live(nsp.plan(plan.source, method))
+
+
+def test_a_network_of_somebody_else_is_previewed_as_it_runs(live, tmp_path):
+    method = nsp.Segment(weights=str(write_pt2(tmp_path / "unet.pt2", unet())))
+    source = nsp.open(noise((90, 130, 3)), axes="yxs", rgb=True)
+    plan = nsp.plan(source, method, window=64)
+    view = live(plan)
+    written = nsp.run(plan, tmp_path / "out.zarr")
+    np.testing.assert_array_equal(seen(view.labels[0], view), np.asarray(written.labels))

@@ -105,7 +105,7 @@ class DenseModel:
             if not all(part.shape):
                 continue
             inside = part.relative_to(patch)
-            blend = self._blend(patch).to(image_CYX.device)[inside.slices]
+            blend = self._blend(patch, tile).to(image_CYX.device)[inside.slices]
             seen = self._seen(image_CYX[:, *patch.slices], inside)
             into = part.relative_to(place).slices
             total[:, *into] += seen * blend
@@ -121,10 +121,17 @@ class DenseModel:
             sides.append([Interval(side.start * step, side.stop * step) for side in cells])
         return (Box(pair) for pair in product(*sides))
 
-    def _blend(self, patch: Box) -> Tensor:
+    def _blend(self, patch: Box, tile: Tile) -> Tensor:
         """Return how much each pixel of a patch counts, (Y, X)."""
         assert self.patches is not None, "asked for only then"
-        rows, columns = (self.patches.weights(size, self.step) for size in patch.shape)
+        rows, columns = (
+            self.patches.weights(
+                side.stop - side.start,
+                self.step,
+                (side.start > 0 or cut[0], side.stop < size or cut[1]),
+            )
+            for side, size, cut in zip(patch, tile.pixels.shape[1:], tile.cut, strict=True)
+        )
         return torch.from_numpy(rows[:, None] * columns)
 
     def _seen(self, image_CYX: Tensor, place: Box) -> Tensor:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from napari_superpixels.errors import InputError, PlanError
 from napari_superpixels.kernels.connectivity import HALO_CELLS, connect
 from napari_superpixels.kernels.features import stretch_to_8bit
-from napari_superpixels.models import clustering
+from napari_superpixels.models import clustering, foreign
 from napari_superpixels.models.compute import FAST, ON_PROCESSOR, Compute
 from napari_superpixels.models.protocol import Codes, ImageFacts, Tile
 from napari_superpixels.models.safetensors import SUFFIX
@@ -119,6 +119,8 @@ def load(weights: Weights) -> "nn.Module":
     InputError
         If the file is broken, or holds other layers than the network has.
     """
+    if weights.network == foreign.NETWORK:
+        return foreign.load(weights)
     import torch
 
     from napari_superpixels.networks.build import network_of_card

@@ -21,6 +21,9 @@ class Patches:
     """Of a patch."""
     overlap: int
     """What two neighbours share."""
+    hidden: int = 0
+    """What does not count at a patch's ends, but at the image's: there the network sees too little.
+    Then nothing is blended, but the parts between laid side by side."""
 
     @property
     def stride(self) -> int:
@@ -43,12 +46,21 @@ class Patches:
             starts.append(cells - self.edge)
         return [Interval(start, min(start + self.edge, cells)) for start in starts]
 
-    def weights(self, size: int, step: int) -> NDArray[np.float32]:
+    def weights(
+        self, size: int, step: int, cut: tuple[bool, bool] = (True, True)
+    ) -> NDArray[np.float32]:
         """Return how much each of `size` pixels of a patch counts: less towards its ends.
 
         A raised cosine over what neighbours share, nowhere 0: where nothing overlaps, as at the
-        image's edge, only the ratio of weights matters.
+        image's edge, only the ratio of weights matters. Where ends are `hidden`, 0 there and 1
+        between; `cut` tells whether the patch's start and stop are ends, and not the image's.
         """
+        if self.hidden:
+            found = np.ones(size, np.float32)
+            before, after = (self.hidden * step * one for one in cut)
+            found[:before] = 0
+            found[size - after :] = 0
+            return found
         place = np.arange(size) + 0.5
         inwards = np.minimum(place, size - place) / max(1, self.overlap * step)
         rising: NDArray[np.float64] = 0.5 - 0.5 * np.cos(np.pi * np.minimum(inwards, 1))

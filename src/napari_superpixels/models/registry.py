@@ -1,5 +1,6 @@
 """Names of methods, resolved when asked for."""
 
+import json
 from contextlib import suppress
 from dataclasses import fields
 from importlib import import_module
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.models import foreign
 from napari_superpixels.models.protocol import Method
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import settings_of
@@ -83,6 +85,8 @@ def weights_licence(method: Method) -> str:
         If the weights are not there any more.
     """
     weights = getattr(method, "weights", None)
+    if weights and foreign.is_foreign(weights):
+        return str(json.loads(getattr(method, "config")).get("licence", ""))  # noqa: B009
     return licence_of(weights, method.name) if weights else ""
 
 
@@ -97,6 +101,8 @@ def weights_files(method: Method) -> dict[str, bytes]:
     weights = getattr(method, "weights", "")
     if not weights or is_shipped(weights):
         return {}
+    if foreign.is_foreign(weights):
+        return {file.name: file.read_bytes() for file in foreign.files_of(Path(weights))}
     path = path_of(weights, method.name)
     return {file.name: file.read_bytes() for file in (path, card_of(path))}
 

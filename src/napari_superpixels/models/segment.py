@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari_superpixels.errors import InputError
-from napari_superpixels.models import clustering, learned
+from napari_superpixels.models import clustering, foreign, learned
 from napari_superpixels.models.outputs import Output
 from napari_superpixels.models.patches import Patches
 from napari_superpixels.models.protocol import ImageFacts
@@ -108,7 +108,7 @@ class Segment:
                 )
         found = _found(self.weights)
         learned.check_digest(self.weights, self.digest, found.digest)
-        if self.weights.endswith(SUFFIX):
+        if self.weights.endswith((SUFFIX, *foreign.SUFFIXES)):
             object.__setattr__(self, "weights", found.path)
         filled = {
             "flips": check_flips(self.flips),
@@ -124,6 +124,11 @@ class Segment:
                 f"The network {self.trained.name!r} averages over all that it sees, so its result "
                 f"depends on the window; give exact=False for patches of one size that are "
                 f"blended, or weights of an FCN or FPN."
+            )
+        if self.facts.edge_px and self.scales != (1.0,):
+            raise InputError(
+                f"The network {self.trained.name!r} takes images of one size, so it cannot look at "
+                f"{self.scales} of it; give scales=(1,)."
             )
         if self.facts.exact:  # nothing is blended in vain, nor tells plans apart
             object.__setattr__(self, "exact", True)
@@ -153,6 +158,9 @@ class Segment:
     @property
     def patches(self) -> Patches | None:
         """What the network sees at once; None where it sees windows as a whole."""
+        if self.facts.edge_px:
+            edge, halo = (n // self.step for n in (self.facts.edge_px, self.facts.halo_px))
+            return Patches(edge, 2 * halo or edge // SHARED, halo)
         if self.facts.exact:
             return None
         edge = max(SHARED, -(-self.patch // self.step))
@@ -186,6 +194,12 @@ class Segment:
             return self.patches.edge
         return max(-(-view.reach(self.facts.halo_px) // self.step) for view in self.views)
 
+    def _file(self) -> Weights:
+        """Return the weights; nothing is read."""
+        if foreign.is_foreign(self.weights):
+            return Weights(self.weights, foreign.NETWORK, self.config, self.digest)
+        return Weights(str(path_of(self.weights, RECIPE)), NETWORK, self.config, self.digest)
+
     def needs_statistics(self, facts: ImageFacts) -> bool:
         """Whether whole-image statistics must be measured first: not for 8-bit RGB."""
         return clustering.needs_statistics(facts)
@@ -211,8 +225,7 @@ class Segment:
                 f"{trained.channels}, or one that stands for all; choose channels of the image."
             )
         samples = learned.Samples.of(self.name, facts, statistics, trained.channels)
-        path = path_of(self.weights, RECIPE)
-        weights = Weights(str(path), NETWORK, self.config, self.digest)
+        weights = self._file()
         return DenseModel(
             weights=weights,
             samples=samples,
@@ -246,4 +259,6 @@ def _found(weights: Any) -> Weights:
             f"The weights are {weights!r}, and none come with segment; give the {SUFFIX} file of a "
             f"training, e.g. weights='nuclei{SUFFIX}'."
         )
+    if foreign.is_foreign(weights):
+        return foreign.find(weights)
     return find(weights, NETWORK, recipe=RECIPE)

@@ -19,6 +19,7 @@ from math import isfinite
 from typing import Any
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.models import foreign
 from napari_superpixels.models.dense_outputs import Classes, Map, Probabilities
 from napari_superpixels.models.outputs import ClassInfo, Output
 
@@ -43,6 +44,8 @@ class Facts:
     """Whether that is all they depend on."""
     pixel_bytes: float
     """Memory of the network for a pixel that it sees, with what its operations need beside."""
+    edge_px: int = 0
+    """Side of the only image that it takes; 0 where it takes any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +117,26 @@ def trained_of(text: str, where: str) -> Trained:
         mean, std = (tuple(map(float, block["normalisation"][each])) for each in ("mean", "std"))
         if not len(mean) == len(std) == channels or not all(map(isfinite, mean + std)):
             raise ValueError("one number a channel")
-        if not isinstance(block["head"], str) or not all(std):
-            raise ValueError("a head, and spreads that are not 0")
-        dict(block["backbone"])
+        if not all(std):
+            raise ValueError("spreads that are not 0")
+        if block["network"] == NETWORK:
+            _check_layers(block)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        ours = block["network"] == NETWORK
+        repair = "train and export them with this version" if ours else "repair their card"
         raise InputError(
-            f"The card of the weights '{where}' does not tell head, backbone, channels, "
-            f"normalisation, and classes or a map ({_reason(error)}); train and export them with "
-            f"this version."
+            f"The card of the weights '{where}' does not tell {'head, backbone, ' * ours}channels, "
+            f"normalisation, and classes or a map ({_reason(error)}); {repair}."
         ) from None
     name = str(block.get("name") or block["head"])
     unit = str(block.get("unit") or "")
     return Trained(text, channels, classes, mean, std, name, unit)
+
+
+def _check_layers(block: Mapping[str, Any]) -> None:
+    if not isinstance(block["head"], str):
+        raise ValueError("a head")
+    dict(block["backbone"])
 
 
 def _classes(block: Mapping[str, Any], where: str) -> tuple[ClassInfo, ...]:
@@ -171,11 +182,15 @@ def facts_of(text: str) -> Facts:
     InputError
         If there is no such network.
     """
+    block = json.loads(text)
+    if block["network"] == foreign.NETWORK:
+        exact, pixel_bytes = block["halo"] is not None, BESIDE * block["pixel_bytes"]
+        return Facts(block["align"], block["halo"] or 0, exact, pixel_bytes, block["edge"])
     from napari_superpixels.networks.build import network_of_card
     from napari_superpixels.networks.footprint import bytes_per_pixel, without_numbers
     from napari_superpixels.networks.segmentation import SegmentationNetwork
 
-    make = partial(network_of_card, NETWORK, json.loads(text))
+    make = partial(network_of_card, NETWORK, block)
     network = without_numbers(make)
     assert isinstance(network, SegmentationNetwork), "no other has that name"
     pixel_bytes = BESIDE * bytes_per_pixel(make, network.channels)

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves
 EDGE_PX = 512
 """Of the image that it is counted on."""
 N = TypeVar("N", bound=nn.Module)
+T = TypeVar("T")
 _weak: Any = StorageWeakRef
 """What knows whether a tensor's memory is still in use; torch gives it no types."""
 
@@ -61,7 +62,12 @@ def bytes_per_pixel(make: Callable[[], nn.Module], channels: int) -> float:
     """
     with FakeTensorMode(), torch.inference_mode():
         network = make().eval()
-        with _Counting() as counting:
-            network(torch.empty(1, channels, EDGE_PX, EDGE_PX))
-    most: float = counting.most / EDGE_PX**2
-    return most
+        most, _ = bytes_in_use(lambda: network(torch.empty(1, channels, EDGE_PX, EDGE_PX)))
+    return most / EDGE_PX**2
+
+
+def bytes_in_use(work: Callable[[], T]) -> tuple[int, T]:
+    """Return the most bytes that are made and in use at once while it works, and the result."""
+    with _Counting() as counting:
+        result = work()
+    return counting.most, result

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 
+from napari_superpixels.networks.foreign import Foreign
 from napari_superpixels.networks.grid import GridNetwork
 from napari_superpixels.networks.replay import Replayed
 from napari_superpixels.networks.ssn import Joined
@@ -143,6 +144,8 @@ def fast(pulse: Callable[[], None], device: str) -> Iterator[None]:
 def fast_copy(network: nn.Module, device: str) -> nn.Module:
     """Return a copy of a prepared network on a device, for `fast`."""
     kind = torch.device(device).type
+    if isinstance(network, Foreign):  # what others made computes in the type that it was made for
+        return exact_copy(network, device)
     copy = deepcopy(network).to(device, FAST_TYPES[kind])
     if kind == "cuda" and isinstance(copy, GridNetwork):  # its windows all have one shape
         copy.forward = Replayed(copy.forward)  # type: ignore[method-assign, assignment]

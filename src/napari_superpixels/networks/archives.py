@@ -1,0 +1,180 @@
+"""Programs of others, read from their files without running what a stranger may have put there.
+
+A ``.pt2`` is a zip of raw tensors and one JSON of operations. Torch's own reader also unpickles
+parts of it, evaluates texts and looks names up, so it is given a copy that has none of what it
+would do that with: tensors and operations alone. TorchScript is read by torch's C++ reader, which
+makes tensors and numbers and runs no Python.
+"""
+
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from napari_superpixels.errors import InputError
+
+MEMBERS = re.compile(
+    r"[^/]+/(data/weights/weight_\d+|data/constants/tensor_\d+"
+    r"|data/(weights/model_weights|constants/model_constants)_config\.json|models/model\.json"
+    r"|archive_format|archive_version|byteorder|\.data/(version|serialization_id))"
+)
+"""What of a ``.pt2`` is read."""
+GRAPH = "models/model.json"
+OPERATIONS = re.compile(
+    r"torch\.ops\.(aten|prims|torchvision)\.\w+(\.\w+)?"
+    r"|torch\.sym_(float|int|max|min|not|sqrt)"
+    r"|_operator\.(add|sub|mul|floordiv|truediv|mod|neg|pow|getitem|ge|le|gt|lt|eq|ne|and_|or_)"
+)
+"""What a program may do: arithmetic, and nothing that touches files."""
+FILES = re.compile(r"torch\.ops\.\w+\.(from_file|save|load)\b")
+WORDS = re.compile(r"[A-Za-z_]\w*")
+SYMBOL = re.compile(
+    r"[su]\d+|FloorDiv|CleanDiv|CeilDiv|PythonMod|Mod|Max|Min|IntTrueDiv|PowByNatural"
+    r"|CeilToInt|FloorToInt|TruncToInt|ToFloat|oo|int_oo|Symbol|Integer|Rational|Mul|Add|Pow"
+    r"|True|False|integer|positive|nonnegative|negative|nonzero|zero|real|finite"
+)
+"""Names in expressions of sizes, which torch evaluates."""
+EXPRESSION = re.compile(r"[\w\s+\-*/(),<>=']*")
+SCRIPT_PARTS = ("constants.pkl", "code/")
+"""What a file of TorchScript has, and a pickle of a network has not."""
+
+
+def read_program(content: bytes, where: str) -> ExportedProgram:
+    """Return a program of ``torch.export.save``.
+
+    Raises
+    ------
+    InputError
+        If it is none, or holds more than tensors and operations on them.
+    """
+    plain = BytesIO()
+    try:
+        with ZipFile(BytesIO(content)) as archive, ZipFile(plain, "w") as copy:
+            names = [name for name in archive.namelist() if MEMBERS.fullmatch(name)]
+            if not any(name.endswith(GRAPH) for name in names):
+                raise KeyError(GRAPH)
+            for name in names:
+                copy.writestr(name, _checked(name, archive.read(name), where))
+            top = names[0].partition("/")[0]
+            copy.writestr(f"{top}/data/sample_inputs/model.pt", _no_samples())
+        plain.seek(0)
+        program = _quietly(plain)
+    except InputError:
+        raise
+    except (BadZipFile, KeyError, ValueError, RuntimeError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"'{where}' is no program of torch.export ({_first_line(error)}); save one with "
+            f"torch.export.save(torch.export.export(network, ...), 'network.pt2')."
+        ) from None
+    return program
+
+
+def _no_samples() -> bytes:
+    """Return what stands for the example that a program was made with: a pickle of ours."""
+    file = BytesIO()
+    torch.save(((), {}), file)
+    return file.getvalue()
+
+
+def _quietly(file: BytesIO) -> ExportedProgram:
+    """Read a program; what torch would tell of one that is broken, is told by the caller."""
+    from torch.export.pt2_archive._package import load_pt2
+
+    programs = load_pt2(file).exported_programs
+    if len(programs) != 1:
+        raise ValueError(f"it holds {len(programs)} programs")
+    return next(iter(programs.values()))
+
+
+def _checked(name: str, content: bytes, where: str) -> bytes:
+    """Return a member of the archive, refused where torch would run what it says."""
+    if not name.endswith(".json"):
+        return content
+    told = json.loads(content)
+    if not name.endswith(GRAPH):
+        if any(one.get("use_pickle") for one in told.get("config", {}).values()):
+            raise InputError(
+                f"'{where}' holds a pickle, which may run any code; export the network anew, with "
+                f"its weights as plain tensors."
+            )
+        return content
+    told["guards_code"] = []
+    for part in _dicts(told):
+        _check_part(part, where)
+    return json.dumps(told).encode()
+
+
+def _check_part(part: dict[str, Any], where: str) -> None:
+    """Refuse operations and expressions that are not of tensors; forget where code came from."""
+    if "target" in part and "metadata" in part and "inputs" in part:
+        part["metadata"] = {}
+        target = str(part["target"])
+        if not OPERATIONS.fullmatch(target) or FILES.match(target):
+            raise InputError(
+                f"'{where}' runs {target[:80]!r}, which is no operation on tensors that is known "
+                f"to do no harm; export the network in operations of torch alone."
+            )
+    text = str(part.get("expr_str", ""))
+    words = all(SYMBOL.fullmatch(word) for word in WORDS.findall(text))
+    if not EXPRESSION.fullmatch(text) or not words:
+        raise InputError(
+            f"'{where}' has a size of {text[:80]!r}, which is no expression of numbers; export the "
+            f"network anew."
+        )
+
+
+def _dicts(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every dictionary within what JSON gave."""
+    if isinstance(value, dict):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value:
+        if isinstance(one, dict | list):
+            yield from _dicts(one)
+
+
+def read_script(content: bytes, where: str) -> nn.Module:
+    """Return a network of ``torch.jit.save``.
+
+    Raises
+    ------
+    InputError
+        If it is a pickle, or nothing that torch reads.
+    """
+    if not is_script(content):
+        raise InputError(
+            f"'{where}' is no TorchScript but, if anything, a pickle, which may run any code; save "
+            f"the network with torch.export.save as a .pt2 file."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated", FutureWarning)
+            warnings.filterwarnings("ignore", "`torch.jit.load`", DeprecationWarning)
+            script: nn.Module = torch.jit.load(BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"'{where}' is no TorchScript that this torch reads ({_first_line(error)}); save the "
+            f"network with torch.export.save as a .pt2 file."
+        ) from None
+    return script.eval()
+
+
+def is_script(content: bytes) -> bool:
+    """Whether a file is TorchScript: code and constants, beside which pickles have none."""
+    try:
+        with ZipFile(BytesIO(content)) as archive:
+            parts = [name.partition("/")[2] for name in archive.namelist()]
+    except BadZipFile:
+        return False
+    constants, code = SCRIPT_PARTS
+    return constants in parts and any(part.startswith(code) for part in parts)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:120] or type(error).__name__
