@@ -15,7 +15,8 @@ from napari_superpixels.errors import Cancelled, InputError, OutputError
 from napari_superpixels.io import open_source
 from napari_superpixels.models import weights
 from napari_superpixels.napari_ui import lesson as lessons
-from napari_superpixels.napari_ui.lesson import Lesson, outlook, portable, task_of
+from napari_superpixels.napari_ui.lesson import Lesson, portable
+from napari_superpixels.napari_ui.material import outlook, task_of
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
 from napari_superpixels.tiling import Box
 
