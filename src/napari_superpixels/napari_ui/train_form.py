@@ -62,7 +62,7 @@ class TrainForm:
         self.method = ComboBox(name="method", choices=tuple(SHORT))
         self.zero = ComboBox(name="zero", choices=self._meanings)
         self.classes = LineEdit(name="classes")
-        self.evenly = CheckBox(name="evenly", value=True, text="")
+        self.evenly = CheckBox(name="evenly", value=True)
         self.start = ComboBox(name="start", choices=self._starts)
         self.steps = SpinBox(name="steps", min=1, max=MOST_STEPS)
         self.crop = SpinBox(name="crop", min=1, max=LARGEST_CROP)

@@ -41,6 +41,7 @@ class TrainPanel:
         }
         self.bar, self.curve, self.status = make_bar(), LossCurve(), make_status(STATUS_LINES)
         self.curve.hide()
+        form.evenly.native.setText("")
         self._of_classes = rows_of([("Classes", form.classes), ("Balanced", form.evenly)])
         body = native.layout()
         assert isinstance(body, QVBoxLayout), "a container that is laid out vertically"
