@@ -1,4 +1,4 @@
-"""Segmentation from the window, as a person would: paint, train a minute, preview, run, cancel, go on.
+"""Segmentation from the window, as a person would: paint, train, preview, run, cancel, go on.
 
 A napari window is opened with a slide; three small regions are painted with napari's own brush, one
 a class; the panel *Train* trains HCFCN with ResNet-18 on them; the panel *Segment* previews its
@@ -112,7 +112,8 @@ class Window:
         self.until(lambda: NAME in weights.list.choices)
         weights.value = NAME
         self.labels.visible = False
-        self.viewer.camera.zoom, self.viewer.camera.center = 0.9 / 0.499, (0, 1250 * 0.499, 600)
+        camera = getattr(self.viewer, "scene", self.viewer).camera
+        camera.zoom, camera.center = 0.9 / 0.499, (0, 1250 * 0.499, 600)
         self.until(lambda: segment.settled)
         segment.preview()
         self.until(lambda: segment.sentence == "Preview: exact, as a run gives it.")
@@ -138,7 +139,9 @@ class Window:
         (layer,) = set(self.viewer.layers) - before
         self.viewer.reset_view()
         self.shot("4-run", "Segment")
-        return time.perf_counter() - begin, np.asarray(layer.data[0] if layer.multiscale else layer.data)
+        return time.perf_counter() - begin, np.asarray(
+            layer.data[0] if layer.multiscale else layer.data
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

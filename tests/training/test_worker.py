@@ -13,6 +13,7 @@ from napari_superpixels.models.weights import find, read_card
 from napari_superpixels.testing.weights import write_random_weights
 from napari_superpixels.tiling import Box
 from napari_superpixels.training import elsewhere, worker
+from napari_superpixels.training.classes import PALETTE, classified, parsed
 from napari_superpixels.training.dense_recipes import ClassRecipe, DistanceRecipe
 from napari_superpixels.training.elsewhere import train_elsewhere
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
@@ -52,9 +53,7 @@ def test_what_is_known_without_torch_is_what_the_recipes_say(method):
     made = recipe(short.recipe)
     of_segments = short.learns == "segments"
     assert made.method == (method if of_segments else "segment")
-    # Those of segmentation have smaller crops here.
-    assert {min(crops.size, short.crop) for crops in made.crops} == {short.crop}
-    assert not of_segments or {crops.size for crops in made.crops} == {short.crop}
+    assert {crops.size for crops in made.crops} == {short.crop}
     kinds = {ClassRecipe: "classes", DistanceRecipe: "distances"}
     assert short.learns == kinds.get(type(made), "segments")
     assert short.multiple % made.step == short.multiple % made.align == 0
@@ -158,6 +157,48 @@ def test_a_network_is_made_for_the_channels_of_the_layers(task):
     assert read_card(done.path and task.target)["config"]["channels"] == 5
     with pytest.raises(InputError, match="ssn-cpu sees colours"):
         worker.perform(replace(many, method="ssn"), lambda _: None, never)
+
+
+@pytest.fixture
+def painted(task):
+    """The same task of classes, of which halves of the cells are unknown."""
+    classes = parsed("few#ff0000=1+3,many=2+4+5", "6")
+    learned, held = (tuple(classified(pairs, classes)) for pairs in (task.learned, task.held))
+    return replace(task, method="hcfcn", learned=learned, held=held, classes=classes, crop=64)
+
+
+def test_classes_are_learned_with_their_names_and_colours(painted):
+    events = []
+    done = worker.perform(painted, events.append, never)
+    card = read_card(painted.target)
+    told = [(one["name"], one["colour"]) for one in card["config"]["classes"]]
+    assert told == [("few", "#ff0000"), ("many", PALETTE[1])]
+    assert (card["network"], card["recipe"]) == ("segmentation", "hcfcn-cpu")
+    assert 0 <= done.scores["miou"] <= 1
+    assert find("cells", "segmentation").path == str(painted.target)
+
+
+def test_rare_classes_weigh_more_where_they_are_to_count_alike(painted):
+    assert worker.ready(replace(painted, evenly=False)).recipe.loss.weights is None
+    few, many = worker.ready(painted).recipe.loss.weights
+    assert few == pytest.approx(3 * many, rel=1e-3)
+
+
+def test_distances_are_learned(task):
+    done = worker.perform(replace(task, method="hcdorn", crop=64), lambda _: None, never)
+    assert read_card(task.target)["config"]["output"] == "map"
+    assert "delta1" in done.scores
+
+
+def test_own_weights_of_classes_are_gone_on_with(painted, own):
+    worker.perform(painted, lambda _: None, never)
+    again = replace(painted, start="cells", target=own / "more.safetensors")
+    events = []
+    worker.perform(again, events.append, never)
+    assert "miou" in events[0].scores  # of what it begins with
+    assert read_card(again.target)["start"]["name"] == "cells"
+    with pytest.raises(InputError, match="start from weights that agree"):
+        worker.perform(replace(again, method="hcfpn"), lambda _: None, never)
 
 
 def test_the_process_itself_tells_of_every_step_and_writes_the_weights(task):

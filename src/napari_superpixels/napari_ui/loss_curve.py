@@ -42,6 +42,12 @@ def bounds(values: Sequence[float]) -> tuple[float, float]:
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
+def score_bounds(values: Sequence[float]) -> tuple[float, float]:
+    """Return the same for scores, which never leave 0 to 1."""
+    low, high = bounds(values)
+    return max(low, 0.0), min(high, 1.0)
+
+
 class LossCurve(QWidget):
     """Shows how far a training is; as wide as the panel."""
 
@@ -90,7 +96,7 @@ class LossCurve(QWidget):
     def _paint_scores(self, painter: QPainter, area: QRectF) -> None:
         painter.setPen(QPen(SCORE, 5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
         watched = [(step, scores[score_of(scores)]) for step, scores in self._learnt.scores]
-        low, high = bounds([value for _, value in watched])
+        low, high = score_bounds([value for _, value in watched])
         for step, value in watched:
             place = (step / max(1, self._learnt.steps), (value - low) / (high - low))
             painter.drawPoints(_on(area, [place]))
@@ -107,7 +113,7 @@ class LossCurve(QWidget):
             painter.drawText(place, bottom | left, f"{low:.3g}")
         if learnt.scores:
             main = score_of(learnt.scores[0][1])
-            low, high = bounds([scores[main] for _, scores in learnt.scores])
+            low, high = score_bounds([scores[main] for _, scores in learnt.scores])
             painter.drawText(place, top | right, f"{SCORES[main][0]} {high:.4f}")
             painter.drawText(place, bottom | right, f"{low:.4f}")
 

@@ -50,7 +50,7 @@ def _told(outlook: Outlook) -> str:
     """Return what is annotated; of classes how much of each there is to learn from."""
     if not outlook.classes:
         return f"{outlook.segments:,} segments"
-    each = [f"{name} {count:,}" for name, count in outlook.classes.items()]
+    each = [f"{name}: {count:,}" for name, count in outlook.classes.items()]
     most = each if len(each) <= MOST_TOLD else [*each[:MOST_TOLD], "..."]
     return f"{len(each)} classes ({', '.join(most)})"
 

@@ -23,10 +23,21 @@ class Short:
     multiple: int
     """Crops are a multiple of this: whole cells, and what the network halves."""
     learns: Learns = "segments"
+    batch: int | None = None
+    """Crops of a step; those of the recipe by default."""
 
     def crop_for(self, shape: tuple[int, ...]) -> int:
         """Return the side of the crops that fit into an image, at most the recipe's; maybe 0."""
         return min(self.crop, min(shape) // self.multiple * self.multiple)
+
+
+def _of_two(name: str, learns: Learns) -> Short:
+    """Return what is known of a network of segmentation.
+
+    Few large crops in a step bring more than many small ones: what surrounds a pixel counts, and
+    near the borders of a crop it is missing.
+    """
+    return Short(f"{name}-cpu", 256, 32, learns, batch=2)
 
 
 _OF_CLASSES = (
@@ -45,11 +56,11 @@ SHORT = {
     "hcssn": Short("hcssn-cpu", 160, 16),
     "scn": Short("scn-cpu", 208, 16),
     "ainet": Short("ainet-cpu", 208, 16),
-    **{name: Short(f"{name}-cpu", 128, 32, "classes") for name in _OF_CLASSES},
-    "hcdorn": Short("hcdorn-cpu", 128, 32, "distances"),
+    **{name: _of_two(name, "classes") for name in _OF_CLASSES},
+    "hcdorn": _of_two("hcdorn", "distances"),
 }
 """By the name of a network. PCNet has none, its crops of 512 pixels are no matter of minutes;
-networks of segmentation have smaller ones than in the shell."""
+networks of segmentation see fewer of them in a step than in the shell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

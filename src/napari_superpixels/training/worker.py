@@ -156,9 +156,10 @@ def chosen_recipe(task: Task) -> Recipe:
     InputError
         If the weights to begin with cannot be used.
     """
-    made = recipe(SHORT[task.method].recipe).lasting(task.steps)
+    short = SHORT[task.method]
+    made = recipe(short.recipe).lasting(task.steps)
     crops = tuple(replace(each, size=task.crop) for each in made.crops)
-    made = replace(made, crops=crops)
+    made = replace(made, crops=crops, batch=short.batch or made.batch)
     return starting_from(made, task.start) if task.start else made
 
 

@@ -10,8 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_superpixels.napari_ui.remembered import FILE, SEGMENT_FILE, settings_folder
+from napari_superpixels.napari_ui import learning
+from napari_superpixels.napari_ui.remembered import (
+    FILE,
+    SEGMENT_FILE,
+    TRAINING_FILE,
+    settings_folder,
+)
 from napari_superpixels.testing.gate import gated
+from napari_superpixels.testing.teacher import Teacher
 
 LONGEST_MS = 180_000
 """How long something may take that must happen; a first use compiles."""
@@ -24,7 +31,7 @@ def _forgetful() -> None:
     """Begin each test with nothing remembered."""
     folder = settings_folder()
     assert folder is not None, "tests have settings of their own"
-    for file in (FILE, SEGMENT_FILE):
+    for file in (FILE, SEGMENT_FILE, TRAINING_FILE):
         (folder / file).unlink(missing_ok=True)
 
 
@@ -122,3 +129,19 @@ def gate(monkeypatch: pytest.MonkeyPatch, no_threads: Any) -> Iterator[threading
     monkeypatch.setattr(running, "plan_of", small)
     yield opened
     opened.set()
+
+
+@pytest.fixture
+def teacher(monkeypatch: pytest.MonkeyPatch) -> Teacher:
+    made = Teacher()
+    monkeypatch.setattr(learning, "train_elsewhere", made)
+    return made
+
+
+@pytest.fixture
+def train(viewer: Any, own: Path, until: Any, teacher: Teacher) -> Any:
+    """The panel *Train* in a dock of the viewer; there are no own weights, nobody trains."""
+    own.mkdir()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Train")
+    until(lambda: widget.settled)
+    return widget

@@ -7,80 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_superpixels.engine.child import wait_for
-from napari_superpixels.errors import Cancelled, TrainingError
 from napari_superpixels.models.weights import named_weights
-from napari_superpixels.napari_ui import learning, lesson, material
+from napari_superpixels.napari_ui import lesson, material
 from napari_superpixels.napari_ui import named_weights as named_weights_module
-from napari_superpixels.napari_ui.remembered import TRAINING_FILE, settings_folder
 from napari_superpixels.napari_ui.train_widget import TrainWidget
-from napari_superpixels.testing.weights import write_random_weights
-from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
-from napari_superpixels.training.task import Done, Task
-
-PLUGIN = "napari-superpixels"
-
-
-class Teacher:
-    """Stands in for the other process: a step for each `pass_steps`, and weights at the end."""
-
-    def __init__(self) -> None:
-        self.tasks: list[Task] = []
-        self.threads: set[int] = set()
-        self.cancelled = threading.Event()
-        self.fails = ""
-        self._steps = threading.Semaphore(0)
-
-    def pass_steps(self, count: int) -> None:
-        self._steps.release(count)
-
-    def __call__(self, task: Task, listener: Any, stop: Any, cancel: Any) -> Done:
-        self.tasks.append(task)
-        self.threads.add(threading.get_ident())
-        listener(TrainingStarted(task.steps, 0, 1))
-        done = 0
-        while done < task.steps and self._may_go_on(stop, cancel):
-            if self.fails:
-                raise TrainingError(self.fails)
-            done += 1
-            listener(StepDone(done, 1e-3, {"label": 1 / done}))
-            listener(Validated(done, {"asa": 0.9, "br": 0.5, "superpixels": 9.0}))
-        if not done:
-            return Done(0, False, {}, "")
-        made = write_random_weights(task.target.parent, task.method)
-        made.rename(task.target)
-        made.with_suffix(".json").rename(task.target.with_suffix(".json"))
-        return Done(done, done == task.steps, {}, str(task.target))
-
-    def _may_go_on(self, stop: threading.Event, cancel: threading.Event) -> bool:
-        def passed(seconds: float) -> bool:
-            return stop.is_set() or self._steps.acquire(timeout=seconds)
-
-        try:
-            wait_for(passed, cancel)
-        except Cancelled:
-            self.cancelled.set()
-            raise
-        return not stop.is_set()
-
-
-@pytest.fixture
-def teacher(monkeypatch: pytest.MonkeyPatch) -> Teacher:
-    made = Teacher()
-    monkeypatch.setattr(learning, "train_elsewhere", made)
-    return made
-
-
-@pytest.fixture
-def train(viewer: Any, own: Path, until: Any, teacher: Teacher) -> Any:
-    """The panel in a dock of the viewer; nothing is remembered, and there are no own weights."""
-    own.mkdir()
-    folder = settings_folder()
-    assert folder is not None
-    (folder / TRAINING_FILE).unlink(missing_ok=True)
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Train")
-    until(lambda: widget.settled)
-    return widget
+from napari_superpixels.testing.teacher import Teacher
 
 
 @pytest.fixture
