@@ -1,4 +1,4 @@
-"""Ordinal regression on our data: how far a pixel lies from the border of its nucleus, in one table.
+"""Ordinal regression on our data: how far pixels lie from the border of their nucleus, in a table.
 
 HCDORN, DORN and the same head on the plain backbone have ResNet-18 with new weights, and equal
 crops, steps and rates: recipe `hcdorn-cpu` with the numbers below. The images are split as in
@@ -9,8 +9,8 @@ where somebody has told them from the background, which a network has to find ou
 from 0 in the background to 1, `--distance-px` or more pixels from the border. As in the papers,
 deltas, rel and log10 are of values above 0 alone, nuclei here, and rms is of all pixels.
 
-Each training lives in FOLDER/NETWORK and has checkpoints; the same command goes on where an earlier
-one was stopped. `table.md` is written anew after each network, and its weights, NETWORK.safetensors.
+Each training lives in FOLDER/NETWORK and has checkpoints; the same command goes on where an
+earlier one was stopped. After each network `table.md` is written anew, and NETWORK.safetensors.
 
     python benchmarks/distance_table.py --nuclei FOLDER/nuclei --out FOLDER
 """
@@ -95,7 +95,9 @@ def trained(recipe: DistanceRecipe, data: Set, place: Path, options: argparse.Na
     return outcome.finished
 
 
-def predicted(recipe: DistanceRecipe, place: Path, pairs: Sequence[Pair]) -> Iterator[tuple]:
+def predicted(
+    recipe: DistanceRecipe, place: Path, pairs: Sequence[Pair]
+) -> Iterator[tuple[Values, Values]]:
     """Yield the true values of images and those of a network, which sees them whole."""
     network = recipe.network()
     assert isinstance(network, OrdinalNetwork), "the recipe makes the network"
