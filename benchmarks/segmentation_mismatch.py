@@ -95,7 +95,8 @@ def rows(cases: Sequence[Case], sizes: Sequence[int]) -> Iterator[list[str]]:
         shape = case.image.shape[:2]
         found = {size: case.shares(size) for size in sizes}
         for one, other in combinations(sizes, 2):
-            differs = found[one].argmax(axis=0) != found[other].argmax(axis=0)
+            classes = found[other].argmax(axis=0)
+            differs = found[one].argmax(axis=0) != classes
             near = case.near(one)
             yield [
                 case.weights.stem,
@@ -108,12 +109,13 @@ def rows(cases: Sequence[Case], sizes: Sequence[int]) -> Iterator[list[str]]:
                 share(differs[near]),
                 share(differs[~near]),
                 f"{np.abs(found[one] - found[other]).max():.3f}",
+                f"{np.bincount(classes.ravel()).max() / classes.size:.1%}",
             ]
 
 
 HEADER = (
     "weights", "image", "px", "by", "edge", "against",
-    "other class", "near borders", "elsewhere", "largest change",
+    "other class", "near borders", "elsewhere", "largest change", "commonest class",
 )  # fmt: skip
 
 
