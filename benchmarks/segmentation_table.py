@@ -40,6 +40,11 @@ from napari_superpixels.training.pairs import Pair, find_pairs
 
 EVERY = 5
 """One image of nuclei in so many is held out."""
+CLASSES = {
+    "nuclei": "background=0,nucleus=*",
+    "em": "membrane=0-128,glia=159,mitochondria=191,synapse=223,cytoplasm=255",
+}
+"""Those of each set, as on the command line of a training."""
 LEARNED, HELD = slice(0, 9), slice(10, 12)
 """Sections of the EM stack."""
 COMPARED = (
@@ -63,20 +68,23 @@ class Set:
     held: list[Pair]
 
 
-def nuclei(folder: Path, limit: int | None) -> Set:
-    """Return the nuclei; of those that are held out at most so many, evenly spread."""
-    classes = parsed("background=0,nucleus=*")
-    pairs = classified(find_pairs(folder), classes)
+def split(pairs: Sequence[Pair], limit: int | None) -> tuple[list[Pair], list[Pair]]:
+    """Return images to learn from, and those held out: at most so many, evenly spread."""
     held = pairs[EVERY - 1 :: EVERY]
     learned = [pair for number, pair in enumerate(pairs) if number % EVERY != EVERY - 1]
     keep = min(limit or len(held), len(held))
-    return Set(classes, learned, [held[n * len(held) // keep] for n in range(keep)])
+    return learned, [held[n * len(held) // keep] for n in range(keep)]
+
+
+def nuclei(folder: Path, limit: int | None) -> Set:
+    """Return the nuclei, split by image."""
+    classes = parsed(CLASSES["nuclei"])
+    return Set(classes, *split(classified(find_pairs(folder), classes), limit))
 
 
 def em(folder: Path) -> Set:
     """Return the sections of the nerve cord."""
-    text = "membrane=0-128,glia=159,mitochondria=191,synapse=223,cytoplasm=255"
-    classes = parsed(text)
+    classes = parsed(CLASSES["em"])
     pairs = classified(find_pairs(folder / "raw", folder / "labels"), classes)
     return Set(classes, pairs[LEARNED], pairs[HELD])
 

@@ -289,17 +289,36 @@ def test_network_equality(repository, picture, tmp_path, method):
 
 
 def test_segmentation_mismatch(repository, picture, tmp_path):
-    """Patches of the size of the others agree with them; smaller ones of a network that pools do
-    not, and those of an exact one do whatever they are."""
+    """Smaller patches give a network that pools other classes; an exact one does not show how
+    its windows lay."""
     weights = [write_random_segmentation(tmp_path, name) for name in ("HCPSPNet", "HCFPN")]
-    given = ["--images", picture, "--weights", *weights, "--patches", 128, 256, "--against", 256]
+    given = ["--images", picture, "--weights", *weights, "--patches", 64, 128, 256]
     rows = table_of(script(repository, "segmentation_mismatch", *given))
-    found = {(row["weights"], row["patch"]): row for row in rows}
-    for name in ("HCPSPNet-0", "HCFPN-0"):
-        assert found[name, "256"]["other class"] == "0.0000%"
-        assert found[name, "256"]["largest change"] == "0.000"
-    assert float(found["HCPSPNet-0", "128"]["largest change"]) > 0.01
-    assert found["HCFPN-0", "128"]["largest change"] == "0.000"
+    found = {(row["weights"], row["edge"], row["against"]): row for row in rows}
+    assert len(found) == 2 * 3
+    pooled, exact = found["HCPSPNet-0", "64", "whole"], found["HCFPN-0", "64", "whole"]
+    assert (pooled["by"], exact["by"]) == ("patches", "windows")
+    assert float(pooled["largest change"]) > 0.01
+    near, elsewhere, all_px = (
+        float(pooled[name].rstrip("%")) for name in ("near borders", "elsewhere", "other class")
+    )
+    assert min(near, elsewhere) <= all_px <= max(near, elsewhere)
+    assert all_px > 0
+    assert exact["other class"] == exact["near borders"] == "0.0000%"
+    assert exact["largest change"] == "0.000"
+
+
+def test_segmentation_mismatch_tells_where_borders_lie(benchmark_script, tmp_path):
+    script = benchmark_script("segmentation_mismatch")
+    image = np.zeros((96, 256, 3), np.uint8)
+    by_windows = script.Case(write_random_segmentation(tmp_path, "HCFPN"), "", image).near(128)
+    assert np.flatnonzero(by_windows[0]).tolist() == list(range(128 - 16, 128 + 16))
+    assert (by_windows == by_windows[0]).all(), "there is one row of windows"
+    by_patches = script.Case(write_random_segmentation(tmp_path, "HCPSPNet"), "", image).near(128)
+    starts_and_stops = [96, 128, 224]  # every 96 px, and the last one ends with the image
+    expected = {px + d for px in (*starts_and_stops, 128) for d in range(-16, 16)}
+    assert set(np.flatnonzero(by_patches[0])) >= expected
+    assert not by_patches[0, :80].any()
 
 
 def test_end_to_end(benchmark_script, tmp_path, capsys):
