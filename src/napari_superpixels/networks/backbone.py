@@ -187,14 +187,10 @@ class Backbone(nn.Module):
         return clustering.logits(staged.fine, staged.seeds)
 
     def reaches(self) -> EncodedReach:
-        """Return how far the maps and the assignments look.
-
-        Seeds look no farther than their stage's map does.
-        """
-        stem, maps = self.trunk.reaches()
-        fine = [stem, *maps]
+        """Return how far the maps and the assignments look."""
+        stages = self.trunk.reaches()
         watched = {
-            self._fine_stride(stage): fine[stage].joined(fine[stage + 1].neighboured())
+            self._fine_stride(stage): stages[stage].fine.joined(stages[stage].seeds.neighboured())
             for stage in self._watched()
         }
-        return EncodedReach(maps, DecodingReach(watched))
+        return EncodedReach([each.map for each in stages], DecodingReach(watched))
