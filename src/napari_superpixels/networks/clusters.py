@@ -24,9 +24,10 @@ from napari_superpixels.networks.association import (
     candidates_only,
     cells_to_pixels,
 )
-from napari_superpixels.networks.backbone import Backbone
+from napari_superpixels.networks.backbone import PLAIN_STRIDES, Backbone
 from napari_superpixels.networks.decoding import nearest_clusters
 from napari_superpixels.networks.grid import fill_up
+from napari_superpixels.networks.reach import Reach
 
 
 class Clusters(nn.Module):
@@ -56,11 +57,15 @@ class Clusters(nn.Module):
     @property
     def reach_px(self) -> int:
         """Pixels around a pixel's own cell on which its logits depend."""
-        decoding = self.backbone.reaches().decoding
-        found = decoding.finer(decoding.fine[self.stride // 2], to=min(decoding.fine))
-        # A block of pixels that share an assignment ends at a cell's end, so what lies after it is
-        # told from the last block's corner.
-        return max(found.before, found.after - found.stride + 1)
+        farthest = moved = 0
+        stages = zip(PLAIN_STRIDES, self.backbone.trunk.reaches(), strict=True)
+        for coarse, (own, seeds, _) in stages:
+            if coarse not in self.backbone.clustered or coarse > self.stride:
+                continue
+            farthest = max(farthest, _beyond(own, moved))
+            moved = 1 + (moved + 1) // 2  # of two pixels that far, one is a coarse one
+            farthest = max(farthest, _beyond(seeds, moved))
+        return farthest
 
     def forward(self, image_NCYX: Tensor) -> Tensor:
         """Return association logits, (N, 9, Y, X); Y and X are multiples of the stride."""
@@ -93,6 +98,13 @@ class Clusters(nn.Module):
         cell = (step[0] // block, step[1] // block)
         found = candidates_only(found[..., :y, :x], cell, populated_NHW)
         return cells_to_pixels(found, (block, block), shape)
+
+
+def _beyond(reach: Reach, moved: int) -> int:
+    """Return how far pixels of a map see beyond a cell that they left by some of them at most."""
+    before = moved * reach.stride + reach.before
+    after = (moved - 1) * reach.stride + reach.after + 1
+    return max(before, after)
 
 
 def composed(logits: Mapping[int, Tensor], stride: int) -> Tensor:
