@@ -6,11 +6,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.functional import interpolate
 
 from napari_superpixels.networks.association import candidates_only
 from napari_superpixels.networks.backbone import Backbone, BackboneSettings
 from napari_superpixels.networks.clusters import Clusters, composed
 from napari_superpixels.networks.decoding import Decoding
+from napari_superpixels.networks.grid import fill_up, nearest_in_cell
 from napari_superpixels.networks.segmentation import SegmentationNetwork
 from napari_superpixels.testing.weights import lively
 
@@ -148,6 +150,17 @@ def test_an_image_of_any_size_has_an_association(network, shape):
     assert logits.shape == (1, 9, *shape)
     assert torch.equal(candidates_only(logits, (16, 16)), logits), "none beyond the lattice"
     assert torch.isfinite(logits[:, 4]).all()
+
+
+def test_coarser_levels_are_resampled_to_the_stride(network):
+    """Cell by cell, so with as many pixels a cell as the network has cells of."""
+    clusters, image = Clusters(network.backbone, 16), sample(1, 3, 21, 40)
+    whole = fill_up(image, (8, 10))
+    seen = interpolate(whole, (48, 64), mode="bilinear", align_corners=False, antialias=True)
+    with torch.inference_mode():
+        found, every = clusters.associate(image, (8, 10)), clusters(seen)
+    middle = every[:, :, 1::2][:, :, :21]
+    assert torch.equal(found, middle[..., nearest_in_cell(40, 10, image)])
 
 
 def test_cells_without_data_are_no_candidates(network):

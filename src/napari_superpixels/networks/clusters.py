@@ -26,7 +26,7 @@ from napari_superpixels.networks.association import (
 )
 from napari_superpixels.networks.backbone import PLAIN_STRIDES, Backbone
 from napari_superpixels.networks.decoding import nearest_clusters
-from napari_superpixels.networks.grid import fill_up
+from napari_superpixels.networks.grid import fill_up, to_image_cells, to_network_cells
 from napari_superpixels.networks.reach import Reach
 
 
@@ -81,7 +81,8 @@ class Clusters(nn.Module):
         image_NCYX
             As the network was trained on.
         step
-            Size of a cell along y and x, in pixels: the stride.
+            Size of a cell along y and x, in pixels: the stride, or in a coarser level of an image,
+            which is resampled to that cell by cell.
         populated_NHW
             Which cells hold data, bool; None where all do.
 
@@ -90,14 +91,15 @@ class Clusters(nn.Module):
         Tensor
             (N, 9, Y, X); -inf for what is no candidate.
         """
-        assert step == (self.stride, self.stride), "a network clusters at its own strides"
         shape = (image_NCYX.shape[-2], image_NCYX.shape[-1])
-        logits = self.backbone.assignments(fill_up(image_NCYX, step), self.stride)
+        image_NCYX = to_network_cells(fill_up(image_NCYX, step), step, self.stride)
+        logits = self.backbone.assignments(image_NCYX, self.stride)
         found, block = composed(logits, self.stride), min(logits)
-        y, x = (-(-size // block) for size in shape)
-        cell = (step[0] // block, step[1] // block)
-        found = candidates_only(found[..., :y, :x], cell, populated_NHW)
-        return cells_to_pixels(found, (block, block), shape)
+        per_cell = self.stride // block
+        found = candidates_only(found, (per_cell, per_cell), populated_NHW)
+        filled = (image_NCYX.shape[-2], image_NCYX.shape[-1])
+        found = cells_to_pixels(found, (block, block), filled)
+        return to_image_cells(found, step, shape, self.stride)
 
 
 def _beyond(reach: Reach, moved: int) -> int:
