@@ -23,7 +23,11 @@ def test_a_method_by_name_or_by_settings():
 @pytest.mark.parametrize(
     ("arguments", "settings", "words"),
     [
-        (("magic",), {}, "no method 'magic'; choose one of ainet, hcssn, .*, slic, ssn, ssn_pix"),
+        (
+            ("magic",),
+            {},
+            "no method 'magic'; choose one of ainet, hcnet, .*, slic, ssn, ssn_pix",
+        ),
         (("slic",), {"steps": 3}, "no parameter 'steps'; its parameters are step, compactness"),
         (("slic",), {"step": 8, "step_um": 4.0}, "Both step and step_um"),
         (("slic",), {"step_um": 4.0}, "no spacing in micrometers; give step in pixels"),

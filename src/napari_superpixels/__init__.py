@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_superpixels.io.polygons import Polygons
     from napari_superpixels.models.fetching import fetch_weights
     from napari_superpixels.models.grid_network import Ainet, Pcnet, Scn
+    from napari_superpixels.models.hcnet import Hcnet
     from napari_superpixels.models.segment import Segment
     from napari_superpixels.models.slic import Slic
     from napari_superpixels.models.ssn import Hcssn, Ssn
@@ -34,6 +35,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Ainet",
+    "Hcnet",
     "Hcssn",
     "Pcnet",
     "Polygons",
@@ -61,6 +63,7 @@ __all__ = [
 
 _HOMES = {
     "Ainet": "models.grid_network",
+    "Hcnet": "models.hcnet",
     "Hcssn": "models.ssn",
     "Pcnet": "models.grid_network",
     "Polygons": "io.polygons",

@@ -119,8 +119,9 @@ def plan(
     source
         From `open`, or whatever `open` takes.
     method
-        ``"slic"``, ``"ssn_pix"``, ``"ssn"``, ``"hcssn"``, ``"scn"``, ``"ainet"`` or ``"pcnet"``,
-        or their settings, e.g. ``Slic(step=16)``; or ``"segment"``, for classes or numbers.
+        ``"slic"``, ``"ssn_pix"``, ``"ssn"``, ``"hcssn"``, ``"scn"``, ``"ainet"``, ``"pcnet"`` or
+        ``"hcnet"``, or their settings, e.g. ``Slic(step=16)``; or ``"segment"``, for classes or
+        numbers.
     region
         What is written, in pixels per axis, e.g. ``{"y": (0, 512)}``; grown to whole cells.
         Labels are those of the whole image.

@@ -2,10 +2,12 @@ import numpy as np
 
 from napari_superpixels import Slic, SsnPix
 from napari_superpixels.models.grid_network import Ainet, Pcnet, Scn
+from napari_superpixels.models.hcnet import Hcnet
 from napari_superpixels.models.registry import METHODS, method_class
 from napari_superpixels.models.ssn import Hcssn, Ssn
 from napari_superpixels.testing.contract import MethodContract, hashed_noise, noise
 from napari_superpixels.testing.network_contract import NetworkContract, SamplingContract
+from napari_superpixels.testing.weights import write_random_segmentation
 
 
 class TestSlic(MethodContract):
@@ -53,6 +55,15 @@ class TestAinet(NetworkContract):
 class TestPcnet(NetworkContract):
     method_class = Pcnet
     steps = (16,)
+
+
+class TestHcnet(NetworkContract):
+    method_class = Hcnet
+    configs = ({}, {"head": "pspnet", "backbone": {"level": 4}})
+    steps = (16, 8)
+
+    def write(self, folder, seed, config):
+        return write_random_segmentation(folder, seed=seed, **config)
 
 
 def test_every_registered_method_passes_the_contract():

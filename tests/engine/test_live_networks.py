@@ -10,7 +10,7 @@ from napari_superpixels import api
 from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.engine.live_levels import label_levels
 from napari_superpixels.models.grid_network import GridModel
-from napari_superpixels.testing.weights import write_random_weights
+from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
 
 STEP = 16
 PART = {"y": (20, 150), "x": (48, 200)}
@@ -22,6 +22,8 @@ def weights_of(tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
 
     def of(name):
+        if name == "hcnet":
+            return str(write_random_segmentation(folder))
         return str(write_random_weights(folder, name))
 
     return of
@@ -36,7 +38,8 @@ def seen(view, level):
 
 
 @pytest.mark.parametrize(
-    ("name", "region"), [("scn", None), ("scn", PART), ("ainet", PART), ("ssn", PART)]
+    ("name", "region"),
+    [("scn", None), ("scn", PART), ("ainet", PART), ("ssn", PART), ("hcnet", PART)],
 )
 def test_the_finest_level_is_what_a_run_writes(live, weights_of, name, region):
     """Labels of random weights hang on every bit, so nothing but the same windows will do."""
@@ -79,6 +82,7 @@ def test_windows_are_those_of_a_run_when_nobody_chooses(weights_of):
         ("scn", 16, ["exact", "cells", "cells"]),
         ("scn", 32, ["exact", "approximate", "cells"]),
         ("ssn", 16, ["exact", "approximate", "cells"]),
+        ("hcnet", 32, ["exact", "approximate", "cells"]),
     ],
 )
 def test_coarser_levels_run_a_network_where_cells_have_its_size(weights_of, name, step, kinds):
@@ -88,12 +92,13 @@ def test_coarser_levels_run_a_network_where_cells_have_its_size(weights_of, name
     assert [level.kind for level in label_levels(plan)][:3] == kinds
 
 
-def test_a_coarser_level_is_nearly_the_finest(live, weights_of):
+@pytest.mark.parametrize("name", ["scn", "hcnet"])
+def test_a_coarser_level_is_nearly_the_finest(live, weights_of, name):
     """Of an image of flat squares, where it matters little how a cell is seen."""
     small = np.random.default_rng(5).integers(0, 255, (7, 10, 3), dtype=np.uint8)
     image = small.repeat(64, axis=0).repeat(64, axis=1)
     source = api.open([image, image[::2, ::2], image[::4, ::4]], axes="yxs")
-    plan = replace(api.plan(source, "scn", weights=weights_of("scn"), step=32), core=(8, 8))
+    plan = replace(api.plan(source, name, weights=weights_of(name), step=32), core=(8, 8))
     view = live(plan)
     assert view.labels[1].kind == "approximate"
     coarse, fine = seen(view, view.labels[1]), seen(view, view.labels[0])

@@ -222,6 +222,13 @@ def test_afterwards_a_view_needs_nothing_more(how, missing):
     assert (int(done.stdout.split()[-1]) > 0) == missing, done.stderr
 
 
+def test_the_cells_of_a_network_may_be_of_other_sizes(marks, tmp_path):
+    (tmp_path / "weights").mkdir()
+    weights = write_random_segmentation(tmp_path / "weights")
+    warm.run_once(make_method("hcnet", {"weights": str(weights), "step": 32}), warm.RGB)
+    assert "hcnet-uint8-rgb" in compiled(marks)
+
+
 def test_a_segmentation_network_is_loaded_and_its_levels_are_compiled(marks, tmp_path):
     """Its cells are what its layers say, however tiny the image."""
     (tmp_path / "weights").mkdir()

@@ -10,6 +10,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.evaluation.baselines import felzenszwalb
 from napari_superpixels.evaluation.methods import PROTOCOLS, named, step_for
 from napari_superpixels.evaluation.networks import (
+    clustered_labels,
     grid_shape,
     resized_as_8_bit,
     resized_labels,
@@ -22,7 +23,7 @@ from napari_superpixels.models.learned import load
 from napari_superpixels.models.ssn import Ssn
 from napari_superpixels.models.weights import find
 from napari_superpixels.networks import grid, ssn
-from napari_superpixels.testing.weights import write_random_weights
+from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
 
 PHOTOGRAPH = np.ascontiguousarray(astronaut()[100:196, 150:278])
 
@@ -38,6 +39,25 @@ def weights(tmp_path):
 )
 def test_steps_give_about_the_wanted_number(shape, target, step):
     assert abs(step_for(shape, target) - step) <= 1
+
+
+def test_of_the_steps_that_there_are_the_nearest_is_taken():
+    wanted = {1: 32, 64: 32, 150: 32, 170: 16, 999: 16}
+    assert {each: step_for((256, 256), each, (16, 32)) for each in wanted} == wanted
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_segmentation_network_gives_the_strides_that_it_has(tmp_path, protocol):
+    weights = str(write_random_segmentation(tmp_path))
+    run = named("hcnet", protocol, {"weights": weights})
+    for target, step in ((1, 32), (12, 32), (48, 16), (500, 16)):
+        labels = run(PHOTOGRAPH, target)
+        method = nsp.Hcnet(weights=weights, step=step)
+        merged = merge_small(clustered_labels(PHOTOGRAPH, method), target=96 * 128 // step**2)
+        ours = nsp.superpixels(PHOTOGRAPH, method, axes="yxs").compute()
+        assert np.array_equal(labels, merged if protocol == "papers" else ours)
+    with pytest.raises(InputError, match="none come with hcnet"):
+        named("hcnet", protocol)
 
 
 @pytest.mark.parametrize("name", ["slic", "ssn_pix"])

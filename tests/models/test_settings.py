@@ -10,7 +10,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models import weights
 from napari_superpixels.models.registry import METHODS, make_method, method_class, needs_weights
 from napari_superpixels.models.settings import About, filled_in, setting, settings_of
-from napari_superpixels.testing.weights import write_random_weights
+from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,10 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str,
     def of(method: str) -> dict[str, str]:
         if not needs_weights(method):
             return {}
-        return {"weights": str(write_random_weights(tmp_path_factory.mktemp(method), method))}
+        folder = tmp_path_factory.mktemp(method)
+        if method == "hcnet":
+            return {"weights": str(write_random_segmentation(folder, backbone={"level": 4}))}
+        return {"weights": str(write_random_weights(folder, method))}
 
     return of
 
@@ -71,7 +74,7 @@ def test_methods_need_weights_where_none_are_shipped(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(weights, "SHIPPED", tmp_path)
-    learned = {"ainet", "hcssn", "pcnet", "scn", "ssn"}
+    learned = {"ainet", "hcnet", "hcssn", "pcnet", "scn", "ssn"}
     assert {name for name in METHODS if needs_weights(name)} == learned
     write_random_weights(tmp_path, "scn").rename(tmp_path / "scn.safetensors")
     assert {name for name in METHODS if needs_weights(name)} == learned - {"scn"}

@@ -51,7 +51,8 @@ def positive_number(text: str | int) -> int:
 
 
 Method = Annotated[
-    str, typer.Option(help="slic, ssn_pix, or learned: ssn, hcssn, scn, ainet, pcnet, segment.")
+    str,
+    typer.Option(help="slic, ssn_pix, or learned: ssn, hcssn, scn, ainet, pcnet, hcnet, segment."),
 ]
 Step = Annotated[
     int | None,

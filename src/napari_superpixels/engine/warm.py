@@ -29,6 +29,7 @@ from napari_superpixels.engine.tile import (
     read_box,
     tables_of,
 )
+from napari_superpixels.errors import InputError
 from napari_superpixels.io import open_source
 from napari_superpixels.kernels import ids, jit
 from napari_superpixels.models.protocol import ImageFacts, Method
@@ -139,10 +140,13 @@ def run_once(method: Method, facts: ImageFacts) -> None:
 
 
 def _with_tiny_cells(method: Method) -> Method:
-    """Return a method with small cells, where their size is a setting."""
+    """Return a method with small cells, where their size is a setting that may be so small."""
     settings: Any = method
-    sized = any(one.name == "step" for one in fields(settings))
-    return replace(settings, step=TINY_STEP) if sized else method
+    if all(one.name != "step" for one in fields(settings)):
+        return method
+    with suppress(InputError):  # its network may have cells of other sizes
+        method = replace(settings, step=TINY_STEP)
+    return method
 
 
 def _run(plan: Plan) -> None:

@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from napari_superpixels.evaluation.ours import whole_tile
 from napari_superpixels.kernels.ids import expand_ids
 from napari_superpixels.models.grid_network import GridMethod
+from napari_superpixels.models.hcnet import Hcnet
 from napari_superpixels.models.learned import load
+from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.ssn import SsnMethod
 from napari_superpixels.models.weights import find
 from napari_superpixels.networks import grid, ssn
@@ -57,6 +60,26 @@ def sampled_labels(image: Image, method: SsnMethod) -> NDArray[Any]:
         seen = ssn.normalise(_tensor(image))
         logits = network.associate(seen, (method.step, method.step), method.iterations)
         return _hard(logits, method.step)
+
+
+def clustered_labels(image: Image, method: Hcnet) -> NDArray[Any]:
+    """Return the clusters of an HC network before any clean-up.
+
+    Parameters
+    ----------
+    image
+        RGB image, shape (Y, X, 3).
+    method
+        Settings.
+
+    Returns
+    -------
+    ndarray of uint32, shape (Y, X)
+        Labels that may have several components.
+    """
+    model = method.model(ImageFacts(channels=3, dtype=image.dtype, rgb=True), None)
+    tile = whole_tile(image, method.step)
+    return _hard(model.associate(tile, None, _never)[None], method.step)
 
 
 def grid_shape(shape: tuple[int, ...], target: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ shifted, and only the image is filled up, once, to the network's alignment.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,6 +159,16 @@ class Pcnet(GridMethod):
     pixel_bytes: ClassVar[int] = 260
 
 
+class Associating(Protocol):
+    """A network that associates pixels with the cells around them."""
+
+    def associate(
+        self, image: "Tensor", step: tuple[int, int], populated: "Tensor | None", /
+    ) -> "Tensor":
+        """See `networks.grid.GridNetwork`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class GridModel:
     """A grid network, made ready for one image."""
@@ -212,13 +222,11 @@ class GridModel:
         import torch
 
         from napari_superpixels.models.card import to_device
-        from napari_superpixels.networks.grid import normalise
 
-        device = self.compute.where
-        network = cast("GridNetwork", learned.load_on(self.weights, self.compute))
+        device, network = self.compute.where, self.network()
         pixels = self.samples(tile.pixels, valid)
         with learned.inferring(self.compute, pulse):
-            image = normalise(to_device(pixels, device)[None])
+            image = self.normalised(to_device(pixels, device)[None])
             populated = None
             if valid is not None:
                 image *= to_device(valid, device)
@@ -226,7 +234,17 @@ class GridModel:
                 populated = to_device(cells, device)[None].to(torch.bool)
             return network.associate(image, tile.step, populated)[0]
 
-    def on(self, compute: Compute) -> "GridModel":
+    def network(self) -> "Associating":
+        """Return the network where it computes."""
+        return cast("GridNetwork", learned.load_on(self.weights, self.compute))
+
+    def normalised(self, image: "Tensor") -> "Tensor":
+        """Return samples of 0 to 1, (N, C, Y, X), as the network takes them."""
+        from napari_superpixels.networks.grid import normalise
+
+        return normalise(image)
+
+    def on(self, compute: Compute) -> Self:
         """Return the same model, computing there; see `models.compute.Movable`."""
         return replace(self, compute=compute)
 

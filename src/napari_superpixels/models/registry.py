@@ -16,6 +16,7 @@ from napari_superpixels.models.weights import card_of, is_shipped, licence_of, p
 
 METHODS = {
     "ainet": "napari_superpixels.models.grid_network:Ainet",
+    "hcnet": "napari_superpixels.models.hcnet:Hcnet",
     "hcssn": "napari_superpixels.models.ssn:Hcssn",
     "pcnet": "napari_superpixels.models.grid_network:Pcnet",
     "scn": "napari_superpixels.models.grid_network:Scn",

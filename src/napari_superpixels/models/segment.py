@@ -18,7 +18,15 @@ from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import About, filled_in, setting
 from napari_superpixels.models.statistics import Statistics
-from napari_superpixels.models.trained import NETWORK, Facts, Trained, trained_of
+from napari_superpixels.models.trained import (
+    NETWORK,
+    RECIPE,
+    Facts,
+    Trained,
+    found_weights,
+    samples_of,
+    trained_of,
+)
 from napari_superpixels.models.views import (
     FLIPS,
     View,
@@ -27,7 +35,7 @@ from napari_superpixels.models.views import (
     check_scales,
     views_of,
 )
-from napari_superpixels.models.weights import Weights, find, path_of
+from napari_superpixels.models.weights import Weights, path_of
 
 if TYPE_CHECKING:
     from napari_superpixels.models.dense import DenseModel
@@ -40,8 +48,6 @@ SHARED = 4
 """Two neighbouring patches share one part in so many of their edge."""
 PATCHES = 4
 """Patches along a window: at its ends some are computed twice, for its neighbour again."""
-RECIPE = "hcfcn"
-"""What those who have no weights are told to train."""
 WEIGHTS = About(
     text="A file of trained weights with its card beside it, or the name of weights of yours.",
     suffix=SUFFIX,
@@ -218,18 +224,10 @@ class Segment:
         """
         from napari_superpixels.models.dense import DenseModel
 
-        trained = self.trained
-        if facts.channels not in (1, trained.channels):
-            raise InputError(
-                f"The image has {facts.channels} channels, but the weights '{self.weights}' take "
-                f"{trained.channels}, or one that stands for all; choose channels of the image."
-            )
-        samples = learned.Samples.of(self.name, facts, statistics, trained.channels)
-        weights = self._file()
         return DenseModel(
-            weights=weights,
-            samples=samples,
-            trained=trained,
+            weights=self._file(),
+            samples=samples_of(self.trained, self, facts, statistics),
+            trained=self.trained,
             output=self.output,
             views=self.views,
             patches=self.patches,
@@ -254,11 +252,6 @@ def _checked_patch(patch: Any) -> int:
 
 def _found(weights: Any) -> Weights:
     """Return the weights that a setting names; their card is read."""
-    if not isinstance(weights, str) or not weights:
-        raise InputError(
-            f"The weights are {weights!r}, and none come with segment; give the {SUFFIX} file of a "
-            f"training, e.g. weights='nuclei{SUFFIX}'."
-        )
-    if foreign.is_foreign(weights):
+    if isinstance(weights, str) and foreign.is_foreign(weights):
         return foreign.find(weights)
-    return find(weights, NETWORK, recipe=RECIPE)
+    return found_weights(weights, Segment.name)

@@ -16,15 +16,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import isfinite
-from typing import Any
+from typing import Any, Protocol
 
 from napari_superpixels.errors import InputError
-from napari_superpixels.models import foreign
+from napari_superpixels.models import foreign, learned
 from napari_superpixels.models.dense_outputs import Classes, Map, Probabilities
 from napari_superpixels.models.outputs import ClassInfo, Output
+from napari_superpixels.models.protocol import ImageFacts
+from napari_superpixels.models.safetensors import SUFFIX
+from napari_superpixels.models.statistics import Statistics
+from napari_superpixels.models.weights import Weights, find
 
 NETWORK = "segmentation"
 """What such cards call their network."""
+RECIPE = "hcfcn"
+"""What those who have no weights are told to train."""
 MOST_CLASSES = 2**16 - 1
 """Ids have 16 bits, and 0 is no class."""
 BESIDE = 1.5
@@ -92,6 +98,56 @@ class Trained:
         if not self.classes:
             return Map(self.name, self.unit)
         return Probabilities(self.classes) if probabilities else Classes(self.classes)
+
+
+class Settings(Protocol):
+    """What settings of methods that take such weights have in common."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def weights(self) -> str: ...
+
+
+def found_weights(weights: Any, method: str) -> Weights:
+    """Return the weights of ours that a setting names; their card is read.
+
+    Parameters
+    ----------
+    weights
+        A file, or the name of weights.
+    method
+        Who takes them, for errors.
+
+    Raises
+    ------
+    InputError
+        If there are none, or they are for another network.
+    """
+    if not isinstance(weights, str) or not weights:
+        raise InputError(
+            f"The weights are {weights!r}, and none come with {method}; give the {SUFFIX} file of "
+            f"a training, e.g. weights='nuclei{SUFFIX}'."
+        )
+    return find(weights, NETWORK, recipe=RECIPE)
+
+
+def samples_of(
+    trained: Trained, settings: Settings, facts: ImageFacts, statistics: Statistics | None
+) -> learned.Samples:
+    """Return how an image's samples become what a network takes, channel by channel.
+
+    Raises
+    ------
+    InputError
+        If they are no real numbers, or there are other channels.
+    """
+    if facts.channels not in (1, trained.channels):
+        raise InputError(
+            f"The image has {facts.channels} channels, but the weights '{settings.weights}' take "
+            f"{trained.channels}, or one that stands for all; choose channels of the image."
+        )
+    return learned.Samples.of(settings.name, facts, statistics, trained.channels)
 
 
 @lru_cache(maxsize=64)

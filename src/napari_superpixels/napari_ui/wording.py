@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.events import speed
 from napari_superpixels.engine.tally import Progress, duration
-from napari_superpixels.models.registry import DENSE, needs_weights
-from napari_superpixels.models.segment import RECIPE
+from napari_superpixels.models.registry import needs_weights, network_of
+from napari_superpixels.models.trained import NETWORK, RECIPE
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.live import LiveStatus
@@ -28,7 +28,7 @@ def method_text(method: str) -> str:
 
 def no_weights_sentence(method: str) -> str:
     """Return what to do about a method that comes without weights."""
-    if method in DENSE:
+    if network_of(method) == NETWORK:
         writer = f"'napari-superpixels train {RECIPE}' writes"
     else:
         writer = f"the panel Train or 'napari-superpixels train {method}' writes"

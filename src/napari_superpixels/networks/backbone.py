@@ -12,7 +12,7 @@ does it, they are what was pooled.
 
 # ruff: noqa: N803 - names carry shape suffixes
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
@@ -22,7 +22,7 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.networks import resnet
 from napari_superpixels.networks.decoding import Decoding, DecodingReach
 from napari_superpixels.networks.reach import Reach
-from napari_superpixels.networks.resnet import STEM, ResNet, Sampling
+from napari_superpixels.networks.resnet import STEM, ResNet, Sampling, Stage
 from napari_superpixels.networks.soft_clustering import SoftClustering
 
 Form = Literal["plain", "atrous", "hc"]
@@ -127,6 +127,11 @@ class Backbone(nn.Module):
         """Strides of the maps, in pixels of the image."""
         return ATROUS_STRIDES if self.settings.form == "atrous" else PLAIN_STRIDES
 
+    @property
+    def clustered(self) -> tuple[int, ...]:
+        """Strides of the maps that clusters lead to, in pixels of the image."""
+        return tuple(PLAIN_STRIDES[stage] for stage in self._watched())
+
     def _watched(self) -> range:
         return range(STAGES - self.settings.watched, STAGES)
 
@@ -149,25 +154,43 @@ class Backbone(nn.Module):
             Y and X are multiples of the last stride.
         """
         maps, logits = [], {}
-        stages = self.trunk.stages(image_NCYX, self.settings.sampling)
-        for stage, (fine, seeds, result) in enumerate(stages):
-            maps.append(result)
+        for stage, staged in enumerate(self._stages(image_NCYX)):
+            maps.append(staged.map)
             if stage in self._watched():
-                stride = self._fine_stride(stage)
-                clustering = self.clusterings[str(stride)]
-                assert isinstance(clustering, SoftClustering), "made above"
-                logits[stride] = clustering.logits(fine, seeds)
+                logits[self._fine_stride(stage)] = self._assigned(stage, staged)
         return Encoded(maps, self.strides, Decoding(logits))
 
-    def reaches(self) -> EncodedReach:
-        """Return how far the maps and the assignments look.
+    def assignments(self, image_NCYX: Tensor, stride: int) -> dict[int, Tensor]:
+        """Return the logits of the assignments that lead to a map, as `Decoding` has them.
 
-        Seeds look no farther than their stage's map does.
+        Parameters
+        ----------
+        image_NCYX
+            Y and X are multiples of the stride: nothing coarser is computed.
+        stride
+            Of the map, one of `clustered`.
         """
-        stem, maps = self.trunk.reaches()
-        fine = [stem, *maps]
+        last = PLAIN_STRIDES.index(stride)
+        return {
+            self._fine_stride(stage): self._assigned(stage, staged)
+            for stage, staged in zip(range(last + 1), self._stages(image_NCYX), strict=False)
+            if stage in self._watched()
+        }
+
+    def _stages(self, image_NCYX: Tensor) -> Iterator[Stage]:
+        return self.trunk.stages(image_NCYX, self.settings.sampling)
+
+    def _assigned(self, stage: int, staged: Stage) -> Tensor:
+        """Return the logits of how a stage made a map coarser."""
+        clustering = self.clusterings[str(self._fine_stride(stage))]
+        assert isinstance(clustering, SoftClustering), "made above"
+        return clustering.logits(staged.fine, staged.seeds)
+
+    def reaches(self) -> EncodedReach:
+        """Return how far the maps and the assignments look."""
+        stages = self.trunk.reaches()
         watched = {
-            self._fine_stride(stage): fine[stage].joined(fine[stage + 1].neighboured())
+            self._fine_stride(stage): stages[stage].fine.joined(stages[stage].seeds.neighboured())
             for stage in self._watched()
         }
-        return EncodedReach(maps, DecodingReach(watched))
+        return EncodedReach([each.map for each in stages], DecodingReach(watched))

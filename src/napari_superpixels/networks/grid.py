@@ -50,30 +50,30 @@ def fill_up(x_NCYX: Tensor, multiple: Step) -> Tensor:
     return pad(x_NCYX, (0, -x % multiple[1], 0, -y % multiple[0]), mode="replicate")
 
 
-def to_network_cells(x_NCYX: Tensor, step: Step) -> Tensor:
-    """Resample an image of whole cells so that each has 16 x 16 pixels.
+def to_network_cells(x_NCYX: Tensor, step: Step, cell: int = CELL) -> Tensor:
+    """Resample an image of whole cells so that each has 16 x 16 pixels, or `cell` along each axis.
 
     Bilinear, with a filter as wide as the pixels that are skipped. All positions are multiples of
     1 / 32 and far below 2^19, so they are exact in float32 and a shift by a cell changes nothing.
     """
-    if step == (CELL, CELL):
+    if step == (cell, cell):
         return x_NCYX
-    size = [n // s * CELL for n, s in zip(x_NCYX.shape[-2:], step, strict=True)]
+    size = [n // s * cell for n, s in zip(x_NCYX.shape[-2:], step, strict=True)]
     return interpolate(x_NCYX, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def to_image_cells(x_NKYX: Tensor, step: Step, shape: Shape) -> Tensor:
-    """Map values on cells of 16 pixels to an image of `shape` (Y, X): the nearest in the cell."""
-    if step == (CELL, CELL):
+def to_image_cells(x_NKYX: Tensor, step: Step, shape: Shape, cell: int = CELL) -> Tensor:
+    """Map values on such cells to an image of `shape` (Y, X): the nearest in the cell."""
+    if step == (cell, cell):
         return x_NKYX[..., : shape[0], : shape[1]]
-    rows, columns = (nearest_in_cell(n, s, x_NKYX) for n, s in zip(shape, step, strict=True))
+    rows, columns = (nearest_in_cell(n, s, x_NKYX, cell) for n, s in zip(shape, step, strict=True))
     return x_NKYX[:, :, rows][..., columns]
 
 
-def nearest_in_cell(size: int, step: int, like: Tensor) -> Tensor:
-    """Return, for each of `size` pixels, the nearest of the 16 pixels a cell, (size,)."""
+def nearest_in_cell(size: int, step: int, like: Tensor, cell: int = CELL) -> Tensor:
+    """Return, for each of `size` pixels, the nearest of the `cell` pixels a cell, (size,)."""
     place = torch.arange(size, device=like.device)
-    return place // step * CELL + (2 * (place % step) + 1) * CELL // (2 * step)
+    return place // step * cell + (2 * (place % step) + 1) * cell // (2 * step)
 
 
 class Outputs(NamedTuple):

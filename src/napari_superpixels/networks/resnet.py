@@ -18,7 +18,7 @@ The shape suffixes: N batch, C channels, Y X pixels of the image.
 
 # ruff: noqa: N803 - names carry shape suffixes
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
@@ -47,6 +47,14 @@ class Stage(NamedTuple):
     """The map where it was made coarser."""
     map: Tensor
     """The stage's result."""
+
+
+class StageReach(NamedTuple):
+    """How far the maps of a `Stage` look."""
+
+    fine: Reach
+    seeds: Reach
+    map: Reach
 
 
 class Branches(NamedTuple):
@@ -133,15 +141,16 @@ class ResNet(nn.Module):
         """Return the maps of conv2_x to conv5_x; the image as for `stages`."""
         return [stage.map for stage in self.stages(image_NCYX)]
 
-    def reaches(self) -> tuple[Reach, list[Reach]]:
-        """Return how far the first map looks, and those of conv2_x to conv5_x."""
-        stem = Reach().through(self.conv1)
-        reach, found = stem.through(self.maxpool), []
-        for layer in self.layers:
-            for block in layer:
-                reach = _block_reach(block, reach)
-            found.append(reach)
-        return stem, found
+    def reaches(self) -> list[StageReach]:
+        """Return how far the maps of `stages` look, whichever branch gives the seeds."""
+        fine = Reach().through(self.conv1)
+        seeds = fine.through(self.maxpool)
+        found = [StageReach(fine, seeds, _blocks_reach(self.layer1, seeds))]
+        for layer in self.layers[1:]:
+            fine = found[-1].map
+            seeds = _block_reach(layer[0], fine)
+            found.append(StageReach(fine, seeds, _blocks_reach(layer[1:], seeds)))
+        return found
 
 
 def load_imagenet(network: ResNet) -> None:
@@ -221,6 +230,12 @@ def _branches(block: Any, x_NCYX: Tensor) -> Branches:
             residual = block.relu(residual)
     identity = x_NCYX if block.downsample is None else block.downsample(x_NCYX)
     return Branches(identity, residual)
+
+
+def _blocks_reach(blocks: Iterable[Any], reach: Reach) -> Reach:
+    for block in blocks:
+        reach = _block_reach(block, reach)
+    return reach
 
 
 def _block_reach(block: Any, reach: Reach) -> Reach:

@@ -18,7 +18,6 @@ from napari_superpixels.engine.plan import Plan, make_plan
 from napari_superpixels.io import Source
 from napari_superpixels.kernels.connectivity import HALO_CELLS
 from napari_superpixels.models.grid_network import CELL
-from napari_superpixels.models.learned import load, weights_of
 from napari_superpixels.models.protocol import Method
 from napari_superpixels.testing.contract import MethodContract, labels_of, noise
 from napari_superpixels.testing.logits import (
@@ -47,16 +46,19 @@ class _Learned(MethodContract):
     @pytest.fixture(autouse=True)
     def _write_weights(self, tmp_path_factory: pytest.TempPathFactory) -> None:
         folder = tmp_path_factory.mktemp("weights")
-        name = self.method_class.name
         made = []
         for seed, (config, step) in enumerate(zip(self.configs, self.steps, strict=True)):
-            path: Path = write_random_weights(folder, name, seed, **config)
+            path = self.write(folder, seed, config)
             made.append(self.method_class(step=step, weights=str(path), **self.settings))
         self.methods = tuple(made)
 
+    def write(self, folder: Path, seed: int, config: dict[str, Any]) -> Path:
+        """Write random weights of one of `configs`."""
+        return write_random_weights(folder, self.method_class.name, seed, **config)
+
 
 class NetworkContract(_Learned):
-    """Tests of one grid network."""
+    """Tests of one network that gives the association itself."""
 
     def test_windows_do_not_show(self) -> None:
         """Windows of other shapes, with no more halo than the network asks for, agree."""
@@ -80,8 +82,8 @@ class NetworkContract(_Learned):
         Of small cells not every pixel of the network's is used, which may save a cell.
         """
         for method in self.methods:
-            network = load(weights_of(method))
-            reach = reach_of(network, method.step, method.network_halo + 1)
+            model: Any = api.plan(api.open(noise((16, 16, 3))), method).model
+            reach = reach_of(model.network(), method.step, method.network_halo + 1)
             assert 0 <= method.network_halo - reach <= (method.step < CELL)
 
     def test_a_short_halo_shows(self) -> None:

@@ -42,7 +42,7 @@ def test_the_list_says_which_methods_need_weights(panel: Any) -> None:
     assert said["slic"] == "slic"
     assert said["ssn_pix"] == "ssn_pix"
     needy = {name for name, text in said.items() if text == f"{name} (needs weights)"}
-    assert needy == {"ainet", "hcssn", "pcnet", "scn", "ssn"}
+    assert needy == {"ainet", "hcnet", "hcssn", "pcnet", "scn", "ssn"}
 
 
 def test_what_is_missing_is_said_in_the_panel_and_nowhere_else(
