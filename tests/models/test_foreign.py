@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -12,7 +11,14 @@ import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import weights_files
 from napari_superpixels.testing.contract import noise
-from napari_superpixels.testing.foreign import CLASSES, unet, write_card, write_pt2, write_script
+from napari_superpixels.testing.foreign import (
+    CLASSES,
+    rewritten,
+    unet,
+    write_card,
+    write_pt2,
+    write_script,
+)
 
 SHAPE = (150, 203)
 TRUE_HALO = 15
@@ -194,15 +200,6 @@ def test_a_pickle_is_never_opened(tmp_path):
     write_card(path, 3)
     with pytest.raises(InputError, match="are a pickle, which may run any code"):
         nsp.Segment(weights=str(path))
-
-
-def rewritten(path, change):
-    """Write an archive again with every member changed."""
-    with ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, change(name, content))
 
 
 @pytest.mark.parametrize(

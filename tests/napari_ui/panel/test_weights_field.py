@@ -13,7 +13,7 @@ from napari_superpixels.testing.weights import write_random_weights
 
 @pytest.fixture
 def field(qapp: Any) -> WeightsField:
-    return WeightsField("standard")
+    return WeightsField("standard", (".safetensors", ".pt2"))
 
 
 def _texts(field: WeightsField) -> list[str]:
@@ -32,7 +32,7 @@ def test_it_holds_names(field: WeightsField, text: str) -> None:
     assert field.value == field.list.value == text
 
 
-@pytest.mark.parametrize("text", ["a/b.safetensors", "c.safetensors"])
+@pytest.mark.parametrize("text", ["a/b.safetensors", "c.safetensors", "unet.pt2", "UNET.PT2"])
 def test_it_holds_files(field: WeightsField, text: str) -> None:
     field.value = text
     assert field.value == str(Path(text).absolute())
