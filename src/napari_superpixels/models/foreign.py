@@ -54,7 +54,7 @@ def _is_pickle(path: Path) -> bool:
     try:
         with ZipFile(path) as archive:
             return not any("/code/" in name for name in archive.namelist())
-    except (BadZipFile, OSError):
+    except (BadZipFile, OSError, ValueError, RuntimeError):
         return True
 
 
@@ -303,12 +303,17 @@ def _running(where: str, channels: int) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001
-        reason = str(error).strip().split("\n")[-1][:160]
         raise InputError(
             f"The network '{where}' fails on an image of {channels} channels whose sides are "
-            f"multiples of its stride ({type(error).__name__}: {reason}); check channels and "
-            f"stride in its card."
+            f"multiples of its stride ({_reason(error)}); check channels and stride in its card."
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of what an error says, after the calls that led to it."""
+    kind = type(error).__name__
+    last = str(error).strip().split("\n")[-1].removeprefix(f"{kind}:").strip()
+    return last[:160] or kind
 
 
 def load(weights: Weights) -> "Foreign":

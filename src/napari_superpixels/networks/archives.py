@@ -14,6 +14,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from io import BytesIO
+from threading import Lock
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -50,6 +51,8 @@ CONTAINERS = {None, "builtins.tuple", "builtins.list", "builtins.dict", "collect
 """In what inputs and outputs come; for others torch would import modules."""
 SCRIPT_PARTS = ("constants.pkl", "code/")
 """What a file of TorchScript has, and a pickle of a network has not."""
+ONE_AT_A_TIME = Lock()
+"""Torch's reader of programs refuses a second thread while the first one reads."""
 UNREADABLE = (BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError, RecursionError)
 """What archives raise that are no archives, or cut, or altered."""
 
@@ -97,12 +100,20 @@ def is_pickle(content: bytes) -> bool:
     """Whether a file is what pickle or ``torch.save`` writes: opening it may run any code."""
     if content[:1] == b"\x80":  # of all protocols since 2003
         return True
+    parts = _parts(content)
+    return "data.pkl" in parts and not _has_code(parts)
+
+
+def _parts(content: bytes) -> list[str]:
+    """Return the names in an archive, below its one folder; none where it is no archive."""
     try:
         with ZipFile(BytesIO(content)) as archive:
-            parts = [name.partition("/")[2] for name in archive.namelist()]
-    except BadZipFile:
-        return False
-    return "data.pkl" in parts and not _has_code(parts)
+            members = archive.infolist()
+    except UNREADABLE:
+        return []
+    first = min((one.header_offset for one in members), default=1)
+    # Where a file is cut, an archive may be found that lay within it.
+    return [one.filename.partition("/")[2] for one in members] if first == 0 else []
 
 
 def _no_samples() -> bytes:
@@ -116,10 +127,9 @@ def _quietly(file: BytesIO) -> ExportedProgram:
     """Read a program; what torch would tell of one that is broken, is told by the caller."""
     from torch.export.pt2_archive._package import load_pt2
 
-    programs = load_pt2(file).exported_programs
-    if len(programs) != 1:
-        raise ValueError(f"it holds {len(programs)} programs")
-    return next(iter(programs.values()))
+    with ONE_AT_A_TIME:
+        (program,) = load_pt2(file).exported_programs.values()
+    return program
 
 
 def _checked(name: str, content: bytes, where: str) -> bytes:
@@ -215,12 +225,7 @@ def read_script(content: bytes, where: str) -> nn.Module:
 
 def is_script(content: bytes) -> bool:
     """Whether a file is TorchScript: code and constants, beside which pickles have none."""
-    try:
-        with ZipFile(BytesIO(content)) as archive:
-            parts = [name.partition("/")[2] for name in archive.namelist()]
-    except BadZipFile:
-        return False
-    return _has_code(parts)
+    return _has_code(_parts(content))
 
 
 def _has_code(parts: Sequence[str]) -> bool:

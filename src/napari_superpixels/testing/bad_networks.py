@@ -123,7 +123,7 @@ BAD = {
     "no JSON": Bad(_card_of("{"), "lacks .*'channels'.* must tell .*; complete it"),
     "a list": Bad(_card_of("[1]"), "lacks .*; complete it"),
     "unknown key": Bad(told(halos=3), r"tells \['halos'\], but must tell"),
-    "a text for a number": Bad(told(channels="3"), "tells channels '3', but .*; repair it"),
+    "a text for a number": Bad(told(stride="4"), "tells stride '4', but .*; repair it"),
     "a yes for a number": Bad(told(stride=True), "tells stride True, but .*; repair it"),
     "a number for a text": Bad(told(name=3), "tells name 3, but .*; repair it"),
     "a number for classes": Bad(told(classes=3), "tells classes 3, but .*; repair it"),

@@ -9,6 +9,7 @@ import pytest
 
 import napari_superpixels as nsp
 from napari_superpixels.models import foreign
+from napari_superpixels.napari_ui.weights_field import FILE
 from napari_superpixels.testing.bad_networks import BAD
 from napari_superpixels.testing.foreign import unet, write_package, write_pt2, write_script
 
@@ -68,7 +69,7 @@ def test_what_was_chosen_is_there_in_the_next_panel(
     other = SegmentWidget(viewer)
     viewer.window.add_dock_widget(other, name="other")
     assert other.form.settings() == {"weights": str(weights)}
-    assert other.parameter("weights").file.visible
+    assert other.parameter("weights").list.value == FILE
 
 
 def test_layers_are_the_channels_of_the_network(
