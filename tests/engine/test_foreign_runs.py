@@ -162,7 +162,8 @@ def test_a_run_does_not_go_on_with_another_card(image, tmp_path):
     path = write_script(tmp_path / "unet.pt", unet(), halo=20)
     plan = nsp.plan(image, nsp.Segment(weights=str(path)), window=WINDOW)
     nsp.run(plan, tmp_path / "out.zarr", part=(1, 2), workers=1)
-    write_card(path, 3, halo=20, classes=[one | {"id": one["id"] + 4} for one in CLASSES])
+    others = [one | {"id": number} for number, one in enumerate(CLASSES, 5)]
+    write_card(path, 3, halo=20, classes=others)
     with pytest.raises(
         SuperpixelsError, match=r"belongs to another plan \(its method.settings.config"
     ):

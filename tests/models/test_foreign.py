@@ -122,6 +122,19 @@ def test_what_depends_on_all_is_found_out(tmp_path, option):
         nsp.Segment(weights=str(path))
 
 
+def test_windows_do_not_show_where_a_network_looks_past_a_gap(tmp_path, image):
+    """Its halo, measured in a short image, would be 0."""
+    network = torch.nn.Conv2d(3, 3, 3, padding=96, dilation=96).eval()
+    path = write_script(tmp_path / "dilated.pt", network, stride=1)
+    method = nsp.Segment(weights=str(path))
+    assert method.facts.halo_px == 96
+    found = [nsp.superpixels(image, method, window=w).compute(scheduler="sync") for w in (40, 4096)]
+    np.testing.assert_array_equal(*found)
+    write_card(path, 3, stride=1, halo=8)
+    with pytest.raises(InputError, match="something else of a window with the halo of 8 px"):
+        nsp.Segment(weights=str(path))
+
+
 def test_probabilities_are_taken_as_they_come(tmp_path, image):
     """A network of one channel gives that of the second of two classes."""
     network = torch.nn.Sequential(unet(scores=1), torch.nn.Sigmoid())
