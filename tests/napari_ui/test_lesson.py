@@ -2,6 +2,7 @@
 
 import pickle
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from napari_superpixels.errors import Cancelled, InputError, OutputError
 from napari_superpixels.io import open_source
 from napari_superpixels.models import weights
 from napari_superpixels.napari_ui import lesson as lessons
-from napari_superpixels.napari_ui.lesson import Lesson, outlook, portable, task_of
+from napari_superpixels.napari_ui.lesson import Lesson, portable
+from napari_superpixels.napari_ui.material import outlook, task_of
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
 from napari_superpixels.tiling import Box
+from napari_superpixels.training.classes import PALETTE
 
 
 def snapshots(image: Any, labels: Any, **placed: Any) -> dict[str, LayerSnapshot]:
@@ -174,3 +177,97 @@ def test_too_much_is_not_copied(grey: Any, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(lessons, "LARGEST_COPY", 1000)
     with pytest.raises(InputError, match="computed while they are read; save it"):
         portable(open_source(da.from_array(grey)))
+
+
+@pytest.fixture
+def painted() -> np.ndarray:
+    """Two classes in one region, a third in another, and the rest unknown."""
+    labels = np.zeros((400, 600), np.int32)
+    labels[20:60, 20:140], labels[30:40, 20:140] = 1, 2
+    labels[300:330, 500:520] = 7
+    return labels
+
+
+@pytest.fixture
+def classes_of(painted: Any) -> Callable[..., Lesson]:
+    image = np.random.default_rng(1).integers(0, 255, (*painted.shape, 3), np.uint8)
+
+    def make(**changes: Any) -> Lesson:
+        return lesson_of(image, painted, **{"method": "hcfcn", "void": 0, "crop": 64, **changes})
+
+    return make
+
+
+def test_each_painted_label_is_a_class_and_each_region_a_part(
+    classes_of: Any, going: Any, own: Path
+) -> None:
+    found = outlook(classes_of(), going)
+    assert list(found.classes) == ["class 1", "class 2", "class 7"]
+    assert found.pixels == 40 * 120 + 30 * 20
+    assert found.classes["class 7"] == 600
+    assert sum(found.classes.values()) < found.pixels  # some is held out
+    task = task_of(classes_of(), going)
+    assert [pair.box for pair in task.learned] == [
+        Box.of((0, 92), (0, 116)),
+        Box.of((268, 362), (468, 552)),
+    ]
+    assert [pair.box for pair in task.held] == [Box.of((0, 92), (116, 172))]
+    ids = task.learned[1].annotations[0].read(Box.of((290, 310), (490, 510)))
+    assert np.unique(ids).tolist() == [0, 3]
+    assert task.classes is not None
+    assert task.classes.names == ("class 1", "class 2", "class 7")
+    assert pickle.loads(pickle.dumps(task)).classes == task.classes
+
+
+def test_classes_that_are_named_have_the_names_and_the_colours_of_the_labels(
+    classes_of: Any, going: Any, own: Path
+) -> None:
+    def colours(labels: Any) -> Any:
+        return np.array([[1, 0.5, 0, 1] if label == 7 else [0, 0, 1, 0] for label in labels])
+
+    named = classes_of(classes="rest=*,tumour=7", colours=colours)
+    classes = task_of(named, going).classes
+    assert classes is not None
+    assert [(one.name, one.colour) for one in classes.known] == [
+        ("rest", PALETTE[0]),
+        ("tumour", "#ff8000"),
+    ]
+    typed = classes_of(classes="rest=*,tumour#00ff00=7", colours=colours)
+    chosen = task_of(typed, going).classes
+    assert chosen is not None
+    assert chosen.known[1].colour == "#00ff00"
+    shown = task_of(classes_of(colours=colours), going).classes
+    assert shown is not None
+    assert [one.colour for one in shown.known] == [*PALETTE[:2], "#ff8000"]
+
+
+def test_where_all_is_labelled_0_is_a_class_too(classes_of: Any, going: Any, own: Path) -> None:
+    task = task_of(classes_of(void=None), going)
+    assert task.classes is not None
+    assert task.classes.names == ("class 0", "class 1", "class 2", "class 7")
+    assert [pair.box for pair in task.learned] == [Box.of((0, 400), (0, 600))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"classes": "a=1,b=2"}, "has the value 7, which no class names"),
+        ({"classes": "a=1,b"}, "'b' is no class"),
+        ({"classes": "a=0,b=*"}, "value 0 is given for 'a' and for 'ignored'"),
+        ({"method": "hcdorn", "crop": 500}, "choose crops of 64 to 384"),
+    ],
+)
+def test_what_does_not_fit_classes_is_told(
+    classes_of: Any, going: Any, changes: Any, match: str
+) -> None:
+    with pytest.raises(InputError, match=match):
+        outlook(classes_of(**changes), going)
+
+
+@pytest.mark.parametrize(("labels", "count"), [(1, 1), (51, 51)])
+def test_one_class_or_a_number_for_every_object_is_no_lesson(
+    going: Any, grey: Any, labels: int, count: int
+) -> None:
+    numbers = np.arange(grey.size).reshape(grey.shape) % labels + 1
+    with pytest.raises(InputError, match=f"hold {count} numbers, each of which would be a class"):
+        outlook(lesson_of(grey, numbers.astype(np.int32), void=0, method="hcfcn"), going)

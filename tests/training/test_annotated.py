@@ -7,6 +7,7 @@ from napari_superpixels.io import open_source
 from napari_superpixels.tiling import Box
 from napari_superpixels.training import annotated
 from napari_superpixels.training.annotated import look_at, share_out
+from napari_superpixels.training.painted import parts_of
 from napari_superpixels.training.pairs import StoredLabels
 
 
@@ -47,8 +48,10 @@ def test_where_nothing_is_painted_nothing_is_known():
 
 
 def shares(array, crop, void=None):
+    """Share out what is one part of an image."""
     labels = labels_of(array)
-    return share_out(look_at(labels, void), labels, crop, void)
+    (part,) = parts_of(labels, crop, void)
+    return share_out(part, labels, crop, void)
 
 
 def test_the_end_of_the_longer_side_is_held_out(painted):
@@ -67,12 +70,3 @@ def test_nothing_is_held_out_where_crops_would_not_fit_any_more(painted):
 
 def test_nothing_is_held_out_where_there_is_no_border_to_find(painted):
     assert shares(painted, 80).held is None
-
-
-def test_what_is_painted_grows_to_a_crop_inside_the_image(painted):
-    found = shares(painted, 160, void=0)
-    assert found.held is None
-    assert found.learned == Box.of((60, 220), (50, 260))
-    corner = np.zeros((200, 200), np.int32)
-    corner[190:, 195:], corner[180:190, 195:] = 1, 2
-    assert shares(corner, 120, void=0).learned == Box.of((80, 200), (80, 200))

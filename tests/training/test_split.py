@@ -7,7 +7,7 @@ from skimage.io import imsave
 from napari_superpixels.errors import InputError
 from napari_superpixels.training.data import Crops, TrainingSet
 from napari_superpixels.training.pairs import find_pairs
-from napari_superpixels.training.split import around_known, known_box, split_region
+from napari_superpixels.training.split import known_box, split_region
 
 
 @pytest.fixture
@@ -38,11 +38,6 @@ def test_crops_come_from_the_part_alone(pair):
     data = TrainingSet([learned], seed=1, void=0)
     crops = Crops(size=64)
     assert {data.crop(n, crops).labels.min() for n in range(20)} == {1}
-
-
-def test_what_is_far_from_annotations_is_left_out(pair):
-    assert bounds(around_known(pair, 64, 0)) == [(10, 90), (20, 220)]
-    assert bounds(around_known(pair, 96, 0)) == [(2, 98), (20, 220)]
 
 
 @pytest.mark.parametrize(

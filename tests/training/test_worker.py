@@ -13,6 +13,7 @@ from napari_superpixels.models.weights import find, read_card
 from napari_superpixels.testing.weights import write_random_weights
 from napari_superpixels.tiling import Box
 from napari_superpixels.training import elsewhere, worker
+from napari_superpixels.training.dense_recipes import ClassRecipe, DistanceRecipe
 from napari_superpixels.training.elsewhere import train_elsewhere
 from napari_superpixels.training.events import StepDone, TrainingStarted, Validated
 from napari_superpixels.training.objectives import AinetLoss
@@ -49,8 +50,13 @@ def never():
 def test_what_is_known_without_torch_is_what_the_recipes_say(method):
     short = SHORT[method]
     made = recipe(short.recipe)
-    assert made.method == method
-    assert {crops.size for crops in made.crops} == {short.crop}
+    of_segments = short.learns == "segments"
+    assert made.method == (method if of_segments else "segment")
+    # Those of segmentation have smaller crops here.
+    assert {min(crops.size, short.crop) for crops in made.crops} == {short.crop}
+    assert not of_segments or {crops.size for crops in made.crops} == {short.crop}
+    kinds = {ClassRecipe: "classes", DistanceRecipe: "distances"}
+    assert short.learns == kinds.get(type(made), "segments")
     assert short.multiple % made.step == short.multiple % made.align == 0
     assert short.crop % short.multiple == 0
 
@@ -139,16 +145,19 @@ def test_a_training_that_diverges_keeps_its_last_checkpoint(task, own, monkeypat
 
 
 def test_what_begins_late_begins_as_late_in_a_short_training(task):
-    made = worker.chosen_recipe(replace(task, method="ainet", steps=200), 3)
+    made = worker.chosen_recipe(replace(task, method="ainet", steps=200))
     assert made.loss == AinetLoss(begin=150)
     assert (made.steps, made.crops[0].size) == (200, 32)
 
 
 def test_a_network_is_made_for_the_channels_of_the_layers(task):
-    made = worker.chosen_recipe(replace(task, method="scn"), 5)
-    assert made.channels == made.network().channels == 5
+    five = np.zeros((5, 64, 96), np.uint8)
+    image = open_source(five, axes="cyx")
+    many = replace(task, learned=tuple(replace(one, image=image) for one in task.learned), held=())
+    done = worker.perform(many, lambda _: None, never)
+    assert read_card(done.path and task.target)["config"]["channels"] == 5
     with pytest.raises(InputError, match="ssn-cpu sees colours"):
-        worker.chosen_recipe(replace(task, method="ssn"), 5)
+        worker.perform(replace(many, method="ssn"), lambda _: None, never)
 
 
 def test_the_process_itself_tells_of_every_step_and_writes_the_weights(task):

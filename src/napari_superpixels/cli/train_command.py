@@ -145,11 +145,11 @@ def train(  # noqa: PLR0913 - one option each
     means = dense.Meaning(
         classes, ignore, ignore_others, balanced, distance_px, void, limit=val_limit
     )
-    ready = dense.meant(chosen, found, seed, means)
-    data, validation = ready.data, ready.validation
-    chosen = for_channels(ready.recipe, data.channels)
+    meant = dense.meant(chosen, found, seed, means)
+    data, validation = meant.ready.data, meant.ready.validation
+    chosen = for_channels(meant.ready.recipe, data.channels)
     if not silent:
-        note([slow_note(chosen, where), *ready.notes])
+        note([slow_note(chosen, where), *meant.notes])
     running = loop.Running(
         device=where,
         mixed=mixed,
@@ -206,7 +206,7 @@ def about(
     return {
         "data": {
             "folder": images.resolve().name,
-            "images": len(data.pairs),
+            "images": len({(pair.name, pair.plane) for pair in data.pairs}),
             "annotations": len(data),
             "validated_on": len(validation.pairs) if validation else 0,
         },

@@ -11,11 +11,10 @@ from napari_superpixels.errors import InputError
 
 if TYPE_CHECKING:
     from napari_superpixels.training.classes import Classes
-    from napari_superpixels.training.data import TrainingSet
     from napari_superpixels.training.dense_recipes import ClassRecipe, DistanceRecipe
     from napari_superpixels.training.pairs import Pair
+    from napari_superpixels.training.ready import Ready
     from napari_superpixels.training.recipe import Recipe
-    from napari_superpixels.training.validate import Validating
 
 ClassesOption = Annotated[
     str | None,
@@ -129,9 +128,7 @@ class Meaning:
 class Meant:
     """A training that is ready to begin."""
 
-    recipe: "Recipe"
-    data: "TrainingSet"
-    validation: "Validating | None"
+    ready: "Ready"
     notes: Sequence[str] = ()
     """What is worth knowing before."""
 
@@ -194,41 +191,32 @@ def _side(recipe: "Recipe") -> int:
 
 
 def _segments(recipe: "Recipe", images: Images, seed: int, meaning: Meaning) -> Meant:
-    from napari_superpixels.training.data import TrainingSet
     from napari_superpixels.training.notes import notes_on
-    from napari_superpixels.training.validate import Validation
+    from napari_superpixels.training.ready import Material, of_segments
 
     learned, held = images.parted(_side(recipe), meaning.void)
-    data = TrainingSet(learned, seed=seed, void=meaning.void)
-    validation = Validation.of(held, meaning.limit, meaning.void) if held else None
-    return Meant(recipe, data, validation, notes_on(data, len(held)))
+    chosen = Material(learned, _some(held, meaning.limit), seed)
+    ready = of_segments(recipe, chosen, meaning.void)
+    return Meant(ready, notes_on(ready.data, len(held)))
 
 
 def _classes(recipe: "ClassRecipe", images: Images, seed: int, meaning: Meaning) -> Meant:
     from napari_superpixels.training import class_counts as counting
     from napari_superpixels.training.classes import UNKNOWN, classified
-    from napari_superpixels.training.data import TrainingSet
-    from napari_superpixels.training.measure import ClassValidation
     from napari_superpixels.training.notes import not_held_out
-    from napari_superpixels.training.split import around_known
+    from napari_superpixels.training.painted import pieces_of
+    from napari_superpixels.training.ready import Material, of_classes
 
     classes = _named(recipe, meaning)
     known = images.with_labels(lambda pairs: classified(pairs, classes))
     counting.count_pixels(known.learned + known.held, classes)  # refuses numbers that mean nothing
     learned, held = known.parted(_side(recipe), UNKNOWN)
-    if images.share is None:
-        learned = [around_known(pair, _side(recipe), UNKNOWN) for pair in learned]
-    counts = counting.count_pixels(learned, classes)
-    weights = counting.balanced(counts) if meaning.balanced else None
-    return Meant(
-        recipe.telling(classes, weights),
-        TrainingSet(learned, seed=seed, void=UNKNOWN),
-        ClassValidation(_some(held, meaning.limit), classes) if held else None,
-        [
-            *not_held_out(len(learned), len(held)),
-            *counting.notes_on_classes(counts, classes),
-        ],
-    )
+    pieces = [piece for pair in learned for piece in pieces_of(pair, _side(recipe), UNKNOWN)]
+    chosen = Material(pieces, _some(held, meaning.limit), seed)
+    ready = of_classes(recipe, chosen, classes, evenly=meaning.balanced)
+    counts = counting.count_pixels(pieces, classes)
+    notes = [*not_held_out(len(learned), len(held)), *counting.notes_on_classes(counts, classes)]
+    return Meant(ready, notes)
 
 
 def _named(recipe: "ClassRecipe", meaning: Meaning) -> "Classes":
@@ -243,19 +231,10 @@ def _named(recipe: "ClassRecipe", meaning: Meaning) -> "Classes":
 
 
 def _distances(recipe: "DistanceRecipe", images: Images, seed: int, meaning: Meaning) -> Meant:
-    from napari_superpixels.training.data import TrainingSet
-    from napari_superpixels.training.measure import ValueValidation
     from napari_superpixels.training.notes import not_held_out
-    from napari_superpixels.training.targets import distances
+    from napari_superpixels.training.ready import Material, of_distances, reaching
 
-    chosen = replace(recipe, reach_px=meaning.distance_px or recipe.reach_px)
-    learned, held = (
-        distances(pairs, chosen.reach_px, meaning.void)
-        for pairs in images.parted(_side(recipe), meaning.void)
-    )
-    return Meant(
-        chosen,
-        TrainingSet(learned, seed=seed),
-        ValueValidation(_some(held, meaning.limit)) if held else None,
-        not_held_out(len(learned), len(held)),
-    )
+    learned, held = images.parted(_side(recipe), meaning.void)
+    chosen = Material(learned, _some(held, meaning.limit), seed)
+    ready = of_distances(reaching(recipe, meaning.distance_px), chosen, meaning.void)
+    return Meant(ready, not_held_out(len(learned), len(held)))

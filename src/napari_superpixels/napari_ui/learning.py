@@ -11,7 +11,8 @@ from qtpy.QtCore import QTimer
 
 from napari_superpixels.napari_ui.background import Job, sentence_of
 from napari_superpixels.napari_ui.diary import Diary, Learnt
-from napari_superpixels.napari_ui.lesson import Lesson, task_of
+from napari_superpixels.napari_ui.lesson import Lesson
+from napari_superpixels.napari_ui.material import task_of
 from napari_superpixels.training.elsewhere import train_elsewhere
 from napari_superpixels.training.task import Done
 

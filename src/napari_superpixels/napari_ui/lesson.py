@@ -1,29 +1,28 @@
-"""From an image layer and a label layer to a task for a training; off the main thread."""
+"""What a user wants to have learned of two layers, and how these are opened."""
 
 import pickle
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from napari_superpixels.errors import Cancelled, InputError, OutputError
+from napari_superpixels.errors import InputError
 from napari_superpixels.io import Source, open_source
-from napari_superpixels.models.weights import free_path, own_path
 from napari_superpixels.napari_ui.grids import check_one_grid
 from napari_superpixels.napari_ui.resolve import check_layer, open_layer
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
 from napari_superpixels.tiling import Box
-from napari_superpixels.training.annotated import Annotated, look_at, share_out
-from napari_superpixels.training.pairs import Pair, StoredLabels
-from napari_superpixels.training.task import SHORT, Task
+from napari_superpixels.training.task import SHORT, Learns
 
 LARGEST_COPY = 2 * 2**30
 """Bytes of a layer that only this process can read, up to which it is copied for another."""
 UNKNOWN = 0
 """The label of what is not painted, where that is unknown."""
+
+Colours = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""Labels -> their colours on screen, (labels, 4), from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +36,7 @@ class Lesson:
     void: int | None
     """The label that stands for unknown, where there is one."""
     method: str
-    """Whose network learns."""
+    """Which network learns."""
     start: str
     """Weights to begin with; new ones where it is empty."""
     steps: int
@@ -50,121 +49,18 @@ class Lesson:
     """What the weights are to be called."""
     name_is_typed: bool
     """Whether the user chose the name: then no other is taken in its place."""
+    classes: str = ""
+    """Which labels mean which class, as `classes.parsed` reads it; each one its own where it is
+    empty."""
+    colours: Colours | None = None
+    """Those of the labels, which classes have too."""
+    evenly: bool = True
+    """Whether rare classes count as much as frequent ones."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """What a training would do."""
-
-    pixels: int
-    """Pixels that are known."""
-    segments: int
-    """Segments among them; of a stack, of all planes."""
-    held: int
-    """Pixels of the parts that are held out."""
-    crop: int
-    """Side of a crop, in pixels."""
-
-
-def outlook(lesson: Lesson, cancel: threading.Event) -> Outlook:
-    """Look at what there is to learn from; reads the labels.
-
-    Raises
-    ------
-    Cancelled
-        If nobody wants to know any more.
-    SuperpixelsError
-        If it cannot be learned from.
-    """
-    return _Material.of(lesson, cancel).outlook
-
-
-def task_of(lesson: Lesson, cancel: threading.Event) -> Task:
-    """Return the task of a lesson; reads the labels.
-
-    Raises
-    ------
-    Cancelled
-        If nobody wants it any more.
-    SuperpixelsError
-        If it cannot be learned from, or the name is none or taken.
-    """
-    target = own_path(lesson.name)
-    if lesson.name_is_typed and target.exists():
-        raise OutputError(
-            f"Weights called {lesson.name!r} exist already; choose another name, or remove "
-            f"'{target}'."
-        )
-    material = _Material.of(lesson, cancel)
-    return Task(
-        method=lesson.method,
-        learned=material.learned,
-        held=material.held,
-        steps=lesson.steps,
-        crop=material.outlook.crop,
-        seed=lesson.seed,
-        void=lesson.void,
-        start=lesson.start,
-        target=free_path(target),
-        card=_card(lesson),
-    )
-
-
-def _card(lesson: Lesson) -> dict[str, Any]:
-    unknown = "" if lesson.void is None else ", 0 is unknown"
-    return {
-        "data": f"the layer {lesson.image.name!r} with the labels {lesson.labels.name!r}{unknown}",
-        "licence": "that of the data",
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """The parts of a lesson's layers, and what is in them."""
-
-    learned: tuple[Pair, ...]
-    held: tuple[Pair, ...]
-    outlook: Outlook
-
-    @classmethod
-    def of(cls, lesson: Lesson, cancel: threading.Event) -> "_Material":
-        image, labels = open_lesson(lesson)
-        planes = list(_annotated(labels, lesson.void, cancel))
-        if not planes:
-            raise InputError(
-                f"The labels {lesson.labels.name!r} hold no two segments, but borders between "
-                f"segments are learned; paint another one, or choose what 0 means."
-            )
-        crop = crop_of(lesson, image)
-        learned, held = [], []
-        for plane, known in planes:
-            shares = share_out(known, StoredLabels(labels, plane), crop, lesson.void)
-            pair = Pair(lesson.image.name, image, (StoredLabels(labels, plane),), plane=plane)
-            learned.append(replace(pair, area=shares.learned))
-            if shares.held is not None:
-                held.append(replace(pair, area=shares.held))
-        return cls(
-            tuple(learned),
-            tuple(held),
-            Outlook(
-                pixels=sum(known.pixels for _, known in planes),
-                segments=sum(known.segments for _, known in planes),
-                held=sum(prod(pair.shape) for pair in held),
-                crop=crop,
-            ),
-        )
-
-
-def _annotated(
-    labels: Source, void: int | None, cancel: threading.Event
-) -> Iterator[tuple[int, Annotated]]:
-    """Yield the planes that have borders between known segments."""
-    for plane in range(labels.axes.planes):
-        if cancel.is_set():
-            raise Cancelled("Nobody wants to know any more.")
-        known = look_at(StoredLabels(labels, plane), void)
-        if known.has_borders:
-            yield plane, known
+    @property
+    def learns(self) -> Learns:
+        """What is learned of the labels."""
+        return SHORT[self.method].learns
 
 
 def open_lesson(lesson: Lesson) -> tuple[Source, Source]:

@@ -1,4 +1,4 @@
-"""The curve of a training, painted as it grows: the loss, and ASA on what is held out."""
+"""The curve of a training, painted as it grows: the loss, and a score of what is held out."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,13 @@ from qtpy.QtGui import QColor, QPainter, QPalette, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_superpixels.napari_ui.diary import Learnt
+from napari_superpixels.napari_ui.train_wording import SCORES, score_of
 from napari_superpixels.training.log import smooth
 
 HEIGHT_PX, LEAST_HEIGHT_PX = 110, 56
 MARGIN_PX = 4
 LOSS, SCORE = QColor("#4f9dde"), QColor("#e0a43a")
-"""Colours of the loss and of ASA; both can be told from napari's light and dark themes."""
+"""Colours of the loss and of the score; both can be told from napari's light and dark themes."""
 SMOOTH_SHARE = 20
 """The bold line is a mean over this part of the steps that are done."""
 
@@ -51,7 +52,7 @@ class LossCurve(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Expanding)
         self.setToolTip(
             "The loss of each step (blue; the bold line is its mean over some steps) and, where a "
-            "part of what is annotated is held out, ASA there (orange, of 0 to 1)."
+            "part of what is annotated is held out, ASA or mIoU there (orange, of 0 to 1)."
         )
         self._learnt = Learnt()
 
@@ -88,9 +89,10 @@ class LossCurve(QWidget):
 
     def _paint_scores(self, painter: QPainter, area: QRectF) -> None:
         painter.setPen(QPen(SCORE, 5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        low, high = bounds([scores["asa"] for _, scores in self._learnt.scores])
-        for step, scores in self._learnt.scores:
-            place = (step / max(1, self._learnt.steps), (scores["asa"] - low) / (high - low))
+        watched = [(step, scores[score_of(scores)]) for step, scores in self._learnt.scores]
+        low, high = bounds([value for _, value in watched])
+        for step, value in watched:
+            place = (step / max(1, self._learnt.steps), (value - low) / (high - low))
             painter.drawPoints(_on(area, [place]))
 
     def _paint_texts(self, painter: QPainter, colour: QColor) -> None:
@@ -104,8 +106,9 @@ class LossCurve(QWidget):
             painter.drawText(place, top | left, f"loss {high:.3g}")
             painter.drawText(place, bottom | left, f"{low:.3g}")
         if learnt.scores:
-            low, high = bounds([scores["asa"] for _, scores in learnt.scores])
-            painter.drawText(place, top | right, f"ASA {high:.4f}")
+            main = score_of(learnt.scores[0][1])
+            low, high = bounds([scores[main] for _, scores in learnt.scores])
+            painter.drawText(place, top | right, f"{SCORES[main][0]} {high:.4f}")
             painter.drawText(place, bottom | right, f"{low:.4f}")
 
 

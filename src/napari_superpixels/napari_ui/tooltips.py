@@ -44,14 +44,20 @@ SEGMENT_TOOLTIPS = TOOLTIPS | {
 
 TRAINING_TOOLTIPS = {
     "image": "The image layer to learn from; its finest level is taken.",
-    "segments": "The Labels layer that says where segments are, on the pixels of the image. The "
-    "numbers mean nothing: borders between labels are learned.",
-    "zero": "What 0 in the labels means: a segment of its own, as between nuclei that are all "
-    "painted, or that nothing is known there, as where only a part is painted.",
-    "method": "Whose network learns. The others of the list of methods need a graphics card and "
-    "the shell, 'napari-superpixels train'.",
-    "start": "What the network begins with: weights that come with the method, your own, or new "
-    "ones, which need many more steps.",
+    "segments": "The Labels layer to learn from, on the pixels of the image. For superpixels its "
+    "numbers mean nothing, borders between labels are learned; for segmentation each is a class.",
+    "method": "Which network learns: ssn, hcssn, scn and ainet make superpixels, hcdorn tells the "
+    "distance to the border of objects, the others find classes; those with hc do it with implicit "
+    "superpixels, at full resolution. More are in the shell, 'napari-superpixels train'.",
+    "zero": "What 0 in the labels means: a label of its own, as between nuclei that are all "
+    "painted, or that nothing is known there, as where only some regions are painted.",
+    "classes": "What the numbers of the labels mean, e.g. 'background=1,gland=2+3,other=*'; * is "
+    "all the rest. Left empty, each number is a class of its own. Their colours are those of the "
+    "labels.",
+    "evenly": "Rare classes count as much as frequent ones; for painted regions, whose sizes say "
+    "nothing on how frequent a class is.",
+    "start": "What the network begins with: weights that come with the method, your own, new ones, "
+    "which need many more steps, or ImageNet's, which are fetched.",
     "steps": "Training steps; each takes some tenths of a second to some seconds.",
     "crop": "Side of the squares that are cut out of the image for each step (px); larger ones "
     "take longer.",

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from magicgui.widgets import ComboBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
 from napari.layers import Image, Labels
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.models.trained import NETWORK
 from napari_superpixels.models.weights import is_shipped
 from napari_superpixels.napari_ui.layer_facts import is_preview
 from napari_superpixels.napari_ui.lesson import UNKNOWN, Lesson
@@ -14,13 +15,22 @@ from napari_superpixels.napari_ui.remembered import RememberedTraining
 from napari_superpixels.napari_ui.snapshot import LayerSnapshot
 from napari_superpixels.napari_ui.tooltips import TRAINING_TOOLTIPS
 from napari_superpixels.napari_ui.train_wording import proposed_name
-from napari_superpixels.training.task import SHORT
+from napari_superpixels.training.task import SHORT, Learns
 
 if TYPE_CHECKING:
     import napari.viewer
 
 NEW = "new weights"
-SEGMENT, NOT_PAINTED = "a segment", "unknown"
+IMAGENET = "imagenet"
+"""Weights that torchvision fetches, of networks that have a ResNet."""
+PAINTED, NOT_PAINTED = "painted", "unknown"
+"""What 0 in the labels is: a label like others, or no label."""
+ZERO: Mapping[Learns, str] = {
+    "segments": "a segment",
+    "classes": "a class",
+    "distances": "background",
+}
+"""What 0 is called where it is a label like others."""
 MOST_STEPS, LARGEST_SEED = 1_000_000, 2**31 - 1
 LARGEST_CROP = 4096
 """Of the field; what fits is said by the image."""
@@ -41,10 +51,18 @@ class TrainForm:
         self._viewer = viewer
         self._named: Mapping[str, Sequence[str]] = {}
         self._proposed, self._proposed_crop = "", 0
+        self._learns: Learns = "segments"
+        self._zeros: dict[Learns, str] = {
+            "segments": NOT_PAINTED if remembered.zero_is_unknown else PAINTED,
+            "classes": NOT_PAINTED,
+            "distances": PAINTED,
+        }
         self.image = ComboBox(name="image", choices=self._images)
         self.segments = ComboBox(name="segments", choices=self._labels)
-        self.zero = ComboBox(name="zero", choices=(SEGMENT, NOT_PAINTED))
         self.method = ComboBox(name="method", choices=tuple(SHORT))
+        self.zero = ComboBox(name="zero", choices=self._meanings)
+        self.classes = LineEdit(name="classes")
+        self.evenly = CheckBox(name="evenly", value=True)
         self.start = ComboBox(name="start", choices=self._starts)
         self.steps = SpinBox(name="steps", min=1, max=MOST_STEPS)
         self.crop = SpinBox(name="crop", min=1, max=LARGEST_CROP)
@@ -52,6 +70,7 @@ class TrainForm:
         self.weights = LineEdit(name="weights")
         for field in self.fields:
             field.tooltip = TRAINING_TOOLTIPS[field.name]
+        self.classes.native.setPlaceholderText("each label is one")
         self._begin_with(remembered)
         self.propose()
 
@@ -59,8 +78,8 @@ class TrainForm:
     def fields(self) -> tuple[Any, ...]:
         """All fields, in the order of the form."""
         return (
-            self.image, self.segments, self.zero, self.method, self.start, self.steps, self.crop,
-            self.seed, self.weights,
+            self.image, self.segments, self.method, self.zero, self.classes, self.evenly,
+            self.start, self.steps, self.crop, self.seed, self.weights,
         )  # fmt: skip
 
     def lesson(self) -> Lesson:
@@ -89,7 +108,15 @@ class TrainForm:
             seed=self.seed.value,
             name=self.weights.value.strip() or self._proposed,
             name_is_typed=self.name_is_typed,
+            classes=self.classes.value.strip(),
+            colours=self.segments.value.colormap.map,
+            evenly=self.evenly.value,
         )
+
+    @property
+    def learns(self) -> Learns:
+        """What is learned of the labels."""
+        return SHORT[self.method.value].learns
 
     @property
     def name_is_typed(self) -> bool:
@@ -125,8 +152,11 @@ class TrainForm:
         self.start.reset_choices()
 
     def change_method(self) -> None:
-        """Offer what the method that is chosen now may begin with."""
+        """Offer what the method that is chosen now may begin with, and what 0 means for it."""
         self._choose_start()
+        if self.learns != self._learns:
+            self._zeros[self._learns] = self.zero.value
+            self._choose_zero()
         self.propose()
 
     def reset_choices(self) -> None:
@@ -137,11 +167,12 @@ class TrainForm:
 
     def remembered(self) -> RememberedTraining:
         """Return what is to be kept for the next panel."""
+        zeros = self._zeros | {self._learns: self.zero.value}
         return RememberedTraining(
             method=self.method.value,
             steps=self.steps.value,
             seed=self.seed.value,
-            zero_is_unknown=self.zero.value == NOT_PAINTED,
+            zero_is_unknown=zeros["segments"] == NOT_PAINTED,
         )
 
     def _begin_with(self, kept: RememberedTraining) -> None:
@@ -151,7 +182,7 @@ class TrainForm:
         for field, value in ((self.steps, kept.steps), (self.seed, kept.seed)):
             if field.min <= value <= field.max:
                 field.value = value
-        self.zero.value = NOT_PAINTED if kept.zero_is_unknown else SEGMENT
+        self._choose_zero()
         self._choose_start()
 
     def _images(self, *_: Any) -> list[Image]:
@@ -164,8 +195,21 @@ class TrainForm:
     def _starts(self, *_: Any) -> list[tuple[str, str]]:
         # New ones come first: lists of magicgui add what is new at their end.
         method = self.method.value
-        shipped = [(f"shipped {method}", method)] if is_shipped(method) else []
-        return [(NEW, NEW), *shipped, *((name, name) for name in self._named.get(method, ()))]
+        if self.learns == "segments":
+            offered = [(f"shipped {method}", method)] if is_shipped(method) else []
+        else:
+            offered = [("ImageNet's", IMAGENET)]
+        own = self._named.get(method if self.learns == "segments" else NETWORK, ())
+        return [(NEW, NEW), *offered, *((name, name) for name in own)]
+
+    def _meanings(self, *_: Any) -> list[tuple[str, str]]:
+        return [(ZERO[self.learns], PAINTED), (NOT_PAINTED, NOT_PAINTED)]
+
+    def _choose_zero(self) -> None:
+        """Choose what 0 means for what is learned now, as it was chosen last."""
+        self._learns = self.learns
+        self.zero.reset_choices()
+        self.zero.value = self._zeros[self._learns]
 
     def _choose_start(self) -> None:
         """Choose the weights of the method where there are some."""

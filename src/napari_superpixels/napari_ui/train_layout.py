@@ -41,6 +41,8 @@ class TrainPanel:
         }
         self.bar, self.curve, self.status = make_bar(), LossCurve(), make_status(STATUS_LINES)
         self.curve.hide()
+        form.evenly.native.setText("")
+        self._of_classes = rows_of([("Classes", form.classes), ("Balanced", form.evenly)])
         body = native.layout()
         assert isinstance(body, QVBoxLayout), "a container that is laid out vertically"
         for part in self._parts(form):
@@ -52,6 +54,10 @@ class TrainPanel:
     def tell(self, sentence: str) -> None:
         """Show one sentence, of what was said last."""
         self.status.setText(sentence)
+
+    def show_classes(self, *, on: bool) -> None:
+        """Show the fields of networks that learn classes."""
+        self._of_classes.setVisible(on)
 
     def show_training(self, *, on: bool) -> None:
         """Show whether a training is on: one at a time."""
@@ -72,8 +78,9 @@ class TrainPanel:
     def _parts(self, form: TrainForm) -> list[QWidget]:
         layers: list[tuple[str, Any]] = [("Image", form.image), ("Labels", form.segments)]
         return [
-            rows_of([*layers, ("0 means", form.zero)]),
-            rows_of([("Method", form.method), ("Start from", form.start), ("Steps", form.steps)]),
+            rows_of([*layers, ("Method", form.method), ("0 means", form.zero)]),
+            self._of_classes,
+            rows_of([("Start from", form.start), ("Steps", form.steps)]),
             folded("More", [("Crop (px)", form.crop), ("Seed", form.seed)]),
             rows_of([("Name", form.weights)]),
             side_by_side(self.buttons["train"], self.buttons["stop"]),

@@ -1,4 +1,4 @@
-"""The dock widget *Train*: an image and its labels become weights that *Superpixels* can use.
+"""The dock widget *Train*: an image and its labels become weights that other panels can use.
 
 Nothing is decided or computed here. `TrainForm` holds the fields, `TrainPanel` lays them out,
 `Learning` watches the process that trains; this class passes word between them.
@@ -18,7 +18,7 @@ from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.inputs import Inputs
 from napari_superpixels.napari_ui.keeping import Keeper
 from napari_superpixels.napari_ui.learning import Learning, Listeners
-from napari_superpixels.napari_ui.lesson import Outlook, outlook
+from napari_superpixels.napari_ui.material import Outlook, outlook
 from napari_superpixels.napari_ui.named_weights import NamedWeights
 from napari_superpixels.napari_ui.train_form import TrainForm
 from napari_superpixels.napari_ui.train_layout import TrainPanel
@@ -45,8 +45,9 @@ SETTLE_MS = 300
 class TrainWidget(Container):  # type: ignore[type-arg]
     """Weights of one's own, learned from an image and its labels.
 
-    The fields are attributes with a ``value``: ``image`` and ``segments`` (layers), ``zero``,
-    ``method``, ``start``, ``steps``, ``crop`` (pixels), ``seed`` and ``weights`` (their name).
+    The fields are attributes with a ``value``: ``image`` and ``segments`` (layers), ``method``,
+    ``zero``, ``classes``, ``evenly``, ``start``, ``steps``, ``crop`` (pixels), ``seed`` and
+    ``weights`` (their name).
 
     Parameters
     ----------
@@ -75,6 +76,7 @@ class TrainWidget(Container):  # type: ignore[type-arg]
         self._settled = QTimer()
         self._inputs = Inputs(self._settled.start, self._settled.start)
         self._connect()
+        self._method_changed()
         self._named_weights = NamedWeights(self._offer)
         self._closing = Closing(self.native, self._stop_work, self._stop_work)
         self._settle()
@@ -144,6 +146,7 @@ class TrainWidget(Container):  # type: ignore[type-arg]
 
     def _method_changed(self, _: Any = None) -> None:
         self.form.change_method()
+        self._panel.show_classes(on=self.form.learns == "classes")
 
     def _changed(self, _: Any = None) -> None:
         self._settled.start()

@@ -1,18 +1,35 @@
 """The sentences and names that the panel *Train* shows; pure text, no Qt."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from napari_superpixels.engine.tally import duration
 from napari_superpixels.models.weights import LONGEST_NAME
 from napari_superpixels.napari_ui.diary import Learnt
-from napari_superpixels.napari_ui.lesson import Outlook
-from napari_superpixels.training.task import Done
+from napari_superpixels.napari_ui.material import Outlook
+from napari_superpixels.training.task import SHORT, Done
 
 NOTHING_CHOSEN = "Choose an image and its labels; paint some, where there are none."
+MOST_TOLD = 6
+"""Classes whose pixels are told."""
 LOOKING = "Train: looking at the labels."
 STARTING = "Training: starting."
 STOPPING = "Training: stopping after this step; the weights so far are kept."
+
+
+SCORES = {
+    "asa": ("ASA", "br", "boundary recall"),
+    "miou": ("mIoU", "boundary_f", "boundary F"),
+    "delta1": ("δ1", "rms", "rms error"),
+}
+"""What scores are called, by the one that is watched: that, and a second one."""
+
+
+def score_of(scores: Mapping[str, float]) -> str:
+    """Return which of the scores of a validation is watched."""
+    (found,) = SCORES.keys() & scores.keys()
+    return found
 
 
 def proposed_name(image: str, method: str) -> str:
@@ -23,10 +40,19 @@ def proposed_name(image: str, method: str) -> str:
 
 def outlook_sentence(outlook: Outlook) -> str:
     """Return what a training would do."""
-    known = f"{outlook.pixels:,} annotated pixels in {outlook.segments:,} segments"
+    known = f"{outlook.pixels:,} annotated pixels in {_told(outlook)}"
     if not outlook.held:
         return f"Train: {known}; too few to hold any out, so nothing is measured."
     return f"Train: {known}; an area of {outlook.held:,} pixels is held out to measure on."
+
+
+def _told(outlook: Outlook) -> str:
+    """Return what is annotated; of classes how much of each there is to learn from."""
+    if not outlook.classes:
+        return f"{outlook.segments:,} segments"
+    each = [f"{name} {count:,}" for name, count in outlook.classes.items()]
+    most = each if len(each) <= MOST_TOLD else [*each[:MOST_TOLD], "..."]
+    return f"{len(each)} classes ({', '.join(most)})"
 
 
 def learning_sentence(learnt: Learnt) -> str:
@@ -45,8 +71,11 @@ def _scores(scores: dict[str, float], learnt: Learnt) -> str:
     if not scores:
         return ""
     step, first = learnt.scores[0]
-    began = f" (began at {first['asa']:.4f})" if step == 0 else ""
-    return f" Held out: ASA {scores['asa']:.4f}{began}, boundary recall {scores['br']:.3f}."
+    main = score_of(scores)
+    title, other, other_title = SCORES[main]
+    began = f" (began at {first[main]:.4f})" if step == 0 else ""
+    second = f", {other_title} {scores[other]:.3f}" if other in scores else ""
+    return f" Held out: {title} {scores[main]:.4f}{began}{second}."
 
 
 def done_sentence(done: Done, learnt: Learnt, method: str) -> str:
@@ -56,7 +85,8 @@ def done_sentence(done: Done, learnt: Learnt, method: str) -> str:
     steps = "1 step" if done.step == 1 else f"{done.step} steps"
     how = steps if done.finished else f"stopped after {steps}"
     name = Path(done.path).stem
+    where = f"for {method} in Superpixels" if SHORT[method].learns == "segments" else "in Segment"
     return (
-        f"Training: {how}; the weights {name!r} can be chosen for {method} in Superpixels."
+        f"Training: {how}; the weights {name!r} can be chosen {where}."
         f"{_scores(done.scores, learnt)}"
     )

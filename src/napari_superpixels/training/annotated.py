@@ -1,5 +1,6 @@
 """What is annotated of an image, and which part of that is held out to measure on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,9 @@ BLOCK = 1024
 HELD_SHARE = 0.2
 """Part of the longer side that is held out."""
 LEAST_HELD_PX = 48
-"""Less is not worth measuring on: three cells of 16 pixels."""
+"""Less is not worth measuring superpixels on: three cells of 16 pixels."""
+LEAST_HELD_CLASSES_PX = 16
+"""Nor classes, on less than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +24,30 @@ class Annotated:
 
     pixels: int
     """Pixels that are known."""
-    segments: int
+    labels: frozenset[int]
     """Labels among them."""
     box: Box
     """The smallest box that holds them."""
 
     @property
+    def segments(self) -> int:
+        """How many labels there are."""
+        return len(self.labels)
+
+    @property
     def has_borders(self) -> bool:
         """Whether there are two segments, and so a border between them."""
         return self.segments > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an image where something is annotated."""
+
+    known: Box
+    """The smallest box that holds it."""
+    area: Box
+    """What crops may be cut out of: that, with room around it where little is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +76,7 @@ def look_at(labels: Annotation, void: int | None = None, within: Box | None = No
     found: set[int] = set()
     pixels = 0
     low, high = [area[0].stop, area[1].stop], list(area.start)
-    for box in squares(area):
+    for box in squares(area, BLOCK):
         values = labels.read(box)
         known = np.ones(values.shape, np.bool_) if void is None else values != void
         pixels += int(np.count_nonzero(known))
@@ -69,58 +87,90 @@ def look_at(labels: Annotation, void: int | None = None, within: Box | None = No
                 low[axis] = min(low[axis], int(places[0]))
                 high[axis] = max(high[axis], int(places[-1]) + 1)
     sides = zip(low, high) if pixels else ((start, start) for start in area.start)
-    return Annotated(pixels, len(found), Box.of(*sides))
+    return Annotated(pixels, frozenset(found), Box.of(*sides))
 
 
-def squares(area: Box) -> list[Box]:
-    """Cut a part of an image into squares of at most `BLOCK` pixels a side."""
-    starts = (range(side.start, side.stop, BLOCK) for side in area)
+def squares(area: Box, size: int) -> list[Box]:
+    """Cut a part of an image into squares of at most so many pixels a side, row by row."""
+    starts = (range(side.start, side.stop, size) for side in area)
     rows, columns = (
-        [(at, min(at + BLOCK, side.stop)) for at in each]
+        [(at, min(at + size, side.stop)) for at in each]
         for each, side in zip(starts, area, strict=True)
     )
     return [Box.of(row, column) for row in rows for column in columns]
 
 
-def share_out(known: Annotated, labels: Annotation, crop: int, void: int | None = None) -> Shares:
+def _find_borders(learned: Annotated, held: Annotated) -> bool:
+    """Whether borders can be learned, and measured."""
+    return learned.has_borders and held.has_borders
+
+
+def _know_classes(learned: Annotated, held: Annotated) -> bool:
+    """Whether every class can be learned, and something be measured."""
+    return held.pixels > 0 and held.labels <= learned.labels
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """When a part is worth being held out."""
+
+    least_px: int
+    """Side of what is known there."""
+    fits: Callable[[Annotated, Annotated], bool]
+    """Whether what is learned from, and what is held out, are good for that."""
+
+
+SEGMENTS = Holding(LEAST_HELD_PX, _find_borders)
+"""Where borders of segments are learned."""
+CLASSES = Holding(LEAST_HELD_CLASSES_PX, _know_classes)
+"""Where the class of each pixel is."""
+
+
+def share_out(
+    part: Part, labels: Annotation, crop: int, void: int | None = None, holding: Holding = SEGMENTS
+) -> Shares:
     """Choose what is learned from and what is measured on.
 
-    The last part of what is annotated is held out, along its longer side, where crops still fit
-    into the rest and there is a border to find.
+    The last fifth of what is annotated is held out, along its longer side, where crops still fit
+    into the rest and both are good for something.
 
     Parameters
     ----------
-    known
-        What `look_at` found.
+    part
+        Of the image, as `painted.parts_of` finds it.
     labels
-        The annotation; crops fit into it.
+        The annotation.
     crop
         Side of a crop, in pixels.
     void
         The label that stands for unknown, where there is one.
+    holding
+        When a part is worth being held out.
     """
-    box = at_least(known.box, crop, labels.shape)
-    learned, held = _cut(box)
-    if min(learned.shape) < crop or min(held.shape) < LEAST_HELD_PX:
-        return Shares(box, None)
-    both = all(look_at(labels, void, part).has_borders for part in (learned, held))
-    return Shares(learned, held) if both else Shares(box, None)
+    whole = Shares(part.area, None)
+    axis = int(np.argmax(part.known.shape))
+    cut = part.known[axis].stop - round(HELD_SHARE * part.known.shape[axis])
+    learned, held = _cut(part.area, axis, cut)
+    _, measured = _cut(part.known, axis, cut)
+    if min(learned.shape) < crop or min(measured.shape) < holding.least_px:
+        return whole
+    found = (look_at(labels, void, each) for each in (learned, held))
+    return Shares(learned, held) if holding.fits(*found) else whole
 
 
-def at_least(box: Box, size: int, shape: tuple[int, int]) -> Box:
-    """Return a box grown to a size along both axes, inside an image."""
+def at_least(box: Box, size: int, whole: Box) -> Box:
+    """Return a box grown to a size along both axes, inside another as far as there is room."""
     sides = []
-    for side, length in zip(box, shape, strict=True):
-        start = max(0, min(side.start - (size - len(side)) // 2, length - size))
+    for side, room in zip(box, whole, strict=True):
+        middle = side.start - (size - len(side)) // 2
+        start = max(room.start, min(middle, room.stop - size))
         sides.append((start, start + size) if len(side) < size else (side.start, side.stop))
     return Box.of(*sides)
 
 
-def _cut(box: Box) -> tuple[Box, Box]:
-    """Cut a box in two along its longer side."""
-    axis = int(np.argmax(box.shape))
-    cut = box[axis].stop - round(HELD_SHARE * box.shape[axis])
+def _cut(box: Box, axis: int, at: int) -> tuple[Box, Box]:
+    """Cut a box in two."""
     bounds = [(side.start, side.stop) for side in box]
     first, last = list(bounds), list(bounds)
-    first[axis], last[axis] = (bounds[axis][0], cut), (cut, bounds[axis][1])
+    first[axis], last[axis] = (bounds[axis][0], at), (at, bounds[axis][1])
     return Box.of(*first), Box.of(*last)

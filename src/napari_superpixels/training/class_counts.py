@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_superpixels.training.annotated import squares
+from napari_superpixels.training.annotated import BLOCK, squares
 from napari_superpixels.training.classes import UNKNOWN, Classes
 from napari_superpixels.training.pairs import Pair
 
@@ -28,7 +28,7 @@ def count_pixels(pairs: Iterable[Pair], classes: Classes) -> NDArray[np.int64]:
     counts = np.zeros(len(classes) + 1, np.int64)
     for pair in pairs:
         for annotation in pair.annotations:
-            for box in squares(pair.box):
+            for box in squares(pair.box, BLOCK):
                 ids = annotation.read(box)
                 counts += np.bincount(ids.ravel(), minlength=len(counts))
     return counts[UNKNOWN + 1 :]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.tiling import Box
-from napari_superpixels.training.annotated import LEAST_HELD_PX, at_least, look_at
+from napari_superpixels.training.annotated import LEAST_HELD_PX, look_at
 from napari_superpixels.training.pairs import Pair
 
 GAP_PX = 32
@@ -32,21 +32,6 @@ def known_box(pair: Pair, void: int | None) -> Box:
         for axis in (0, 1)
     ]
     return Box.of(*sides)
-
-
-def around_known(pair: Pair, crop: int, void: int | None) -> Pair:
-    """Return an image less what is far from all annotations, so that few crops hold nothing.
-
-    Parameters
-    ----------
-    pair
-        The image.
-    crop
-        Side of a crop, in pixels, which has room in the part that stays.
-    void
-        The label that stands for unknown.
-    """
-    return replace(pair, area=at_least(known_box(pair, void), crop, pair.image.axes.plane_shape))
 
 
 def split_region(

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from napari_superpixels.training.classes import Classes
 from napari_superpixels.training.pairs import Pair
+
+Learns = Literal["segments", "classes", "distances"]
+"""What is learned from labels: borders between segments, the class of every pixel, or how far it
+lies from the border of its object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +22,34 @@ class Short:
     """Side of a crop, in pixels."""
     multiple: int
     """Crops are a multiple of this: whole cells, and what the network halves."""
+    learns: Learns = "segments"
 
     def crop_for(self, shape: tuple[int, ...]) -> int:
         """Return the side of the crops that fit into an image, at most the recipe's; maybe 0."""
         return min(self.crop, min(shape) // self.multiple * self.multiple)
 
 
+_OF_CLASSES = (
+    "hcfcn",
+    "hcfpn",
+    "hcpspnet",
+    "hcdeeplabv3",
+    "fcn",
+    "fpn",
+    "pspnet",
+    "deeplabv3",
+)
+
 SHORT = {
     "ssn": Short("ssn-cpu", 160, 20),
     "hcssn": Short("hcssn-cpu", 160, 16),
     "scn": Short("scn-cpu", 208, 16),
     "ainet": Short("ainet-cpu", 208, 16),
+    **{name: Short(f"{name}-cpu", 128, 32, "classes") for name in _OF_CLASSES},
+    "hcdorn": Short("hcdorn-cpu", 128, 32, "distances"),
 }
-"""By method; PCNet has none, its crops of 512 pixels are no matter of minutes."""
+"""By the name of a network. PCNet has none, its crops of 512 pixels are no matter of minutes;
+networks of segmentation have smaller ones than in the shell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +70,10 @@ class Task:
     """Of crops and new weights."""
     void: int | None = None
     """The label that stands for unknown."""
+    classes: Classes | None = None
+    """What labels mean, where classes are learned; those of annotations are ids then."""
+    evenly: bool = True
+    """Whether rare classes count as much as frequent ones."""
     start: str = ""
     """Weights to begin with; new ones where it is empty."""
     target: Path

@@ -20,17 +20,17 @@ from typing import BinaryIO
 from napari_superpixels.errors import TrainingError
 from napari_superpixels.models.weights import free_path, read_card
 from napari_superpixels.training.channels import for_channels
-from napari_superpixels.training.data import TrainingSet
+from napari_superpixels.training.dense_recipes import ClassRecipe, DistanceRecipe
 from napari_superpixels.training.device import chosen_device
 from napari_superpixels.training.events import Listener, Validated
 from napari_superpixels.training.export import export
 from napari_superpixels.training.loop import Running, train
 from napari_superpixels.training.messages import Message, error_line, to_line
+from napari_superpixels.training.ready import Material, Ready, of_classes, of_distances, of_segments
 from napari_superpixels.training.recipe import Recipe
 from napari_superpixels.training.recipes import recipe
 from napari_superpixels.training.start import starting_from
 from napari_superpixels.training.task import SHORT, Done, Task
-from napari_superpixels.training.validate import Validation
 
 LONGEST_GOODBYE = 30.0
 """Seconds after which a process that is to stop ends, whatever it does."""
@@ -93,9 +93,9 @@ def perform(task: Task, listener: Listener, stopped: Callable[[], bool]) -> Done
     SuperpixelsError
         If anything does not fit, or cannot be written.
     """
-    data = TrainingSet(task.learned, seed=task.seed, void=task.void)
-    chosen = chosen_recipe(task, data.channels)
-    validation = Validation.of(task.held, void=task.void) if task.held else None
+    made = ready(task)
+    data, validation = made.data, made.validation
+    chosen = for_channels(made.recipe, data.channels)
     if validation and task.start:
         listener(Validated(0, validation(chosen.network(), chosen)))
     every = max(1, task.steps // CHECKPOINTS)
@@ -131,19 +131,35 @@ def _checkpoints(beside: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def chosen_recipe(task: Task, channels: int) -> Recipe:
-    """Return the recipe of a task, for images of so many channels.
+def ready(task: Task) -> Ready:
+    """Make the training of a task ready.
 
     Raises
     ------
     InputError
-        If the weights to begin with cannot be used, or the network takes colours alone.
+        If the weights to begin with cannot be used, or a label means no class.
+    """
+    chosen, material = chosen_recipe(task), Material(task.learned, task.held, task.seed)
+    if isinstance(chosen, ClassRecipe):
+        assert task.classes is not None, "who learns classes names them"
+        return of_classes(chosen, material, task.classes, evenly=task.evenly)
+    if isinstance(chosen, DistanceRecipe):
+        return of_distances(chosen, material, task.void)
+    return of_segments(chosen, material, task.void)
+
+
+def chosen_recipe(task: Task) -> Recipe:
+    """Return the recipe of a task.
+
+    Raises
+    ------
+    InputError
+        If the weights to begin with cannot be used.
     """
     made = recipe(SHORT[task.method].recipe).lasting(task.steps)
     crops = tuple(replace(each, size=task.crop) for each in made.crops)
     made = replace(made, crops=crops)
-    made = starting_from(made, task.start) if task.start else made
-    return for_channels(made, channels)
+    return starting_from(made, task.start) if task.start else made
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import pytest
 from napari_superpixels.engine.child import wait_for
 from napari_superpixels.errors import Cancelled, TrainingError
 from napari_superpixels.models.weights import named_weights
-from napari_superpixels.napari_ui import learning, lesson
+from napari_superpixels.napari_ui import learning, lesson, material
 from napari_superpixels.napari_ui import named_weights as named_weights_module
 from napari_superpixels.napari_ui.remembered import TRAINING_FILE, settings_folder
 from napari_superpixels.napari_ui.train_widget import TrainWidget
@@ -309,8 +309,8 @@ def test_nothing_is_read_on_the_main_thread(
 
         monkeypatch.setattr(module, name, call)
 
-    for name in ("open_layer", "look_at", "own_path"):
-        record(lesson, name)
+    for module, name in ((lesson, "open_layer"), (material, "look_at"), (material, "own_path")):
+        record(module, name)
     record(named_weights_module, "named_weights")
     cells.zero.value = "unknown"
     until(lambda: cells.settled)
