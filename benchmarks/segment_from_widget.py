@@ -138,7 +138,9 @@ class Window:
         (layer,) = set(self.viewer.layers) - before
         self.viewer.reset_view()
         self.shot("4-run", "Segment")
-        return time.perf_counter() - begin, np.asarray(layer.data[0] if layer.multiscale else layer.data)
+        return time.perf_counter() - begin, np.asarray(
+            layer.data[0] if layer.multiscale else layer.data
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

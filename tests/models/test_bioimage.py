@@ -102,3 +102,16 @@ def test_the_library_is_imported_for_packages_alone():
     code = "import sys, napari_superpixels.models.segment; print('bioimageio' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.usefixtures("library")
+def test_nothing_is_fetched(tmp_path, monkeypatch):
+    def connect(*_):
+        raise AssertionError("it went to the network")
+
+    monkeypatch.setattr("socket.socket.connect", connect)
+    elsewhere = {"source": "https://example.com/weights.pt", "pytorch_version": "2.11.0"}
+    path = write_package(tmp_path, weights={"torchscript": elsewhere})
+    with pytest.raises(InputError, match=r"https://example.com/weights.pt whole|is no package"):
+        nsp.Segment(weights=str(path))
+    assert nsp.Segment(weights=str(write_package(tmp_path))).exact

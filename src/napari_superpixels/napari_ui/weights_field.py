@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from magicgui.widgets import ComboBox, Container, FileEdit
+from qtpy.QtCore import QUrl
 
 FILE = "\0file"
 """What stands for a file among names; no name can be this."""
+DROPPED = "file:"
+"""How what a file manager drops begins."""
 A_FILE = "a file"
 """What that is called; it is the second of the list."""
 
@@ -43,7 +46,7 @@ class WeightsField(Container):  # type: ignore[type-arg]
         if self.list.value != FILE:
             return str(self.list.value)
         given = self.file.value
-        return "" if given is None else str(Path(str(given)).expanduser())
+        return "" if given is None else _path_of(str(given))
 
     @value.setter
     def value(self, value: Any) -> None:
@@ -72,6 +75,12 @@ class WeightsField(Container):  # type: ignore[type-arg]
 
     def _show_file(self, _: Any = None) -> None:
         self.file.visible = self.list.value == FILE
+
+
+def _path_of(given: str) -> str:
+    """Return a path that was typed, or dropped: then it is an address of a file."""
+    dropped = QUrl(given).toLocalFile() if given.startswith(DROPPED) else ""
+    return dropped or str(Path(given).expanduser())
 
 
 def _filter(suffixes: tuple[str, ...]) -> str:
