@@ -1,68 +1,16 @@
 """Packages of BioImage.IO run like networks with a card."""
 
-import hashlib
-import json
-from io import BytesIO
-from zipfile import ZipFile
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
+from napari_superpixels.models.bioimage import network_in
 from napari_superpixels.testing.contract import noise
-from napari_superpixels.testing.foreign import unet, write_script
-
-SIZE = {"min": 64, "step": 4}
-FIXED = {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": 127.5, "std": 63.75}}
-
-
-def write_package(folder, *, size=SIZE, before=FIXED):
-    """A package of a small network; JSON is YAML."""
-    content = write_script(folder / "weights.pt", unet()).read_bytes()
-    array = BytesIO()
-    np.save(array, np.zeros((1, 3, 64, 64), np.float32))
-
-    def tensor(name, channels, sides, **more):
-        axes = [{"type": "batch"}, {"type": "channel", "channel_names": channels}]
-        axes += [{"type": "space", "id": axis, **sides(axis)} for axis in "yx"]
-        return {"id": name, "axes": axes, "test_tensor": {"source": "t.npy"}, **more}
-
-    described = {
-        "format_version": "0.5.4",
-        "type": "model",
-        "name": "Small network",
-        "description": "of a test",
-        "authors": [{"name": "Nobody Known"}],
-        "license": "MIT",
-        "cite": [{"text": "none", "url": "https://example.com"}],
-        "documentation": "README.md",
-        "timestamp": "2025-01-01T00:00:00",
-        "inputs": [
-            tensor("raw", ["r", "g", "b"], lambda _: {"size": size}, preprocessing=[before])
-        ],
-        "outputs": [
-            tensor(
-                "out",
-                ["background", "nucleus", "membrane"],
-                lambda axis: {"size": {"tensor_id": "raw", "axis_id": axis}, "halo": 20},
-            )
-        ],
-        "weights": {
-            "torchscript": {
-                "source": "weights.pt",
-                "pytorch_version": "2.11.0",
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
-        },
-    }
-    path = folder / "package.zip"
-    with ZipFile(path, "w") as archive:
-        archive.writestr("rdf.yaml", json.dumps(described))
-        archive.writestr("README.md", "# Small network\n\nOf a test.\n\n## Validation\n\nnone\n")
-        archive.writestr("weights.pt", content)
-        archive.writestr("t.npy", array.getvalue())
-    return path
+from napari_superpixels.testing.foreign import rewritten, write_package
 
 
 def test_without_the_library_a_package_is_refused(tmp_path, monkeypatch):
@@ -102,3 +50,68 @@ def test_what_is_no_package_is_told(tmp_path):
     path.write_bytes(b"no package")
     with pytest.raises(InputError, match="is no package of a model"):
         nsp.Segment(weights=str(path))
+
+
+@pytest.mark.usefixtures("library")
+def test_a_fixed_size_is_that_of_the_windows(tmp_path):
+    method = nsp.Segment(weights=str(write_package(tmp_path, size=96)))
+    assert (method.facts.edge_px, method.patches.edge * method.step) == (96, 96)
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    ("member", "content", "sentence"),
+    [
+        ("weights.pt", None, r"does not hold its network weights.pt whole|no package of a model"),
+        ("weights.pt", b"PK no network", "is no TorchScript but, if anything, a pickle"),
+        ("rdf.yaml", b"{", "is no package of a model"),
+        ("rdf.yaml", b"name: [", "is no package of a model"),
+        ("rdf.yaml", None, "is no package of a model"),
+    ],
+)
+def test_a_package_with_something_missing_or_broken_is_told(tmp_path, member, content, sentence):
+    path = rewritten(write_package(tmp_path), lambda name, old: content if name == member else old)
+    with pytest.raises(InputError, match=sentence) as caught:
+        nsp.Segment(weights=str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_a_truncated_package_is_told(tmp_path, share):
+    path = write_package(tmp_path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(InputError, match="is no package of a model"):
+        nsp.Segment(weights=str(path))
+
+
+@pytest.mark.usefixtures("library")
+def test_a_package_without_a_network_that_runs_here_names_what_it_holds(tmp_path):
+    weights = {"onnx": {"source": "weights.pt", "opset_version": 17}}
+    path = write_package(tmp_path, weights=weights)
+    with pytest.raises(InputError, match="holds onnx for 1 inputs, but only TorchScript"):
+        nsp.Segment(weights=str(path))
+
+
+def test_a_network_that_is_not_whole_is_told():
+    with pytest.raises(InputError, match=r"does not hold its network a.pt whole \(File is not a"):
+        network_in(b"no archive", "a.pt", "package.zip")
+
+
+def test_the_library_is_imported_for_packages_alone():
+    code = "import sys, napari_superpixels.models.segment; print('bioimageio' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.usefixtures("library")
+def test_nothing_is_fetched(tmp_path, monkeypatch):
+    def connect(*_):
+        raise AssertionError("it went to the network")
+
+    monkeypatch.setattr("socket.socket.connect", connect)
+    elsewhere = {"source": "https://example.com/weights.pt", "pytorch_version": "2.11.0"}
+    path = write_package(tmp_path, weights={"torchscript": elsewhere})
+    with pytest.raises(InputError, match=r"https://example.com/weights.pt whole|is no package"):
+        nsp.Segment(weights=str(path))
+    assert nsp.Segment(weights=str(write_package(tmp_path))).exact

@@ -2,7 +2,6 @@
 
 import json
 import pickle
-from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -12,7 +11,14 @@ import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import weights_files
 from napari_superpixels.testing.contract import noise
-from napari_superpixels.testing.foreign import CLASSES, unet, write_card, write_pt2, write_script
+from napari_superpixels.testing.foreign import (
+    CLASSES,
+    rewritten,
+    unet,
+    write_card,
+    write_pt2,
+    write_script,
+)
 
 SHAPE = (150, 203)
 TRUE_HALO = 15
@@ -116,6 +122,19 @@ def test_what_depends_on_all_is_found_out(tmp_path, option):
         nsp.Segment(weights=str(path))
 
 
+def test_windows_do_not_show_where_a_network_looks_past_a_gap(tmp_path, image):
+    """Its halo, measured in a short image, would be 0."""
+    network = torch.nn.Conv2d(3, 3, 3, padding=96, dilation=96).eval()
+    path = write_script(tmp_path / "dilated.pt", network, stride=1)
+    method = nsp.Segment(weights=str(path))
+    assert method.facts.halo_px == 96
+    found = [nsp.superpixels(image, method, window=w).compute(scheduler="sync") for w in (40, 4096)]
+    np.testing.assert_array_equal(*found)
+    write_card(path, 3, stride=1, halo=8)
+    with pytest.raises(InputError, match="something else of a window with the halo of 8 px"):
+        nsp.Segment(weights=str(path))
+
+
 def test_probabilities_are_taken_as_they_come(tmp_path, image):
     """A network of one channel gives that of the second of two classes."""
     network = torch.nn.Sequential(unet(scores=1), torch.nn.Sigmoid())
@@ -194,15 +213,6 @@ def test_a_pickle_is_never_opened(tmp_path):
     write_card(path, 3)
     with pytest.raises(InputError, match="are a pickle, which may run any code"):
         nsp.Segment(weights=str(path))
-
-
-def rewritten(path, change):
-    """Write an archive again with every member changed."""
-    with ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    with ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(name, change(name, content))
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_every_setting_is_told_but_what_weights_fill_in(method: str) -> None:
     told = {one.name: one for one in settings_of(method_class(method))}
     names = {field.name for field in fields(method_class(method))}
     assert names - set(told) == names & {"digest", "config"}
-    assert "weights" not in told or told["weights"].about.suffix == ".safetensors"
+    assert "weights" not in told or told["weights"].about.suffixes[0] == ".safetensors"
     assert all(one.about.text != f"{name}." for name, one in told.items()), "declared with About"
 
 

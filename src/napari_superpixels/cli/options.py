@@ -81,7 +81,7 @@ Weights = Annotated[
     typer.Option(
         metavar="NAME|FILE",
         help="Of a learned method: your own by name, or a .safetensors file; by default those in "
-        "the package, if any.",
+        "the package, if any. Of segment, a .pt2, .pt or .zip (BioImage.IO) file too.",
     ),
 ]
 Exact = Annotated[

@@ -1,6 +1,8 @@
 """Packages of BioImage.IO: what a card would tell of the network in them, read by their library."""
 
+import zlib
 from collections.abc import Mapping
+from io import BytesIO
 from math import gcd
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,36 @@ def card_of_package(path: Path) -> dict[str, Any]:
         If the library is not there, or the package holds nothing that runs here.
     """
     described = _read(path)
+    try:
+        return _card(path, described)
+    except (KeyError, TypeError, StopIteration) as error:
+        raise InputError(
+            f"The package '{path}' does not tell all of its network ({type(error).__name__}: "
+            f"{error}); export its network as a .pt2 file, and write a card."
+        ) from None
+
+
+def network_in(content: bytes, member: str, where: str) -> bytes:
+    """Return the file of the network in a package.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or cannot be read.
+    """
+    try:
+        with ZipFile(BytesIO(content)) as archive:
+            return archive.read(member)
+    except (BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
+        reason = str(error).strip("\"'")
+        raise InputError(
+            f"The package '{where}' does not hold its network {member} whole ({reason}); fetch it "
+            f"anew."
+        ) from None
+
+
+def _card(path: Path, described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a description tells, as a card."""
     script = described["weights"].get("torchscript")
     if script is None or len(described["inputs"]) != 1:
         raise InputError(
@@ -67,7 +99,7 @@ def _read(path: Path) -> dict[str, Any]:
                 archive, perform_io_checks=False, format_version="latest"
             )
             plain: dict[str, Any] = described.model_dump(mode="json", exclude_none=True)
-    except (BadZipFile, ValueError, OSError, KeyError) as error:
+    except Exception as error:  # noqa: BLE001 - of YAML and of archives, which raise anything
         reason = str(error).strip().split("\n")[0][:160]
         raise InputError(
             f"'{path}' is no package of a model of BioImage.IO ({reason}); check the file."

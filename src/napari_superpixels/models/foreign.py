@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile, ZipFile
@@ -32,6 +31,7 @@ CARDS = (".card.json", ".card.toml")
 NEEDED = {"channels", "output", "stride", "halo"}
 KNOWN = NEEDED | {"name", "classes", "unit", "normalisation", "shape", "licence"}
 OUTPUTS = ("classes", "probabilities", "map")
+TEXTS = ("name", "unit", "licence")
 MEASURE, WHOLE = "measure", "whole"
 """Halos that are no number: to be found out; and none, where a network averages over all."""
 LEAST_PX = 8
@@ -54,8 +54,12 @@ def _is_pickle(path: Path) -> bool:
     try:
         with ZipFile(path) as archive:
             return not any("/code/" in name for name in archive.namelist())
-    except (BadZipFile, OSError):
+    except (BadZipFile, OSError, ValueError, RuntimeError):
         return True
+
+
+def _is_package(path: Path) -> bool:
+    return path.suffix.lower() == bioimage.SUFFIX
 
 
 def card_of(path: Path) -> Path:
@@ -84,7 +88,7 @@ def files_of(path: Path) -> tuple[Path, ...]:
     InputError
         If it has none.
     """
-    return (path,) if path.suffix == bioimage.SUFFIX else (path, card_of(path))
+    return (path,) if _is_package(path) else (path, card_of(path))
 
 
 def find(weights: str) -> Weights:
@@ -98,8 +102,7 @@ def find(weights: str) -> Weights:
     path = Path(weights).absolute()
     if not path.is_file():
         raise InputError(f"There is no network '{weights}'; check the name of the file.")
-    package = path.suffix == bioimage.SUFFIX
-    card = bioimage.card_of_package(path) if package else _read_card(card_of(path))
+    card = bioimage.card_of_package(path) if _is_package(path) else _read_card(card_of(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Weights(str(path), NETWORK, _described(str(path), digest, as_text(card)), digest)
 
@@ -110,7 +113,7 @@ def _read_card(path: Path) -> dict[str, Any]:
         text = path.read_text("utf-8")
         card = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         missing, unknown = NEEDED - card.keys(), card.keys() - KNOWN
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         missing, unknown, card = NEEDED, set(), {}
     if missing or unknown:
         what = f"lacks {sorted(missing)}" if missing else f"tells {sorted(unknown)}"
@@ -132,15 +135,25 @@ def _check_numbers(path: Path, card: Mapping[str, Any]) -> None:
         "halo": halo in (MEASURE, WHOLE) or _whole(halo, 0, 2**16),
         "output": card["output"] in OUTPUTS,
         "shape": len(sides) in (1, 2) and all(_whole(n, 1, 2**16) for n in sides),
-        "classes": card["output"] == "map" or bool(card.get("classes")),
-    }
+        "classes": _fits(card.get("classes"), card["output"]),
+        "normalisation": isinstance(card.get("normalisation", {}), dict),
+    } | {key: isinstance(card.get(key, ""), str) for key in TEXTS}
     for key, good in allowed.items():
         if not good:
             raise InputError(
                 f"The card '{path}' tells {key} {card.get(key)!r}, but channels, stride and shape "
-                f"are numbers of pixels, halo too or {MEASURE!r} or {WHOLE!r}, and output one of "
-                f"{OUTPUTS} with classes; repair it."
+                f"are numbers of pixels, halo too or {MEASURE!r} or {WHOLE!r}, output one of "
+                f"{OUTPUTS} with a list of classes (id, name, colour), or none of a map, "
+                f"normalisation mean and std, and {', '.join(TEXTS)} are texts; repair it."
             )
+
+
+def _fits(classes: Any, output: Any) -> bool:
+    """Whether classes, as a card lists them, are what an output needs: none for a map."""
+    if output == "map":
+        return not classes
+    listed = isinstance(classes, list) and bool(classes)
+    return listed and all(isinstance(one, dict) for one in classes)
 
 
 def _whole(value: Any, low: int, high: int) -> bool:
@@ -156,7 +169,7 @@ def _described(where: str, digest: str, card_text: str) -> str:
     channels, stride = card["channels"], card["stride"]
     program, sides = read(_content(where, digest, card), where)
     edge = _edge(where, card, sides)
-    scores = len(card.get("classes", ())) or 1
+    scores = len(card.get("classes") or ()) or 1
     align = _align(stride, edge, sides.least)
     network = Foreign(program, edge, scores, shares=card["output"] == "probabilities")
     kept = {"output": "map" if card["output"] == "map" else "classes", "network": NETWORK}
@@ -197,8 +210,7 @@ def _content(where: str, digest: str, card: Mapping[str, Any]) -> bytes:
         )
     if "member" not in card:
         return content
-    with ZipFile(BytesIO(content)) as archive:
-        return archive.read(card["member"])
+    return bioimage.network_in(content, card["member"], where)
 
 
 def _edge(where: str, card: Mapping[str, Any], sides: "Sides") -> int:
@@ -291,12 +303,17 @@ def _running(where: str, channels: int) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001
-        reason = str(error).strip().split("\n")[-1][:160]
         raise InputError(
             f"The network '{where}' fails on an image of {channels} channels whose sides are "
-            f"multiples of its stride ({type(error).__name__}: {reason}); check channels and "
-            f"stride in its card."
+            f"multiples of its stride ({_reason(error)}); check channels and stride in its card."
         ) from None
+
+
+def _reason(error: Exception) -> str:
+    """Return the last line of what an error says, after the calls that led to it."""
+    kind = type(error).__name__
+    last = str(error).strip().split("\n")[-1].removeprefix(f"{kind}:").strip()
+    return last[:160] or kind
 
 
 def load(weights: Weights) -> "Foreign":
@@ -311,5 +328,5 @@ def load(weights: Weights) -> "Foreign":
 
     block = weights.config
     program, _ = read(_content(weights.path, weights.digest, block), weights.path)
-    scores = len(block.get("classes", ())) or 1
+    scores = len(block.get("classes") or ()) or 1
     return Foreign(program, block["edge"], scores, shares=block["shares"])

@@ -38,7 +38,7 @@ RGB = 3
 WEIGHTS = About(
     text="Name of weights, shipped or your own, or a file with its card beside it; empty for those "
     "that come with the method.",
-    suffix=SUFFIX,
+    suffixes=(SUFFIX,),
     decides=False,
 )
 

@@ -49,8 +49,9 @@ SHARED = 4
 PATCHES = 4
 """Patches along a window: at its ends some are computed twice, for its neighbour again."""
 WEIGHTS = About(
-    text="A file of trained weights with its card beside it, or the name of weights of yours.",
-    suffix=SUFFIX,
+    text="A file of trained weights, or a network of others (.pt2, TorchScript), with its card "
+    "beside it; a package of BioImage.IO; or the name of weights of yours.",
+    suffixes=(SUFFIX, *foreign.SUFFIXES),
     empty="none",
     decides=False,
 )
@@ -90,7 +91,8 @@ class Segment:
     network: ClassVar[str] = NETWORK
 
     weights: str = setting("", WEIGHTS)
-    """A ``.safetensors`` file with its card beside it, or the name of weights of the user's own."""
+    """A ``.safetensors`` file or a network of others with its card beside it, a package, or the
+    name of weights of the user's own."""
     exact: bool = setting(default=True, about=EXACT)
     """Whether results must not depend on how the image is cut."""
     probabilities: bool = setting(default=False, about=PROBABILITIES)
@@ -114,7 +116,7 @@ class Segment:
                 )
         found = _found(self.weights)
         learned.check_digest(self.weights, self.digest, found.digest)
-        if self.weights.endswith((SUFFIX, *foreign.SUFFIXES)):
+        if self.weights.endswith(SUFFIX) or foreign.is_foreign(self.weights):
             object.__setattr__(self, "weights", found.path)
         filled = {
             "flips": check_flips(self.flips),

@@ -20,8 +20,8 @@ class About:
     """The smallest value that is offered."""
     high: float | None = None
     """The largest value that is offered."""
-    suffix: str = ""
-    """Of a text that may name a file: how such files end, e.g. ``".safetensors"``."""
+    suffixes: tuple[str, ...] = ()
+    """Of a text that may name a file: how such files end, e.g. ``(".safetensors",)``."""
     empty: str = "standard"
     """What such a text means where it is empty."""
     choices: tuple[str, ...] = ()

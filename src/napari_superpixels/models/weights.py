@@ -27,6 +27,8 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 """The folder of the weights that come with the package."""
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
 """Endings of files that run code when they are opened."""
+MARKS = (b"\x80", b"PK\x03\x04")
+"""How pickles, and archives of them, begin; no header of ours is so long."""
 METADATA_KEY = "network"
 """What files that say their network have in their metadata."""
 PROGRAM = "napari-superpixels"
@@ -70,6 +72,11 @@ class Weights:
             raise InputError(
                 f"The weights '{self.path}' cannot be read ({error.strerror}); check the name."
             ) from None
+        if content.startswith(MARKS):
+            raise InputError(
+                f"The weights '{self.path}' are a pickle in truth, which may run any code; give a "
+                f"{SUFFIX} file."
+            )
         if hashlib.sha256(content).hexdigest() != self.digest:
             raise InputError(
                 f"The weights '{self.path}' are not those that their card describes (another "
@@ -222,6 +229,11 @@ def path_of(weights: str, network: str) -> Path:
             return named
     if path.is_dir():
         raise InputError(f"The weights '{weights}' are a folder; {_advice(path)}.")
+    if path.is_file():
+        raise InputError(
+            f"The weights '{weights}' are no {SUFFIX} file; {_advice(path.parent)}: networks of "
+            f"others run with the method 'segment'."
+        )
     raise InputError(
         f"There are no weights {weights!r}, neither in this version nor among your own; train "
         f"some with 'napari-superpixels train {network}-cpu', and give the {SUFFIX} file as its "

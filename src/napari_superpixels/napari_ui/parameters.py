@@ -148,8 +148,8 @@ def _switch(setting: Setting) -> Field:
 
 def _text(setting: Setting) -> Field:
     about = setting.about
-    if about.suffix:
-        return WeightsField(about.empty)
+    if about.suffixes:
+        return WeightsField(about.empty, about.suffixes)
     if about.choices:
         return ComboBox(choices=[(one or NONE, one) for one in about.choices])
     return LineEdit(value=setting.default)

@@ -3,14 +3,18 @@
 A ``.pt2`` is a zip of raw tensors and one JSON of operations. Torch's own reader also unpickles
 parts of it, evaluates texts and looks names up, so it is given a copy that has none of what it
 would do that with: tensors and operations alone. TorchScript is read by torch's C++ reader, which
-makes tensors and numbers and runs no Python.
+makes tensors and numbers and runs no Python; but its own code runs, partly when it is read, and has
+operations that write files. So `script_code` reads that code first, and torch is given a copy with
+nothing else in it.
 """
 
 import json
 import re
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from io import BytesIO
+from threading import Lock
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -19,6 +23,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.networks.script_code import check_code, plain_copy
 
 MEMBERS = re.compile(
     r"[^/]+/(data/weights/weight_\d+|data/constants/tensor_\d+"
@@ -42,8 +47,14 @@ SYMBOL = re.compile(
 )
 """Names in expressions of sizes, which torch evaluates."""
 EXPRESSION = re.compile(r"[\w\s+\-*/(),<>=']*")
+CONTAINERS = {None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"}
+"""In what inputs and outputs come; for others torch would import modules."""
 SCRIPT_PARTS = ("constants.pkl", "code/")
 """What a file of TorchScript has, and a pickle of a network has not."""
+ONE_AT_A_TIME = Lock()
+"""Torch's reader of programs refuses a second thread while the first one reads."""
+UNREADABLE = (BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError, RecursionError)
+"""What archives raise that are no archives, or cut, or altered."""
 
 
 def read_program(content: bytes, where: str) -> ExportedProgram:
@@ -54,26 +65,55 @@ def read_program(content: bytes, where: str) -> ExportedProgram:
     InputError
         If it is none, or holds more than tensors and operations on them.
     """
-    plain = BytesIO()
+    if is_pickle(content):
+        raise InputError(
+            f"'{where}' is a pickle, which may run any code; save the network with "
+            f"torch.export.save as a .pt2 file."
+        )
     try:
-        with ZipFile(BytesIO(content)) as archive, ZipFile(plain, "w") as copy:
-            names = [name for name in archive.namelist() if MEMBERS.fullmatch(name)]
-            if not any(name.endswith(GRAPH) for name in names):
-                raise KeyError(GRAPH)
-            for name in names:
-                copy.writestr(name, _checked(name, archive.read(name), where))
-            top = names[0].partition("/")[0]
-            copy.writestr(f"{top}/data/sample_inputs/model.pt", _no_samples())
-        plain.seek(0)
-        program = _quietly(plain)
+        return _quietly(_tensors_and_operations(content, where))
     except InputError:
         raise
-    except (BadZipFile, KeyError, ValueError, RuntimeError, AttributeError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - torch's reader raises anything
         raise InputError(
             f"'{where}' is no program of torch.export ({_first_line(error)}); save one with "
             f"torch.export.save(torch.export.export(network, ...), 'network.pt2')."
         ) from None
-    return program
+
+
+def _tensors_and_operations(content: bytes, where: str) -> BytesIO:
+    """Return a copy of an archive that has what is read of it alone, each part checked."""
+    plain = BytesIO()
+    with ZipFile(BytesIO(content)) as archive, ZipFile(plain, "w") as copy:
+        names = sorted({name for name in archive.namelist() if MEMBERS.fullmatch(name)})
+        if not any(name.endswith(GRAPH) for name in names):
+            raise ValueError(f"it has no {GRAPH}")
+        for name in names:
+            copy.writestr(name, _checked(name, archive.read(name), where))
+        top = names[0].partition("/")[0]
+        copy.writestr(f"{top}/data/sample_inputs/model.pt", _no_samples())
+    plain.seek(0)
+    return plain
+
+
+def is_pickle(content: bytes) -> bool:
+    """Whether a file is what pickle or ``torch.save`` writes: opening it may run any code."""
+    if content[:1] == b"\x80":  # of all protocols since 2003
+        return True
+    parts = _parts(content)
+    return "data.pkl" in parts and not _has_code(parts)
+
+
+def _parts(content: bytes) -> list[str]:
+    """Return the names in an archive, below its one folder; none where it is no archive."""
+    try:
+        with ZipFile(BytesIO(content)) as archive:
+            members = archive.infolist()
+    except UNREADABLE:
+        return []
+    first = min((one.header_offset for one in members), default=1)
+    # Where a file is cut, an archive may be found that lay within it.
+    return [one.filename.partition("/")[2] for one in members] if first == 0 else []
 
 
 def _no_samples() -> bytes:
@@ -87,10 +127,9 @@ def _quietly(file: BytesIO) -> ExportedProgram:
     """Read a program; what torch would tell of one that is broken, is told by the caller."""
     from torch.export.pt2_archive._package import load_pt2
 
-    programs = load_pt2(file).exported_programs
-    if len(programs) != 1:
-        raise ValueError(f"it holds {len(programs)} programs")
-    return next(iter(programs.values()))
+    with ONE_AT_A_TIME:
+        (program,) = load_pt2(file).exported_programs.values()
+    return program
 
 
 def _checked(name: str, content: bytes, where: str) -> bytes:
@@ -113,6 +152,12 @@ def _checked(name: str, content: bytes, where: str) -> bytes:
 
 def _check_part(part: dict[str, Any], where: str) -> None:
     """Refuse operations and expressions that are not of tensors; forget where code came from."""
+    for name in ("in_spec", "out_spec"):
+        if name in part and not is_plain_container(json.loads(part[name])):
+            raise InputError(
+                f"'{where}' takes or gives {part[name][:80]!r}, but only tensors, in tuples, lists "
+                f"or dictionaries of texts, are taken; export the network so."
+            )
     if "target" in part and "metadata" in part and "inputs" in part:
         part["metadata"] = {}
         target = str(part["target"])
@@ -128,6 +173,15 @@ def _check_part(part: dict[str, Any], where: str) -> None:
             f"'{where}' has a size of {text[:80]!r}, which is no expression of numbers; export the "
             f"network anew."
         )
+
+
+def is_plain_container(told: Any) -> bool:
+    """Whether inputs or outputs are tuples, lists or dictionaries of texts, as JSON tells them."""
+    version, tree = told
+    inside, keys = tree["children_spec"], json.loads(tree["context"] or "null") or []
+    plain = tree["type"] in CONTAINERS and isinstance(keys, list)
+    texts = plain and all(isinstance(key, str) for key in keys)
+    return texts and all(is_plain_container([version, one]) for one in inside)
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:
@@ -153,11 +207,15 @@ def read_script(content: bytes, where: str) -> nn.Module:
             f"the network with torch.export.save as a .pt2 file."
         )
     try:
+        copy = plain_copy(content)
+        check_code(copy, where)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated", FutureWarning)
             warnings.filterwarnings("ignore", "`torch.jit.load`", DeprecationWarning)
-            script: nn.Module = torch.jit.load(BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+            script: nn.Module = torch.jit.load(BytesIO(copy), map_location="cpu")  # type: ignore[no-untyped-call]
+    except InputError:
+        raise
+    except UNREADABLE as error:
         raise InputError(
             f"'{where}' is no TorchScript that this torch reads ({_first_line(error)}); save the "
             f"network with torch.export.save as a .pt2 file."
@@ -167,11 +225,10 @@ def read_script(content: bytes, where: str) -> nn.Module:
 
 def is_script(content: bytes) -> bool:
     """Whether a file is TorchScript: code and constants, beside which pickles have none."""
-    try:
-        with ZipFile(BytesIO(content)) as archive:
-            parts = [name.partition("/")[2] for name in archive.namelist()]
-    except BadZipFile:
-        return False
+    return _has_code(_parts(content))
+
+
+def _has_code(parts: Sequence[str]) -> bool:
     constants, code = SCRIPT_PARTS
     return constants in parts and any(part.startswith(code) for part in parts)
 

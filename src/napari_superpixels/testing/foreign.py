@@ -1,10 +1,15 @@
 """Small networks as others would bring them, with cards."""
 
+import hashlib
 import json
 import warnings
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +19,10 @@ CLASSES = [
     {"id": 3, "name": "membrane", "colour": "#009e73"},
 ]
 """What cards tell where a test asks for nothing else."""
+SIZE = {"min": 64, "step": 4}
+"""Sides that packages tell."""
+FIXED = {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": 127.5, "std": 63.75}}
+"""What packages do first; of samples of 0 to 255 what cards do of 0 to 1."""
 
 
 class SmallUNet(nn.Module):
@@ -114,6 +123,78 @@ def write_card(path: Path, channels: int, **changes: Any) -> None:
     } | changes
     told = {key: value for key, value in card.items() if value is not None}
     path.with_name(f"{path.name}.card.json").write_text(json.dumps(told))
+
+
+def write_package(
+    folder: Path, *, size: Any = SIZE, before: Mapping[str, Any] = FIXED, **changes: Any
+) -> Path:
+    """Write a package of BioImage.IO of a small network; return the file.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    size, before
+        Sides that it takes, and what is done first.
+    **changes
+        Fields of its description to have otherwise.
+    """
+    content = write_script(folder / "weights.pt", unet()).read_bytes()
+    source = {"source": "weights.pt", "pytorch_version": "2.11.0"}
+    source["sha256"] = hashlib.sha256(content).hexdigest()
+    described = {
+        "format_version": "0.5.4",
+        "type": "model",
+        "name": "Small network",
+        "description": "of a test",
+        "authors": [{"name": "Nobody Known"}],
+        "license": "MIT",
+        "cite": [{"text": "none", "url": "https://example.com"}],
+        "documentation": "README.md",
+        "timestamp": "2025-01-01T00:00:00",
+        "inputs": [
+            _described("raw", ["r", "g", "b"], lambda _: {"size": size})
+            | {"preprocessing": [before]}
+        ],
+        "outputs": [
+            _described(
+                "out",
+                [str(one["name"]) for one in CLASSES],
+                lambda axis: {"size": {"tensor_id": "raw", "axis_id": axis}, "halo": 20},
+            )
+        ],
+        "weights": {"torchscript": source},
+    } | changes
+    array = BytesIO()
+    np.save(array, np.zeros((1, 3, 64, 64), np.float32))
+    path = folder / "package.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("rdf.yaml", json.dumps(described))  # JSON is YAML
+        archive.writestr("README.md", "# Small network\n\nOf a test.\n\n## Validation\n\nnone\n")
+        archive.writestr("weights.pt", content)
+        archive.writestr("t.npy", array.getvalue())
+    return path
+
+
+def _described(
+    name: str, channels: list[str], sides: Callable[[str], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what a package tells of its input or output."""
+    axes: list[Any] = [{"type": "batch"}, {"type": "channel", "channel_names": channels}]
+    axes += [{"type": "space", "id": axis, **sides(axis)} for axis in "yx"]
+    return {"id": name, "axes": axes, "test_tensor": {"source": "t.npy"}}
+
+
+def rewritten(path: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
+    """Write an archive again with every member changed, or left out; return it."""
+    with ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            changed = change(name, content)
+            if changed is not None:
+                archive.writestr(name, changed)
+    return path
 
 
 def _generator() -> torch.Generator:

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QMimeData, QPointF, Qt
+from qtpy.QtGui import QDropEvent
 
 from napari_superpixels.models import weights
 from napari_superpixels.napari_ui.named_weights import NamedWeights
@@ -13,7 +15,7 @@ from napari_superpixels.testing.weights import write_random_weights
 
 @pytest.fixture
 def field(qapp: Any) -> WeightsField:
-    return WeightsField("standard")
+    return WeightsField("standard", (".safetensors", ".pt2"))
 
 
 def _texts(field: WeightsField) -> list[str]:
@@ -32,7 +34,7 @@ def test_it_holds_names(field: WeightsField, text: str) -> None:
     assert field.value == field.list.value == text
 
 
-@pytest.mark.parametrize("text", ["a/b.safetensors", "c.safetensors"])
+@pytest.mark.parametrize("text", ["a/b.safetensors", "c.safetensors", "unet.pt2", "UNET.PT2"])
 def test_it_holds_files(field: WeightsField, text: str) -> None:
     field.value = text
     assert field.value == str(Path(text).absolute())
@@ -44,6 +46,17 @@ def test_it_holds_files(field: WeightsField, text: str) -> None:
 def test_a_home_is_spelled_out(field: WeightsField) -> None:
     field.value = "~/b.safetensors"
     assert field.value == str(Path.home() / "b.safetensors")
+
+
+def test_a_file_that_is_dropped_is_its_path(field: WeightsField, tmp_path: Path) -> None:
+    field.value = "b.pt2"
+    mime = QMimeData()
+    mime.setText((tmp_path / "a b.pt2").as_uri())
+    line = field.file.line_edit.native
+    line.clear()
+    moves = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton)
+    line.dropEvent(QDropEvent(QPointF(3, 3), *moves, Qt.KeyboardModifier.NoModifier))
+    assert field.value == str(tmp_path / "a b.pt2")
 
 
 def test_what_is_chosen_stays_when_others_are_offered(field: WeightsField) -> None:

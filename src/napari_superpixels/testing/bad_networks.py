@@ -1,0 +1,164 @@
+"""Files that are no networks to segment with, and the sentence that each of them deserves."""
+
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_superpixels.models import weights
+from napari_superpixels.models.safetensors import unpack
+from napari_superpixels.testing.foreign import (
+    CLASSES,
+    rewritten,
+    unet,
+    write_card,
+    write_pt2,
+    write_script,
+)
+from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """One of them."""
+
+    write: Callable[[Path], Path]
+    """Writes it, and all beside it, into a folder; returns the file."""
+    sentence: str
+    """A pattern of what is said."""
+
+
+class Harmful:
+    """What leaves a file behind when it is unpickled."""
+
+    def __reduce__(self) -> Any:
+        """Tell pickle what to call."""
+        return (open, ("unpickled", "w"))
+
+
+class Saving(nn.Module):
+    """A network that writes a file when it is called."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Do so."""
+        torch.save([image], "written")
+        return image
+
+
+def told(**card: Any) -> Callable[[Path], Path]:
+    """Write a good network whose card tells something else."""
+    return lambda folder: write_script(folder / "unet.pt", unet(), **card)
+
+
+def _without_card(folder: Path) -> Path:
+    path = told()(folder)
+    path.with_name(f"{path.name}.card.json").unlink()
+    return path
+
+
+def _card_of(text: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        path = told()(folder)
+        path.with_name(f"{path.name}.card.json").write_text(text)
+        return path
+
+    return write
+
+
+def _pickled(name: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        path = folder / name
+        path.write_bytes(pickle.dumps(Harmful()))
+        write_card(path, 3)
+        return path
+
+    return write
+
+
+def _pickled_weights(folder: Path) -> Path:
+    path = write_random_segmentation(folder)
+    path.write_bytes(pickle.dumps(Harmful()))
+    return path
+
+
+def _empty_program(folder: Path) -> Path:
+    path = write_pt2(folder / "unet.pt2", unet())
+    return rewritten(path, lambda name, old: None if name.endswith("model.json") else old)
+
+
+def _other_layers(folder: Path) -> Path:
+    """Write the numbers of one network under the card of another."""
+    path = write_random_segmentation(folder, "FPN")
+    config = weights.read_card(path)["config"]
+    arrays, _ = unpack(path.read_bytes())
+    weights.save(path, "segmentation", config | {"classes": CLASSES[:2]}, arrays)
+    return path
+
+
+def _cut(name: str) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        make = write_pt2 if name.endswith("2") else write_script
+        path = make(folder / name, unet())
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        return path
+
+    return write
+
+
+def _oblong(folder: Path) -> Path:
+    path = folder / "unet.pt2"
+    program = torch.export.export(unet(), (torch.zeros(1, 3, 64, 96),))
+    torch.export.save(program, path)
+    write_card(path, 3)
+    return path
+
+
+BAD = {
+    "no such file": Bad(lambda folder: folder / "none.pt2", "There is no network"),
+    "no card": Bad(_without_card, r"has no card unet\.pt\.card\.json beside it; write one"),
+    "no JSON": Bad(_card_of("{"), "lacks .*'channels'.* must tell .*; complete it"),
+    "a list": Bad(_card_of("[1]"), "lacks .*; complete it"),
+    "unknown key": Bad(told(halos=3), r"tells \['halos'\], but must tell"),
+    "a text for a number": Bad(told(stride="4"), "tells stride '4', but .*; repair it"),
+    "a yes for a number": Bad(told(stride=True), "tells stride True, but .*; repair it"),
+    "a number for a text": Bad(told(name=3), "tells name 3, but .*; repair it"),
+    "a number for classes": Bad(told(classes=3), "tells classes 3, but .*; repair it"),
+    "names for classes": Bad(told(classes=["a", "b", "c"]), "tells classes .*; repair it"),
+    "classes of a map": Bad(told(output="map"), "tells classes .* or none of a map"),
+    "normalisation": Bad(told(normalisation=0.5), "tells normalisation 0.5, but .*; repair it"),
+    "a colour": Bad(
+        told(classes=[*CLASSES[:2], {"id": 3, "name": "c", "colour": "red"}], halo=20),
+        "the colour 'red'.*; repair their card",
+    ),
+    "channels": Bad(told(channels=4), "fails on an image of 4 channels .*; check channels"),
+    "classes": Bad(told(classes=CLASSES[:2]), "its card tells 2 classes .*; list as many"),
+    "oblong": Bad(_oblong, "takes 64 x 96 pixels, but the sides must be equal.*; export it so"),
+    "no core": Bad(
+        lambda folder: write_pt2(folder / "unet.pt2", unet(), edge=32),
+        "takes 32 x 32 pixels and needs a halo of .* leaves no core; export it for larger",
+    ),
+    "two shapes": Bad(
+        lambda folder: write_pt2(folder / "unet.pt2", unet(), edge=96, shape=64),
+        r"tells the shape \[64, 64\], but the network takes \[96, 96\]; leave it out",
+    ),
+    "pickle": Bad(_pickled("unet.pt"), "a pickle, which may run any code; give"),
+    "pickle as .pt2": Bad(_pickled("unet.pt2"), "is a pickle, which may run any code; save"),
+    "pickle as .safetensors": Bad(_pickled_weights, "are a pickle in truth, .*; give a .safe"),
+    "writes files": Bad(
+        lambda folder: write_script(folder / "unet.pt", Saving()),
+        "names 'save', which may touch files or other machines; rename it",
+    ),
+    "no model": Bad(_empty_program, "it has no models/model.json.*; save one"),
+    "cut .pt2": Bad(_cut("unet.pt2"), "is no program of torch.export .*; save one"),
+    "cut .pt": Bad(_cut("unet.pt"), "a pickle, which may run any code; give"),
+    "another network": Bad(
+        lambda folder: write_random_weights(folder, "scn"),
+        "are for 'scn', not for 'segmentation'; give weights",
+    ),
+    "other layers": Bad(_other_layers, "do not fit segmentation with .*; give a file"),
+}
+"""By what is wrong."""
