@@ -44,7 +44,7 @@ STEP = About(
 WEIGHTS = About(
     text="A file of trained weights of an HC network with its card beside it, or the name of "
     "weights of yours.",
-    suffix=SUFFIX,
+    suffixes=(SUFFIX,),
     empty="none",
     decides=False,
 )

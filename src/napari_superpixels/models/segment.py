@@ -64,6 +64,7 @@ FLIPS_ABOUT = About(
     text="Axes along which the image is mirrored too, 'x', 'y' or 'yx', and what is found "
     "averaged.",
     choices=FLIPS,
+    seldom=True,
 )
 PATCH = About(
     text="Edge of the patches that networks see which average over all they see; best is about "
@@ -71,8 +72,11 @@ PATCH = About(
     unit="px",
     low=64,
     high=8192,
+    seldom=True,
 )
-SCALES = About(text="Sizes at which the image is looked at; what is found is averaged.")
+SCALES = About(
+    text="Sizes at which the image is looked at; what is found is averaged.", seldom=True
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,8 @@ class About:
     """All that a text can be, where these are few."""
     decides: bool = True
     """Whether it tells outputs apart; not where a field that is filled in does that better."""
+    seldom: bool = False
+    """Whether it is changed so rarely that forms fold it away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

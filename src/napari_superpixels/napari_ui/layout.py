@@ -41,7 +41,8 @@ class Panel:
         self.buttons["cancel"].setEnabled(False)
         self.bar = make_bar()
         self.status = make_status()
-        self._parameters = QFormLayout()
+        self._parameters, self._seldom = QFormLayout(), QFormLayout()
+        self._more = folded("More", holding(self._seldom))
         form.images.native.setMaximumHeight(IMAGES_PX)
         body = native.layout()
         assert isinstance(body, QVBoxLayout), "a container that is laid out vertically"
@@ -56,10 +57,13 @@ class Panel:
 
     def show_parameters(self, parameters: Parameters) -> None:
         """Replace the fields of a method by those of another."""
-        while self._parameters.rowCount():
-            self._parameters.removeRow(0)
+        for layout in (self._parameters, self._seldom):
+            while layout.rowCount():
+                layout.removeRow(0)
         for setting, field in zip(parameters_of(parameters.method), parameters.fields, strict=True):
-            add_row(self._parameters, label_of(setting), field.native, field.tooltip)
+            layout = self._seldom if setting.about.seldom else self._parameters
+            add_row(layout, label_of(setting), field.native, field.tooltip)
+        self._more.setVisible(self._seldom.rowCount() > 0)
 
     def tell(self, sentence: str) -> None:
         """Show one sentence, of what was said last."""
@@ -92,10 +96,11 @@ class Panel:
             rows_of([("Images", form.images), ("Level", form.level), *_rows_of_methods(form)]),
             holding(self._parameters),
             rows_of([("Boundaries", form.boundaries)]),
-            folded("Where", [("Mask", form.mask), ("Region", form.region)]),
-            folded("Output", [
+            self._more,
+            folded("Where", rows_of([("Mask", form.mask), ("Region", form.region)])),
+            folded("Output", rows_of([
                 ("Folder", form.folder), ("Name", form.output), ("Computes on", form.device)
-            ]),
+            ])),
             side_by_side(self.buttons["preview"], self.buttons["run"], self.buttons["cancel"]),
             side_by_side(self.buttons["copy"]),
             self.bar,

@@ -79,13 +79,13 @@ def holding(layout: QFormLayout) -> QWidget:
     return holder
 
 
-def folded(title: str, rows: Sequence[tuple[str, Any]]) -> QWidget:
+def folded(title: str, content: QWidget) -> QWidget:
     """Return rows under a title that opens and closes them; closed."""
     # Its icons are black on napari's dark theme, so the triangle is part of the text.
     section = QCollapsible(expandedIcon=QIcon(), collapsedIcon=QIcon())
     section.setDuration(0)
     section.toggleButton().setStyleSheet("text-align: left; background: transparent; padding: 2px")
-    section.addWidget(rows_of(rows))
+    section.addWidget(content)
     for layout in (section.layout(), section.content().layout()):
         if layout is not None:
             layout.setContentsMargins(0, 0, 0, 0)

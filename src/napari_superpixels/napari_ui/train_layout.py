@@ -81,7 +81,7 @@ class TrainPanel:
             rows_of([*layers, ("Method", form.method), ("0 means", form.zero)]),
             self._of_classes,
             rows_of([("Start from", form.start), ("Steps", form.steps)]),
-            folded("More", [("Crop (px)", form.crop), ("Seed", form.seed)]),
+            folded("More", rows_of([("Crop (px)", form.crop), ("Seed", form.seed)])),
             rows_of([("Name", form.weights)]),
             side_by_side(self.buttons["train"], self.buttons["stop"]),
             self.bar,
