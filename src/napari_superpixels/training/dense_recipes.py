@@ -235,8 +235,9 @@ SHORT_BATCH = 8
 SHORT_STEPS = 2000
 
 
-SHORT_DISTANCE_RATE = 1e-3
-"""The paper's is for weights that begin with those of ImageNet."""
+SHORT_RATE = 1e-2
+"""That of all networks here. DORN's of the paper is for weights that begin with those of ImageNet:
+500 steps on distances in nuclei come to an rms of .113 with this one, of .167 with a tenth of it."""
 
 D = TypeVar("D", bound=DenseRecipe)
 
@@ -261,7 +262,7 @@ def for_cpu(made: Callable[..., D], backbone: Name = "resnet18") -> D:
         crops=crops,
         batch=SHORT_BATCH,
         steps=SHORT_STEPS,
-        rate=Poly(max(paper.rate.rate, SHORT_DISTANCE_RATE)),
+        rate=Poly(SHORT_RATE),
     )
 
 

@@ -11,7 +11,7 @@ import napari_superpixels as nsp
 from napari_superpixels.models import grid_network, learned
 from napari_superpixels.models import weights as weights_module
 from napari_superpixels.models.registry import METHODS
-from napari_superpixels.testing.weights import write_random_weights
+from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
 
 SENTENCE = "scn comes without weights; choose some under Weights"
 
@@ -133,3 +133,39 @@ def test_the_file_is_remembered_and_in_the_script(
     other.copy_script()
     until(lambda: other.sentence == "The script is on the clipboard.")
     assert f"weights={scn!r}" in qapp.clipboard().text()
+
+
+def test_the_clusters_of_an_own_segmentation_become_label_layers(
+    own: Path, panel: Any, cells: Any, viewer: Any, picture: np.ndarray, until: Any
+) -> None:
+    own.mkdir(exist_ok=True)  # the panel watches it
+    write_random_segmentation(own).rename(own / "tissue.safetensors")
+    (own / "HCFCN-32-0.json").rename(own / "tissue.json")
+    panel.method.value, panel.step.value = "hcnet", 32
+    weights = panel.parameter("weights")
+    until(lambda: "tissue" in weights.list.choices)
+    weights.value = "tissue"
+    panel.preview()
+    until(lambda: len(viewer.layers) == 2)
+    layer = viewer.layers[-1]
+    wanted = nsp.superpixels(picture, nsp.Hcnet(weights="tissue", step=32)).compute()
+    until(lambda: np.array_equal(np.asarray(layer.data[0][:, :]), wanted))
+    for step in (32, 16):
+        panel.step.value = step
+        until(lambda: panel.settled)
+        panel.run()
+        until(lambda: not panel.running)
+    names = [one.name for one in viewer.layers]
+    assert {"cells hcnet 32px", "cells hcnet 16px"} <= set(names)
+    np.testing.assert_array_equal(np.asarray(viewer.layers["cells hcnet 32px"].data), wanted)
+    assert np.asarray(viewer.layers["cells hcnet 16px"].data).max() > wanted.max()
+
+
+def test_a_step_that_the_network_has_not_is_told(
+    panel: Any, cells: Any, tmp_path: Path, until: Any, told: list[str]
+) -> None:
+    panel.method.value, panel.step.value = "hcnet", 20
+    panel.parameter("weights").value = str(write_random_segmentation(tmp_path))
+    panel.preview()
+    until(lambda: told)
+    assert "clusters at 16 and 32 px; give e.g. step=16" in told[-1]
