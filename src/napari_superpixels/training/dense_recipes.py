@@ -236,8 +236,8 @@ SHORT_STEPS = 2000
 
 
 SHORT_RATE = 1e-2
-"""That of all networks here. DORN's of the paper is for weights that begin with those of ImageNet:
-500 steps on distances in nuclei come to an rms of .113 with this one, of .167 with a tenth of it."""
+"""That of all networks here. DORN's own is for weights that begin with those of ImageNet: 500 steps
+on distances in nuclei come to an rms of .113 with this one, of .167 with a tenth of it."""
 
 D = TypeVar("D", bound=DenseRecipe)
 
