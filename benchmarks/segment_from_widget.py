@@ -3,7 +3,8 @@
 A napari window is opened with a slide; three small regions are painted with napari's own brush, one
 a class; the panel *Train* trains HCFCN with ResNet-18 on them; the panel *Segment* previews its
 weights and runs them over the slide; that run is cancelled, and goes on. A picture is kept of each
-stage, to be looked at, and what is written is compared with a run that nobody interrupted.
+stage, to be looked at, and what is written is compared with a run that nobody interrupted; then its
+objects are numbered in windows of several sizes.
 
     xvfb-run -a -s "-screen 0 1280x1024x24 +extension GLX" \
         python benchmarks/segment_from_widget.py SLIDE --pictures FOLDER
@@ -24,6 +25,7 @@ import numpy as np
 from qtpy.QtWidgets import QApplication
 from skimage.io import imsave
 
+import napari_superpixels as nsp
 from napari_superpixels.evaluation import hardware
 from napari_superpixels.models.weights import FOLDER_VARIABLE
 
@@ -38,6 +40,8 @@ STROKES = {
 """Ends of strokes of the brush, (y, x) of the CMU-1 region in pixels, by label: in three regions on
 both sides of a border."""
 BRUSH_PX = 50
+WINDOWS_PX = (256, 700, 4096)
+"""In which objects are numbered, to compare their ids."""
 WAIT_SECONDS = 1800.0
 """After which something that must happen counts as failed."""
 
@@ -167,6 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"Pixels that differ from an uninterrupted run: {np.count_nonzero(classes != again)}")
         counts = np.bincount(classes.ravel(), minlength=4) / classes.size
         print("Shares of unlabelled, glass, stroma, epidermis:", counts.round(3).tolist())
+        print(objects(Path(scratch)))
         print(hardware.description(("torch",)))
         window.viewer.close()
 
@@ -182,6 +187,17 @@ def whole(window: Window, folder: Path) -> tuple[float, np.ndarray]:
     (layer,) = set(window.viewer.layers) - before
     data = layer.data[0] if layer.multiscale else layer.data
     return time.perf_counter() - begin, np.asarray(data)
+
+
+def objects(folder: Path) -> str:
+    """Number the objects of the classes in windows of several sizes; return how they compare."""
+    found = [
+        nsp.instances(folder / "whole.zarr", folder / f"objects-{edge}.zarr", window=edge)
+        for edge in WINDOWS_PX
+    ]
+    first, *others = (np.asarray(one.labels) for one in found)
+    differ = sum(int(np.count_nonzero(first != other)) for other in others)
+    return f"{found[0].count} objects in windows of {WINDOWS_PX} px; {differ} ids differ"
 
 
 if __name__ == "__main__":
