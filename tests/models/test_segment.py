@@ -83,7 +83,7 @@ def test_a_network_of_numbers_gives_a_map(tmp_path, ordinal):
     told |= {"discretisation": cut} if ordinal else {}
     path = write_random_segmentation(tmp_path, "HCFCN-32", **told)
     method = nsp.Segment(weights=str(path))
-    assert method.output == Map("HCFCN-32", "px")
+    assert method.output == Map("HCFCN-32", "px", (0.0, 4.0) if ordinal else None)
     mask = np.ones((40, 50), bool)
     mask[3] = False
     source = nsp.open(noise((40, 50, 3)), axes="yxs", rgb=True, mask=mask)

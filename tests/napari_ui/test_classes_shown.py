@@ -62,5 +62,5 @@ def test_a_preview_has_names_and_colours(make_napari_viewer, source, weights):
     assert layer.name == "image segment classes (preview)"
     np.testing.assert_allclose(layer.colormap.map(2) * 255, [2, 128, 64, 255], atol=1e-3)
     assert len(viewer.layers) == 2
-    with pytest.raises(InputError, match="A preview shows superpixels and classes"):
+    with pytest.raises(InputError, match="A preview shows superpixels, classes and numbers"):
         nsp.show(viewer, nsp.plan(source, nsp.Segment(weights=weights, probabilities=True)))

@@ -1,11 +1,11 @@
-"""The live view: labels of a plan that appear where they are looked at, without ever blocking."""
+"""The live view: what a plan gives appears where it is looked at, without ever blocking."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from napari_superpixels.engine.live_array import LiveLevel
-from napari_superpixels.engine.live_classes import class_levels
+from napari_superpixels.engine.live_dense import DenseLevel, dense_levels
 from napari_superpixels.engine.live_levels import label_levels
 from napari_superpixels.engine.live_view import (
     CACHE_BYTES,
@@ -22,24 +22,25 @@ __all__ = ["CACHE_BYTES", "LiveLevel", "LiveStatus", "LiveView"]
 
 
 LEVELS: Mapping[str, Callable[[Plan], Sequence[Any]]] = MappingProxyType(
-    {"superpixels": label_levels, "classes": class_levels}
+    {"superpixels": label_levels, "classes": dense_levels, "map": dense_levels}
 )
 """What makes the levels, by the kind of output."""
 
 
 class LiveView(LiveTiles):
-    """The labels of a plan, or classes, that appear where they are looked at; asking never blocks.
+    """Superpixels, classes or numbers that appear where they are looked at; asking never blocks.
 
     One thread makes the tiles of all views of a process: those that were asked for last first, and
-    among them from the middle outwards. At the finest level labels are those of a run; coarser
-    levels are a picture of them.
+    among them from the middle outwards. The finest level is what a run writes; coarser levels are
+    a picture of it.
 
     Parameters
     ----------
     plan
         What is to be seen; statistics must have been measured.
     cache_bytes
-        What is kept of the tiles, at one byte a pixel (two for more than 255 classes).
+        What is kept of the tiles, at one byte a pixel (two for more than 255 classes, four for
+        numbers).
     on_change
         Called by the thread that makes tiles, after each.
     on_error
@@ -48,8 +49,7 @@ class LiveView(LiveTiles):
     Raises
     ------
     InputError
-        If the plan has no statistics although its method needs them, or gives something else than
-        labels and classes.
+        If the plan has no statistics although its method needs them, or gives probabilities.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class LiveView(LiveTiles):
             )
         if plan.output.kind not in LEVELS:
             raise InputError(
-                f"A preview shows superpixels and classes, not the {plan.output.noun} that "
-                f"{plan.method.name} gives here; run the plan and open its output."
+                f"A preview shows superpixels, classes and numbers, not the {plan.output.noun} "
+                f"that {plan.method.name} gives here; run the plan and open its output."
             )
         self.plan = plan
         levels = LEVELS[plan.output.kind](plan)
@@ -80,9 +80,23 @@ class LiveView(LiveTiles):
             LiveLevel(self._view, number, leading, level.labels, plan.dtype)
             for number, level in enumerate(levels)
         )
-        """The labels, the finest level first; type `plan.dtype`."""
+        """The labels, or numbers, the finest level first; type `plan.dtype`."""
         self.boundaries = tuple(
             LiveLevel(self._view, number, leading, level.edges)
             for number, level in enumerate(levels)
+            if plan.output.labels
         )
-        """1 where the right or the lower neighbour has another label; uint8, of the same tiles."""
+        """1 where the right or the lower neighbour has another label; uint8, of the same tiles;
+        numbers have none."""
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Between which numbers those lie that can come, or that came so far, but for a few.
+
+        None of labels, and as long as there is nothing to tell it from.
+        """
+        said = self.plan.output.span
+        finest = self._view.levels[0]
+        if said is None and isinstance(finest, DenseLevel) and finest.seen is not None:
+            return finest.seen.span
+        return said

@@ -21,8 +21,8 @@ class LiveLevel:
     """One level of a live view, to be indexed like an array.
 
     Integers and slices, also negative ones, and an ellipsis are understood. What is not there yet
-    is 0, and asked for. There is no `chunks`: viewers would read whole chunks around what they
-    show.
+    is 0, NaN among numbers, and asked for. There is no `chunks`: viewers would read whole chunks
+    around what they show.
     """
 
     def __init__(

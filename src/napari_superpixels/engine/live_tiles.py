@@ -18,8 +18,8 @@ from napari_superpixels.engine.tile import Pulse
 from napari_superpixels.tiling import Box, Interval
 
 Kind = Literal["exact", "approximate", "cells", "blank"]
-"""What a level shows: the labels of a run; those of a coarser level of the image; the cell under
-each pixel; nothing."""
+"""What a level shows: what a run writes; nearly that, or some of it; the cell under each pixel;
+nothing."""
 
 NO_LABEL = np.uint8(9)
 BOUNDARY = np.uint8(16)
@@ -87,7 +87,7 @@ class TileLevel(Protocol):
         ...
 
     @property
-    def nothing(self) -> np.uint8:
+    def nothing(self) -> np.generic:
         """The value where nothing is shown."""
         ...
 
@@ -106,7 +106,7 @@ class TileLevel(Protocol):
         """Whether tiles are made at all; else `blank` is all there is."""
         ...
 
-    def blank(self, box: Box) -> NDArray[np.uint8] | np.uint8:
+    def blank(self, box: Box) -> NDArray[np.uint8] | np.generic:
         """Return the values of a box inside the extent of which no tile is there."""
         ...
 

@@ -114,6 +114,8 @@ class Map(_Averaged):
     """What is measured."""
     unit: str = ""
     """Of the numbers; empty where they have none."""
+    span: tuple[float, float] | None = None
+    """The lowest and the highest number that the network can say; None where it is not known."""
 
     def dtype(self, lattice: Lattice) -> np.dtype[Any]:
         """Return float32."""

@@ -107,6 +107,16 @@ class Output(ABC):
         return ()
 
     @property
+    def unit(self) -> str:
+        """The unit of numbers; empty where values have none."""
+        return ""
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """The lowest and the highest number that can come; None where that is not known."""
+        return None
+
+    @property
     def labels(self) -> bool:
         """Whether values are labels to NGFF, not numbers."""
         return "image-label" in self.described()

@@ -71,6 +71,8 @@ class Trained:
     name: str
     unit: str
     """Of numbers."""
+    span: tuple[float, float] | None = None
+    """The lowest and the highest number that it can say; None where it is not known."""
 
     @property
     def scores(self) -> int:
@@ -96,7 +98,7 @@ class Trained:
                 f"probabilities; leave them out."
             )
         if not self.classes:
-            return Map(self.name, self.unit)
+            return Map(self.name, self.unit, self.span)
         return Probabilities(self.classes) if probabilities else Classes(self.classes)
 
 
@@ -175,6 +177,7 @@ def trained_of(text: str, where: str) -> Trained:
             raise ValueError("one number a channel")
         if not all(std):
             raise ValueError("spreads that are not 0")
+        span = _span(block)
         if block["network"] == NETWORK:
             _check_layers(block)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -186,13 +189,20 @@ def trained_of(text: str, where: str) -> Trained:
         ) from None
     name = str(block.get("name") or block["head"])
     unit = str(block.get("unit") or "")
-    return Trained(text, channels, classes, mean, std, name, unit)
+    return Trained(text, channels, classes, mean, std, name, unit, span)
 
 
 def _check_layers(block: Mapping[str, Any]) -> None:
     if not isinstance(block["head"], str):
         raise ValueError("a head")
     dict(block["backbone"])
+
+
+def _span(block: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Return between which numbers an ordinal network decides; None of others."""
+    cut = block.get("discretisation", {})
+    told = {"lowest", "highest"} <= cut.keys()
+    return (float(cut["lowest"]), float(cut["highest"])) if told else None
 
 
 def _classes(block: Mapping[str, Any], where: str) -> tuple[ClassInfo, ...]:

@@ -258,7 +258,7 @@ class Form:
         return [layer for layer in self._layers if isinstance(layer, kinds)]
 
     def _images(self, *_: Any) -> list[Image]:
-        return self._of_kind(Image)
+        return [layer for layer in self._of_kind(Image) if not is_preview(layer)]
 
     def _levels(self, *_: Any) -> list[tuple[str, int]]:
         layers = self.layers

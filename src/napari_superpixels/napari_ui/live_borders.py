@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from napari_superpixels.engine.live_boundaries import LiveBoundaries
 from napari_superpixels.napari_ui.live_care import LiveCare
 from napari_superpixels.napari_ui.live_layer import LayerPlace, LiveLayer
+from napari_superpixels.napari_ui.looks import border_look
 from napari_superpixels.napari_ui.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -38,6 +39,6 @@ class Borders:
     ) -> "napari.layers.Labels":
         """Add them over a layer, to stay until that or they are removed."""
         name = f"{labels.name} boundaries"
-        borders = LiveLayer.of_borders(viewer, self._view.levels, name, place).layer
+        borders = LiveLayer(viewer, self._view.levels, name, border_look(), place).layer
         LiveCare(viewer, labels, self._mailbox, ended=self._view.close).add(borders)
         return borders

@@ -51,7 +51,7 @@ class LiveCare:
     ) -> None:
         self._viewer, self._leader, self.mailbox = viewer, leader, mailbox
         self._ended, self._ticked = ended, ticked
-        self.layers: tuple[napari.layers.Labels, ...] = ()
+        self.layers: tuple[napari.layers.Layer, ...] = ()
         self._timer = QTimer()
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self._tick)
@@ -63,12 +63,12 @@ class LiveCare:
         leader.events.visible.connect(self._follow)
         self._forget_window = when_window_goes(viewer, partial(LiveCare._window_gone, self))
 
-    def add(self, layer: "napari.layers.Labels") -> None:
+    def add(self, layer: "napari.layers.Layer") -> None:
         """Look after a live layer, too."""
         self.layers = (*self.layers, layer)
         self._follow()
 
-    def remove(self, layer: "napari.layers.Labels") -> None:
+    def remove(self, layer: "napari.layers.Layer") -> None:
         """Remove a live layer that is not the leader."""
         self.layers = self._without(layer)
         self._take_out(layer)
@@ -88,15 +88,15 @@ class LiveCare:
             self._forget_window()
         self.layers = ()
 
-    def _take_out_all(self, layers: "tuple[napari.layers.Labels, ...]") -> None:
+    def _take_out_all(self, layers: "tuple[napari.layers.Layer, ...]") -> None:
         for layer in layers:
             self._take_out(layer)
 
-    def _take_out(self, layer: "napari.layers.Labels") -> None:
+    def _take_out(self, layer: "napari.layers.Layer") -> None:
         if layer in self._viewer.layers:  # it may be gone already
             self._viewer.layers.remove(layer)
 
-    def _without(self, gone: Any) -> "tuple[napari.layers.Labels, ...]":
+    def _without(self, gone: Any) -> "tuple[napari.layers.Layer, ...]":
         return tuple(layer for layer in self.layers if layer != gone)
 
     def _removed(self, event: Any) -> None:

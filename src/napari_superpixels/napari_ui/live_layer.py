@@ -5,10 +5,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from napari.utils.colormaps import CyclicLabelColormap
 
 from napari_superpixels.errors import InputError
-from napari_superpixels.napari_ui.layer_facts import PREVIEW
+from napari_superpixels.napari_ui.layer_facts import OURS, PREVIEW
+from napari_superpixels.napari_ui.looks import Look
 from napari_superpixels.napari_ui.placement import Placement
 
 if TYPE_CHECKING:
@@ -17,15 +17,12 @@ if TYPE_CHECKING:
 
     from napari_superpixels.engine.live import LiveLevel
 
-BORDER = (1.0, 0.9, 0.1, 1.0)
-"""Colour of boundaries, red, green, blue, alpha: a yellow that is seen on most images."""
-
 LayerPlace = Mapping[str, Any]
 """Where a layer lies: its keyword arguments."""
 
 
 class LiveLayer:
-    """A layer of live labels, not editable, refusing to be saved or copied.
+    """A live layer, not editable, refusing to be saved or copied.
 
     It knows what name and colours it was given, so that those of the user are kept.
 
@@ -34,8 +31,8 @@ class LiveLayer:
     viewer
         Where it is added.
     levels
-        The labels, the finest first.
-    name, colours, place
+        The labels or numbers, the finest first.
+    name, look, place
         What it is called, looks like, and where it lies.
     """
 
@@ -44,51 +41,45 @@ class LiveLayer:
         viewer: "napari.viewer.Viewer",
         levels: "Sequence[LiveLevel]",
         name: str,
-        colours: Any,
+        look: Look,
         place: LayerPlace,
     ) -> None:
-        self.layer = viewer.add_labels(
+        add = {"labels": viewer.add_labels, "image": viewer.add_image}[look.kind]
+        one_value = {"rgb": False} if look.kind == "image" else {}  # however short an axis is
+        self.layer = add(
             list(levels),
             multiscale=True,
             name=name,
-            colormap=colours,
-            opacity=0.5,
+            opacity=look.opacity,
+            **one_value,
             metadata=dict(PREVIEW),
+            **look.worn,
             **place,
         )
+        self._tell(look)
         # What napari asks a layer for to save or copy it: the data that it would pass on are not
         # there, and its writers would say so in words of their own.
         self.layer.as_layer_data_tuple = partial(_refuse_to_be_saved, self.layer)
-        self._name, self._colours = self.layer.name, self.layer.colormap
+        self._name = self.layer.name
+        self._worn = {name: getattr(self.layer, name) for name in look.worn}
 
-    @classmethod
-    def of_borders(
-        cls,
-        viewer: "napari.viewer.Viewer",
-        levels: "Sequence[LiveLevel]",
-        name: str,
-        place: LayerPlace,
-    ) -> "LiveLayer":
-        """Add a layer of live boundaries, in one colour."""
-        # A cycle of one: for a direct colormap napari has numba compile for seconds, at once.
-        colours = CyclicLabelColormap(colors=np.array([(0.0,) * 4, BORDER]), name="boundaries")
-        made = cls(viewer, levels, name, colours, place)
-        made.layer.opacity = 0.9
-        return made
-
-    def put(
-        self, levels: "Sequence[LiveLevel]", name: str, place: LayerPlace, colours: Any = None
-    ) -> None:
-        """Show something else; a name and colours that the user gave it stay."""
+    def put(self, levels: "Sequence[LiveLevel]", name: str, place: LayerPlace, look: Look) -> None:
+        """Show something else of the same kind; a name and colours that the user gave it stay."""
         layer = self.layer
         layer.data = list(levels)
         if layer.name == self._name:
             layer.name = name  # which napari may make unique
             self._name = layer.name
-        if colours is not None and layer.colormap == self._colours:
-            layer.colormap = colours
-            self._colours = layer.colormap
+        self.wear(look.worn)
+        self._tell(look)
         self.move(place)
+
+    def wear(self, worn: Mapping[str, Any]) -> None:
+        """Look otherwise, but for what the user chose."""
+        for name, value in worn.items():
+            if getattr(self.layer, name) == self._worn[name]:
+                setattr(self.layer, name, value)
+                self._worn[name] = getattr(self.layer, name)
 
     def move(self, place: LayerPlace) -> None:
         """Move it to a place; what is set draws it anew, so only what differs is set."""
@@ -97,9 +88,16 @@ class LiveLayer:
             if not np.array_equal(np.asarray(now[name]), np.asarray(value)):
                 setattr(self.layer, name, value)
 
+    def _tell(self, look: Look) -> None:
+        """Say what is known of the values."""
+        if look.kind == "labels":
+            self.layer.features = look.features
+        else:
+            self.layer.metadata[OURS] = {**PREVIEW[OURS], "unit": look.unit}
+
 
 def _refuse_to_be_saved(layer: "napari.layers.Layer") -> NoReturn:
     raise InputError(
-        f"{layer.name} holds only what was looked at and cannot be saved; press Run and save its "
-        f"labels."
+        f"{layer.name} holds only what was looked at and cannot be saved; press Run and save what "
+        f"it writes."
     )

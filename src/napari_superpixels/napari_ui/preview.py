@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.napari_ui.background import Latest, show
-from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, class_names, colours_of
+from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown
+from napari_superpixels.napari_ui.looks import look_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.placement import Placement, place_on
 from napari_superpixels.napari_ui.resolve import Request
@@ -39,8 +40,7 @@ def open_view(wish: Wish, cancel: threading.Event) -> Shown:
         plan, cache_bytes=wish.cache_bytes, on_change=mailbox.changed, on_error=mailbox.failed
     )
     place = place_on(wish.request.images[0], wish.request.level).with_ndim(view.labels[0].ndim)
-    where, colours = place.as_layer_kwargs(), colours_of(plan)
-    return Shown(view, mailbox, where, wish.name, colours, class_names(plan))
+    return Shown(view, mailbox, place.as_layer_kwargs(), wish.name, look_of(view))
 
 
 class Preview:
@@ -75,7 +75,7 @@ class Preview:
         return self._wish is not None
 
     @property
-    def layers(self) -> "tuple[napari.layers.Labels, ...]":
+    def layers(self) -> "tuple[napari.layers.Layer, ...]":
         """The layers that are there."""
         return self._live.layers if self._live else ()
 
@@ -125,11 +125,11 @@ class Preview:
             layer.visible = visible
 
     def _arrived(self, shown: Shown) -> None:
+        hidden, self._hidden = self._hidden, False
         if self._live is not None and self._live.fits(shown):
             self._live.replace(shown)
-            if self._hidden:
+            if hidden:
                 self._show_layers(visible=True)
-            self._hidden = False
             return
         if self._live is not None:
             self._live.close()

@@ -1,11 +1,12 @@
-"""`nsp.show`: the labels of a plan in a viewer, appearing where one looks."""
+"""`nsp.show`: what a plan gives in a viewer, appearing where one looks."""
 
 from typing import TYPE_CHECKING, Any
 
 from napari_superpixels.engine.live import LiveView
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.errors import InputError
-from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown, class_names, colours_of
+from napari_superpixels.napari_ui.live_layers import LiveLayers, Shown
+from napari_superpixels.napari_ui.looks import look_of
 from napari_superpixels.napari_ui.mailbox import Mailbox
 from napari_superpixels.napari_ui.placement import place_on
 from napari_superpixels.napari_ui.plugin_settings import plugin_settings
@@ -24,8 +25,8 @@ def show(
     *,
     image_layer: "napari.layers.Image | None" = None,
     boundaries: bool = False,
-) -> "napari.layers.Labels":
-    """Show the labels of a plan as a layer that computes what is looked at, and nothing else.
+) -> "napari.layers.Layer":
+    """Show what a plan gives as a layer that computes what is looked at, and nothing else.
 
     Remove the layer to stop it. Call this from the main thread, as everything of napari.
 
@@ -36,21 +37,22 @@ def show(
     plan
         From `plan`, of an image from anywhere.
     image_layer
-        The layer of the image, to lie exactly on it; by default labels lie where the image's own
-        spacing and origin put them.
+        The layer of the image, to lie exactly on it; by default it lies where the image's own
+        spacing and origin put it.
     boundaries
-        Whether to show the borders as a second layer.
+        Whether to show the borders of labels as a second layer.
 
     Returns
     -------
-    napari.layers.Labels
-        The live layer; multiscale, not editable, and not to be saved (run the plan instead).
+    napari.layers.Layer
+        The live layer, labels or, of a network that gives numbers, an image; multiscale, not
+        editable, and not to be saved (run the plan instead).
 
     Raises
     ------
     InputError
-        If it is no plan, its statistics are not measured, or its image has other axes than the
-        layer.
+        If it is no plan, its statistics are not measured, it gives probabilities, or its image has
+        other axes than the layer.
     """
     if not isinstance(plan, Plan):
         raise InputError(
@@ -67,8 +69,8 @@ def show(
         layer_place(plan.source.axes) if image_layer is None else _place_on(image_layer, plan, view)
     )
     name = layer_name(plan.source.name, plan.method.name, plan.output.short(plan.lattice))
-    shown = Shown(view, mailbox, place, name, colours_of(plan), class_names(plan))
-    return LiveLayers(viewer, shown, boundaries=boundaries).labels
+    shown = Shown(view, mailbox, place, name, look_of(view))
+    return LiveLayers(viewer, shown, boundaries=boundaries).layer
 
 
 def _place_on(layer: Any, plan: Plan, view: LiveView) -> dict[str, Any]:

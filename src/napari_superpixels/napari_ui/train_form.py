@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from magicgui.widgets import CheckBox, ComboBox, LineEdit, SpinBox
-from napari.layers import Image, Labels
+from napari.layers import Image, Labels, Layer
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.trained import NETWORK
@@ -186,10 +186,13 @@ class TrainForm:
         self._choose_start()
 
     def _images(self, *_: Any) -> list[Image]:
-        return [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        return self._of_kind(Image)
 
     def _labels(self, *_: Any) -> list[Labels]:
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, Labels)]
+        return self._of_kind(Labels)
+
+    def _of_kind(self, kind: type[Layer]) -> list[Any]:
+        layers = [layer for layer in self._viewer.layers if isinstance(layer, kind)]
         return [layer for layer in layers if not is_preview(layer)]
 
     def _starts(self, *_: Any) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ PREPARING = "Preparing kernels, once on this machine; this may take a minute or 
 OUT_OF_DATE = "Preview: out of date; it goes on when the settings can be used."
 KINDS = {
     "exact": "Preview: exact, as a run gives it.",
-    "approximate": "Preview: approximate at this zoom; zoom in for exact labels.",
+    "approximate": "Preview: approximate at this zoom; zoom in to see it exactly.",
     "blank": "Preview: nothing at this zoom; zoom in.",
     "cells": "Preview: only the grid of cells at this zoom; zoom in for superpixels.",
 }

@@ -57,7 +57,7 @@ def test_colours_of_the_user_stay(layer: Any, panel: Any, picture: np.ndarray, u
 def test_colours_are_of_the_new_lattice_where_the_user_gave_none(
     layer: Any, panel: Any, picture: np.ndarray, until: Any
 ) -> None:
-    from napari_superpixels.napari_ui.live_layers import colours_of
+    from napari_superpixels.napari_ui.looks import colours_of
 
     _replan(panel, layer, picture, until)
     wanted = colours_of(nsp.plan(picture, "slic", step=12))

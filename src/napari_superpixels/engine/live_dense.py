@@ -1,7 +1,7 @@
-"""The levels of a live view of classes: those of a run, every so many of them, or nothing.
+"""The levels of a live view of classes or numbers: those of a run, every so many of them, or none.
 
 A network sees an image at the size that it was trained on, so no level of a pyramid stands in for a
-finer one: where the view is zoomed out, the classes of the finest level are computed all the same,
+finer one: where the view is zoomed out, the values of the finest level are computed all the same,
 and every second or fourth pixel of them is shown; beyond that nothing is.
 """
 
@@ -22,19 +22,39 @@ from napari_superpixels.tiling import Box, Nearest, Window, Windows1D, WindowSha
 MOST_SKIPPED = 4
 """A tile of a level that shows every n-th pixel costs as much as one of the finest, and shows an
 n * n-th part of it: no more than this many are skipped."""
-NOTHING = np.uint8(0)
+PERCENTILES = (1, 99)
+"""Of a tile's numbers: those beyond say little about the others."""
 
 Pair = tuple[int, int]
+Span = tuple[float, float]
+
+
+@dataclass(eq=False)
+class Range:
+    """Between which numbers those lie that were made so far; any thread may ask."""
+
+    span: Span | None = None
+    """The lowest and the highest but for a few; None before there are any."""
+
+    def widen(self, values: NDArray[Any]) -> None:
+        """Take numbers in; NaN and infinite ones do not count. For the worker alone."""
+        finite = values[np.isfinite(values)]
+        if finite.size:
+            low, high = (float(value) for value in np.percentile(finite, PERCENTILES))
+            before = self.span or (low, high)
+            self.span = min(low, before[0]), max(high, before[1])
 
 
 @dataclass(frozen=True)
-class ClassLevel:
-    """One level of a live view of classes."""
+class DenseLevel:
+    """One level of a live view of classes or numbers."""
 
     plan: Plan
     kind: Kind
     shape: Pair
     """Size of a plane, in pixels of this level."""
+    seen: Range | None = None
+    """Told of numbers that are made; None of classes."""
 
     @property
     def planes(self) -> tuple[int, ...]:
@@ -48,13 +68,14 @@ class ClassLevel:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the ids."""
+        """Type of the values."""
         return self.plan.dtype
 
     @property
-    def nothing(self) -> np.uint8:
-        """What is shown where nothing is known."""
-        return NOTHING
+    def nothing(self) -> np.generic:
+        """What is shown where nothing is known: no class, or NaN, as where there are no data."""
+        value: np.generic = self.dtype.type(self.plan.output.fill)
+        return value
 
     @cached_property
     def pixels(self) -> tuple[Nearest, Nearest]:
@@ -77,24 +98,27 @@ class ClassLevel:
         )
         return TileGrid(extent, (y, x))
 
-    def blank(self, _box: Box) -> np.uint8:
-        """Return no class: that is shown until a tile is there."""
-        return NOTHING
+    def blank(self, _box: Box) -> np.generic:
+        """Return nothing: that is shown until a tile is there."""
+        return self.nothing
 
     def make(self, plane: int, box: Box, pulse: Pulse) -> NDArray[Any]:
-        """Return the classes of a tile's box."""
+        """Return the values of a tile's box."""
         plan, lattice = self.plan, self.plan.lattice
         seen = Box(tuple(lookup.cover(s) for lookup, s in zip(self.pixels, box, strict=True)))
         window = self._window(lattice.to_cells(seen))
         block = plan.source.read(plane, read_box(plan, window))
         pulse()
-        ids = label_window(plan, window, plane, block, threads=default_workers(), pulse=pulse)
+        values = label_window(plan, window, plane, block, threads=default_workers(), pulse=pulse)
         start = lattice.to_pixels(window.core).start
         rows, columns = (
             lookup(side) - first
             for lookup, side, first in zip(self.pixels, box, start, strict=True)
         )
-        return ids.take(rows, axis=0).take(columns, axis=1)
+        picked = values.take(rows, axis=0).take(columns, axis=1)
+        if self.seen is not None:
+            self.seen.widen(picked)
+        return picked
 
     def _window(self, core: Box) -> Window:
         """Return the window of some cells, of a run's own size where those must have one."""
@@ -108,9 +132,9 @@ class ClassLevel:
         ]
         return Window((), core, Box(tuple(read)))
 
-    def labels(self, ids: NDArray[Any], _plane: int, _box: Box) -> NDArray[Any]:
-        """Return ids as they are."""
-        return ids
+    def labels(self, values: NDArray[Any], _plane: int, _box: Box) -> NDArray[Any]:
+        """Return ids of classes, or numbers, as they are."""
+        return values
 
     def edges(self, ids: NDArray[Any], _plane: int, _box: Box) -> NDArray[np.uint8]:
         """Return 1 where the right or the lower neighbour has another class."""
@@ -120,13 +144,14 @@ class ClassLevel:
         return found
 
 
-def class_levels(plan: Plan) -> tuple[ClassLevel, ...]:
-    """Return the levels of a live view of classes, the finest first; nothing is read."""
+def dense_levels(plan: Plan) -> tuple[DenseLevel, ...]:
+    """Return the levels of a live view of classes or numbers, the finest first; nothing is read."""
+    seen = None if plan.output.labels else Range()
     finest, *coarser = view_shapes(plan.source.level_shapes[plan.source.level :])
-    levels = [ClassLevel(plan, "exact", finest)]
+    levels = [DenseLevel(plan, "exact", finest, seen)]
     for shape in coarser[:-1]:
         skipped = max(n / m for n, m in zip(finest, shape, strict=True))
         kind: Kind = "approximate" if skipped <= MOST_SKIPPED else "blank"
-        levels.append(ClassLevel(plan, kind, shape))
+        levels.append(DenseLevel(plan, kind, shape, seen))
     # Viewers take the coarsest once and for all, as a thumbnail.
-    return (*levels, ClassLevel(plan, "blank", coarser[-1]))
+    return (*levels, DenseLevel(plan, "blank", coarser[-1], seen))
