@@ -54,7 +54,7 @@ def test_the_menus_tell_widget_and_plugin_apart():
         menu_item_template.format(MANIFEST.display_name, widget.display_name)
         for widget in MANIFEST.contributions.widgets
     ]
-    names = ("Superpixels", "Segment", "Train")
+    names = ("Superpixels", "Segment", "Train", "Objects")
     assert entries == [f"{name} ({MANIFEST.name})" for name in names]
 
 

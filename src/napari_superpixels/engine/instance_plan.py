@@ -181,7 +181,7 @@ def check_classes(source: Source) -> None:
     if source.axes.planes != 1:
         raise InputError(
             f"{source.name} has {source.axes.planes} planes ({source.axes.names}), but instances "
-            f"are found in one plane; give one plane at a time."
+            f"are found in one plane; give one plane at a time, such as array[0]."
         )
 
 

@@ -1,19 +1,18 @@
 """The fields of the widget: what can be chosen, from the layers and methods that are there."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicgui.types import FileDialogMode
-from magicgui.widgets import CheckBox, ComboBox, FileEdit, LineEdit, Select
+from magicgui.widgets import CheckBox, ComboBox, Select
 from napari.layers import Image, Labels, Layer, Shapes
 
 from napari_superpixels.engine.device import devices
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import needs_weights, network_of
 from napari_superpixels.napari_ui.layer_facts import is_preview, layers_of_image, level_label
-from napari_superpixels.napari_ui.outputs import Output, proposed_name
+from napari_superpixels.napari_ui.output_fields import OutputFields
+from napari_superpixels.napari_ui.outputs import proposed_name
 from napari_superpixels.napari_ui.panel_kinds import PanelKind
 from napari_superpixels.napari_ui.parameters import Parameters
 from napari_superpixels.napari_ui.plugin_settings import PluginSettings
@@ -53,7 +52,6 @@ class Form:
     ) -> None:
         self._viewer, self.kind, self.measured = viewer, kind, Measured()
         self._meant: list[Image] = []  # images that were chosen for the user, not by them
-        self._folder_is_set = bool(remembered.folder or settings.folder)
         self._named: Mapping[str, Sequence[str]] = {}
         self._by_method = {name: dict(kept) for name, kept in remembered.settings.items()}
         self.images = Select(name="images", choices=self._images)
@@ -62,17 +60,14 @@ class Form:
         self.step = kind.step(remembered)
         self.mask = ComboBox(name="mask", choices=self._masks)
         self.region = ComboBox(name="region", choices=self._regions)
-        self.folder = FileEdit(
-            name="folder", mode=FileDialogMode.EXISTING_DIRECTORY, value=_home(settings)
-        )
-        self.output = LineEdit(name="output")
+        self.where_to = OutputFields(remembered.folder, settings)
+        self.folder, self.output = self.where_to.fields
         self.device = ComboBox(name="device", choices=[(one.label, one.name) for one in devices()])
         self.boundaries = CheckBox(name="boundaries", text="", value=remembered.boundaries)
         for field in self.fields:
             field.tooltip = kind.tooltips.get(field.name, field.tooltip)
         self._begin_with(remembered)
         self.parameters = self._parameters()
-        self._proposed, self._proposed_folder = "", self.folder.value
         self.choose_what_is_meant()
         self.propose()
 
@@ -103,18 +98,12 @@ class Form:
 
     def propose(self) -> None:
         """Propose a name and a folder for the output, unless the user chose them."""
-        typed, layers = self.name_is_typed, self.layers
-        self._proposed = ""
+        layers = self.layers
         if layers:
-            self._proposed = proposed_name(layers[0].name, self.method.value, self.detail)
-            self._propose_folder(layers[0].source.path)
-        if not typed:
-            self.output.value = self._proposed
-
-    @property
-    def name_is_typed(self) -> bool:
-        """Whether the user wrote the name of the output."""
-        return self.output.value not in ("", self._proposed)
+            name = proposed_name(layers[0].name, self.method.value, self.detail)
+            self.where_to.propose(name, layers[0].source.path)
+        else:
+            self.where_to.propose("", None)
 
     @property
     def layers(self) -> list[Image]:
@@ -175,11 +164,6 @@ class Form:
         """What outputs of one method are told apart by: the step, or the name of the weights."""
         return self.step.text or Path(self.parameters.values().get("weights", "")).stem
 
-    def wanted_output(self) -> Output:
-        """Return where the user wants the output."""
-        name = self.output.value or self._proposed
-        return Output(Path(str(self.folder.value)).expanduser(), name, self.name_is_typed)
-
     def remembered(self) -> Remembered:
         """Return what is to be kept for the next widget."""
         settings = self._by_method | {self.parameters.method: self.parameters.values()}
@@ -187,7 +171,7 @@ class Form:
             method=self.method.value,
             settings=settings,
             boundaries=self.boundaries.value,
-            folder=str(self.folder.value) if self.folder_is_chosen else "",
+            folder=self.where_to.remembered(),
             device=self.device.value,
             **self.step.remembered(),
         )
@@ -212,25 +196,10 @@ class Form:
 
     def _begin_with(self, remembered: Remembered) -> None:
         """Choose what was chosen last, as far as it is offered."""
-        if remembered.folder:
-            self.folder.value = Path(remembered.folder)
         if remembered.method in self.kind.methods:
             self.method.value = remembered.method
         if remembered.device in self.device.choices:
             self.device.value = remembered.device
-
-    @property
-    def folder_is_chosen(self) -> bool:
-        """Whether the user, now or before, or the preferences say where outputs go."""
-        return self._folder_is_set or self.folder.value != self._proposed_folder
-
-    def _propose_folder(self, image: str | None) -> None:
-        """Propose the folder of the image, where it can be written to."""
-        if image is None or self.folder_is_chosen:
-            return
-        beside = Path(image).absolute().parent
-        if os.access(beside, os.W_OK):
-            self._proposed_folder = self.folder.value = beside
 
     def _parameters(self) -> Parameters:
         kept: Mapping[str, Any] = self._by_method.get(self.method.value, {})
@@ -275,8 +244,3 @@ class Form:
     def _regions(self, *_: Any) -> list[tuple[str, Any]]:
         shapes = [(f"rectangle of {layer.name}", layer) for layer in self._of_kind(Shapes)]
         return [(WHOLE, WHOLE), (VIEW, VIEW), *shapes]
-
-
-def _home(settings: PluginSettings) -> Path:
-    """Return where outputs go before an image says better."""
-    return Path(settings.folder).expanduser() if settings.folder else Path.home()

@@ -5,9 +5,7 @@ from pathlib import Path
 
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.background import Job
-from napari_superpixels.napari_ui.remembered import Remembered, RememberedTraining
-
-Chosen = Remembered | RememberedTraining
+from napari_superpixels.napari_ui.remembered import Chosen
 
 
 class Keeper:

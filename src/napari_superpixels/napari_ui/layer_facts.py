@@ -20,7 +20,25 @@ def is_preview(layer: "napari.layers.Layer") -> bool:
     return isinstance(ours, dict) and bool(ours.get("preview"))
 
 
-def pixel_um(layer: "napari.layers.Image", level: int = 0) -> float | None:
+def class_names_of(layer: "napari.layers.Labels") -> dict[int, str]:
+    """Return the names of classes by their numbers, where a layer is a finished run of classes."""
+    ours = layer.metadata.get(OURS, {})
+    table = layer.features
+    if "path" not in ours or set(table.columns) != {"index", "class"}:
+        return {}
+    return dict(zip(map(int, table["index"]), map(str, table["class"]), strict=True))
+
+
+def may_hold_classes(layer: "napari.layers.Labels") -> bool:
+    """Whether a Labels layer may be a class map: no preview, and no superpixels or objects of ours.
+
+    Of others nothing is known before they are read.
+    """
+    finished = "path" in layer.metadata.get(OURS, {})
+    return not is_preview(layer) and (not finished or bool(class_names_of(layer)))
+
+
+def pixel_um(layer: "napari.layers.Image | napari.layers.Labels", level: int = 0) -> float | None:
     """Return the length of a pixel of a level along x, in micrometers; None where not known."""
     unit = UNIT_UM.get(str(layer.units[-1]))
     if unit is None:

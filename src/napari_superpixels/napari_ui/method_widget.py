@@ -74,7 +74,7 @@ class MethodWidget(Container):  # type: ignore[type-arg]
         self._panel = Panel(self.form, self.native)
         self._preview = Preview(viewer, self._tell_preview, self._preview_ended)
         self._preview.show_boundaries(wanted=self.form.boundaries.value)
-        self._run: Run | None = None
+        self._run: Run[Plan, Finished] | None = None
         self._seen: list[Any] = []  # image layers of the preview
         self._run_of: list[Any] = []  # image layers of the run
         self._copying: Latest[str] = Latest()
@@ -300,7 +300,7 @@ class MethodWidget(Container):  # type: ignore[type-arg]
         self.form.propose()
         return Errand(
             request,
-            self.form.wanted_output(),
+            self.form.where_to.wanted(),
             self._name(),
             ask_first,
             self.form.boundaries.value,
@@ -317,7 +317,7 @@ class MethodWidget(Container):  # type: ignore[type-arg]
         self._panel.show_preview(on=False)
         self._tell_preview("")
 
-    def _listeners(self) -> Listeners:
+    def _listeners(self) -> "Listeners[Plan, Finished]":
         return Listeners(
             moved=self._run_moved,
             asked=self._run_asked,
@@ -332,7 +332,7 @@ class MethodWidget(Container):  # type: ignore[type-arg]
         self._panel.tell("Run: waiting for an answer.")
         return ask(self.native, plan, answer)
 
-    def _run_finished(self, errand: Errand, finished: Finished) -> None:
+    def _run_finished(self, finished: Finished) -> None:
         self._preview.hide()
         for data, keywords, kind in finished.layers:
             layer = self._viewer.add_layer(Layer.create(data, keywords, kind))

@@ -11,7 +11,7 @@ from napari_superpixels.engine.records import RunState, check_folder, partial_pa
 from napari_superpixels.errors import InputError, OutputError
 
 if TYPE_CHECKING:
-    from napari_superpixels.engine.plan import Plan
+    from napari_superpixels.engine.manifest import Resumable
 
 SUFFIX = ".zarr"
 
@@ -38,12 +38,12 @@ class Place:
     """Whether to go on with the unfinished output that lies there."""
 
 
-def proposed_name(image: str, method: str, step: str) -> str:
-    """Return a file name from image, method and step, e.g. ``"cells slic 16px.zarr"``."""
-    return re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", f"{image} {method} {step}").strip(" .") + SUFFIX
+def proposed_name(*words: str) -> str:
+    """Return a file name, e.g. from image, method and step, ``"cells slic 16px.zarr"``."""
+    return re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", " ".join(words)).strip(" .") + SUFFIX
 
 
-def place_for(output: Output, plan: "Plan", taken: Collection[Path] = ()) -> Place:
+def place_for(output: Output, plan: "Resumable", taken: Collection[Path] = ()) -> Place:
     """Return where a plan is to be written, and whether to go on with what lies there.
 
     Parameters
@@ -95,7 +95,7 @@ def _numbered(first: Path) -> Iterator[Path]:
         yield first.with_name(f"{first.stem} {number}{first.suffix}")
 
 
-def _free(path: Path, plan: "Plan") -> Place | None:
+def _free(path: Path, plan: "Resumable") -> Place | None:
     """Return the place if nothing, or an unfinished output of the plan, lies there."""
     if path.exists():
         return None
@@ -104,7 +104,7 @@ def _free(path: Path, plan: "Plan") -> Place | None:
     return Place(path, resume=True) if _begun(path, plan) else None
 
 
-def _begun(path: Path, plan: "Plan") -> bool:
+def _begun(path: Path, plan: "Resumable") -> bool:
     """Return whether an unfinished output of the plan lies at a path."""
     state = RunState(partial_path(path))
     if not state.manifest_path.exists():

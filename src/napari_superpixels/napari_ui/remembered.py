@@ -14,6 +14,8 @@ SEGMENT_FILE = "napari-superpixels-segment.json"
 """That of the panel *Segment*."""
 TRAINING_FILE = "napari-superpixels-training.json"
 """That of the panel *Train*."""
+OBJECTS_FILE = "napari-superpixels-objects.json"
+"""That of the panel *Objects*."""
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +71,32 @@ class RememberedTraining:
     """Whether 0 in the labels means that nothing is known there."""
 
 
-Kind = TypeVar("Kind", Remembered, RememberedTraining)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RememberedObjects:
+    """What a new panel *Objects* begins with; lengths and sizes in pixels."""
+
+    file: ClassVar[str] = OBJECTS_FILE
+
+    min_px: int = 1
+    """Smaller objects are left out."""
+    max_px: int = 0
+    """Larger ones are left out; 0 for no limit."""
+    connectivity: int = 4
+    """4 or 8."""
+    split: bool = False
+    """Whether objects are split where they are narrow."""
+    distance_px: int = 10
+    """The least distance of the middles of two pieces."""
+    largest_px: int = 1024
+    """How long or wide an object may be to be split."""
+    exact: bool = True
+    """Whether larger ones are refused."""
+    folder: str = ""
+    """Where outputs go; empty for the one that the plugin's settings name."""
+
+
+Chosen = Remembered | RememberedTraining | RememberedObjects
+Kind = TypeVar("Kind", Remembered, RememberedTraining, RememberedObjects)
 
 
 def settings_folder() -> Path | None:
@@ -94,7 +121,7 @@ def load(folder: Path | None, kind: type[Kind]) -> Kind:
     return kind(**dict(_usable(path, facts, kind())))
 
 
-def save(folder: Path | None, remembered: Remembered | RememberedTraining) -> None:
+def save(folder: Path | None, remembered: Chosen) -> None:
     """Keep what was chosen; where that is not possible a log line says so."""
     if folder is None:
         return
@@ -109,7 +136,7 @@ def save(folder: Path | None, remembered: Remembered | RememberedTraining) -> No
 
 
 def _usable(
-    path: Path, facts: Iterable[tuple[str, Any]], defaults: Remembered | RememberedTraining
+    path: Path, facts: Iterable[tuple[str, Any]], defaults: Chosen
 ) -> Iterator[tuple[str, Any]]:
     """Yield what can be used; a log line says of each other what it is."""
     known = {one.name: getattr(defaults, one.name) for one in fields(defaults)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from napari.utils import progress as ActivityBar  # noqa: N812 - a class, whatever its name
 from napari.utils.notifications import show_error, show_info
@@ -15,9 +15,9 @@ from qtpy.QtCore import QTimer
 from napari_superpixels import api
 from napari_superpixels.engine.events import Report
 from napari_superpixels.engine.live import CACHE_BYTES
+from napari_superpixels.engine.manifest import Resumable
 from napari_superpixels.engine.plan import Plan
 from napari_superpixels.engine.records import partial_path
-from napari_superpixels.engine.run import RunResult
 from napari_superpixels.engine.tally import Progress, Tally
 from napari_superpixels.errors import Cancelled, TakenError
 from napari_superpixels.models.outputs import Superpixels
@@ -33,6 +33,44 @@ LONG_PX = 200_000_000
 """Pixels from which on a click on Run shows what would be done and asks first."""
 POLL_MS = 100
 """How often the progress is looked at."""
+
+
+P = TypeVar("P", bound=Resumable)
+F = TypeVar("F")
+
+
+class Wanted(Protocol[P, F]):
+    """What a user wants to have computed and written, whatever it is."""
+
+    @property
+    def output(self) -> Output:
+        """Where to write it."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        ...
+
+    def plan(self, cancel: threading.Event) -> P:
+        """Return what will be done; not called on the main thread."""
+        ...
+
+    def asks(self, plan: P) -> bool:
+        """Whether to ask before it is begun."""
+        ...
+
+    def write(self, plan: P, place: Place, tally: Tally, cancel: threading.Event) -> F:
+        """Compute, write and open it; not called on the main thread."""
+        ...
+
+    def step(self, plan: P) -> int | None:
+        """Return the step of superpixels in pixels, where superpixels are counted."""
+        ...
+
+    def outcome(self, finished: F) -> str:
+        """Return in a sentence what came of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +89,32 @@ class Errand:
     """Whether to show borders of the finished labels too."""
     cache_bytes: int = CACHE_BYTES
     """Memory that their tiles may be kept in."""
+
+    def plan(self, cancel: threading.Event) -> Plan:
+        """Return the plan of the request, its kernels ready."""
+        return plan_of(self.request, cancel)
+
+    def asks(self, plan: Plan) -> bool:
+        """Whether the run is long, and a person is there to be asked."""
+        return self.ask and pixels_of(plan) > LONG_PX
+
+    def write(self, plan: Plan, place: Place, tally: Tally, cancel: threading.Event) -> "Finished":
+        """Run, and open the output."""
+        result = api.run(plan, place.path, listener=tally, cancel=cancel, resume=place.resume)
+        layers = tuple(placed(one, self, plan) for one in read(str(result.path)))
+        bordered = self.boundaries and plan.output.labels
+        borders = Borders(result.path, self.cache_bytes) if bordered else None
+        return Finished(plan, result.path, result.report, layers, borders)
+
+    def step(self, plan: Plan) -> int | None:
+        """Return the step of superpixels; None of other outputs."""
+        return plan.method.step if plan.output.kind == Superpixels.kind else None
+
+    def outcome(self, finished: "Finished") -> str:
+        """Return what was written, and where."""
+        count, noun = finished.report.superpixels, finished.plan.output.noun
+        found = noun if count is None else f"{count:,} superpixels"
+        return f"Run: {found} in {finished.path.name}."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,20 +140,20 @@ class Answer(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Listeners:
+class Listeners(Generic[P, F]):
     """Who is told of a run, all on the main thread."""
 
     moved: Callable[[Progress, int | None], None]
     """How far it is, and the step of superpixels in pixels."""
-    asked: "Callable[[Plan, Answer], Callable[[], None]]"
+    asked: "Callable[[P, Answer], Callable[[], None]]"
     """Shows a plan, and passes on what the user answers; returns what takes the question away."""
-    finished: Callable[[Errand, Finished], None]
+    finished: Callable[[F], None]
     """The outcome."""
     ended: Callable[[str], None]
     """That nothing runs any more, and the outcome in a sentence; empty where there is none."""
 
 
-class Run:
+class Run(Generic[P, F]):
     """One run, from the click to the layer.
 
     Parameters
@@ -100,11 +164,11 @@ class Run:
         Who is told.
     """
 
-    def __init__(self, errand: Errand, listeners: Listeners) -> None:
+    def __init__(self, errand: Wanted[P, F], listeners: Listeners[P, F]) -> None:
         self.errand, self._listeners = errand, listeners
         self._cancel = threading.Event()
         self._tally = Tally()
-        self._plan: Plan | None = None
+        self._plan: P | None = None
         self._place: Place | None = None
         self._reason = ""
         self._take_away: Callable[[], None] | None = None
@@ -113,7 +177,7 @@ class Run:
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._look)
         self._job: Job[Any] = Job(
-            partial(plan_of, errand.request, self._cancel),
+            partial(errand.plan, self._cancel),
             self._planned,
             self._failed,
             self._cancel,
@@ -134,9 +198,9 @@ class Run:
         self._job.drop()
         self._close()
 
-    def _planned(self, plan: Plan) -> None:
+    def _planned(self, plan: P) -> None:
         self._plan = plan
-        if self.errand.ask and pixels_of(plan) > LONG_PX:
+        if self.errand.asks(plan):
             self._take_away = self._listeners.asked(plan, self._answered)
         else:
             self._start()
@@ -161,23 +225,16 @@ class Run:
         self._timer.start()
         self._job = Job(partial(self._work, self._plan), self._finished, self._failed, self._cancel)
 
-    def _work(self, plan: Plan) -> Finished:
-        """Compute and open the output; the only method that is not called on the main thread."""
-        result = self._run_at_free_place(plan)
-        layers = tuple(placed(one, self.errand, plan) for one in read(str(result.path)))
-        bordered = self.errand.boundaries and plan.output.labels
-        borders = Borders(result.path, self.errand.cache_bytes) if bordered else None
-        return Finished(plan, result.path, result.report, layers, borders)
+    def _work(self, plan: P) -> F:
+        """Run; where another took the proposed place in between, at the next.
 
-    def _run_at_free_place(self, plan: Plan) -> RunResult:
-        """Run; where another took the proposed place in between, at the next."""
+        The only method that is not called on the main thread.
+        """
         taken: set[Path] = set()
         while True:
             self._place = place = place_for(self.errand.output, plan, taken)
             try:
-                return api.run(
-                    plan, place.path, listener=self._tally, cancel=self._cancel, resume=place.resume
-                )
+                return self.errand.write(plan, place, self._tally, self._cancel)
             except TakenError:
                 if self.errand.output.typed:
                     raise
@@ -189,15 +246,12 @@ class Run:
         if self._bar is not None and progress.tiles:
             self._bar.total = progress.tiles
             self._bar.update(progress.done - self._bar.n)
-        counted = self._plan.output.kind == Superpixels.kind
-        self._listeners.moved(progress, self._plan.method.step if counted else None)
+        self._listeners.moved(progress, self.errand.step(self._plan))
 
-    def _finished(self, finished: Finished) -> None:
+    def _finished(self, finished: F) -> None:
         self._close()
-        self._listeners.finished(self.errand, finished)
-        count, noun = finished.report.superpixels, finished.plan.output.noun
-        found = noun if count is None else f"{count:,} superpixels"
-        self._end(f"Run: {found} in {finished.path.name}.")
+        self._listeners.finished(finished)
+        self._end(self.errand.outcome(finished))
 
     def _failed(self, error: BaseException) -> None:
         self._close()

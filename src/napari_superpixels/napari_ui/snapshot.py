@@ -36,7 +36,7 @@ class LayerSnapshot:
     channel: int | None = None
     """Which channel of that image it shows, where it is one of several layers."""
     path: str | None = None
-    """The file that it came from, by whichever reader."""
+    """The file that it came from, by whichever reader; of a finished run where that wrote it."""
     multiscale: bool = False
     """Whether napari takes its data as a list of levels."""
 
@@ -53,7 +53,7 @@ class LayerSnapshot:
             opened=ours.get("opened"),
             arrays=tuple(ours.get("arrays", ())),
             channel=ours.get("channel"),
-            path=layer.source.path,
+            path=ours.get("path") or layer.source.path,
             multiscale=multiscale,
         )
 

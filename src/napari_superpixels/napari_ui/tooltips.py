@@ -69,3 +69,27 @@ TRAINING_TOOLTIPS = {
     "stop": "Stop after the step that is on; the weights so far are kept.",
 }
 """By name of the field or button of the panel *Train*."""
+
+OBJECTS_TOOLTIPS = {
+    "layer": "The Labels layer that holds classes: a finished run of Segment, a painted layer, "
+    "another program's. What touches and is of one class is one object; 0 is background.",
+    "classes": "Only objects of these classes; of all where none is chosen (Ctrl and click chooses "
+    "several, and takes back).",
+    "numbers": "Only objects of these classes, by number, e.g. '1, 3'; of all where it is empty.",
+    "min_px": "Smaller objects are left out (pixels).",
+    "max_px": "Larger objects are left out (pixels); 0 for no limit.",
+    "connectivity": "Whether pixels that meet at a corner alone are of one object.",
+    "split": "Cut objects where they are narrow; for round ones that touch. Sizes are then those "
+    "of the pieces.",
+    "distance_px": "How far apart the middles of two pieces are at least (pixels).",
+    "largest_px": "How long or wide an object may be to be split (pixels); each is split whole, "
+    "in memory.",
+    "exact": "Refuse to go on where an object is too large to be split; else it stays whole, and "
+    "is counted.",
+    "folder": TOOLTIPS["folder"],
+    "output": TOOLTIPS["output"],
+    "run": "Find the objects of the whole layer and write them with a table, as an OME-Zarr; go on "
+    "working meanwhile.",
+    "cancel": TOOLTIPS["cancel"],
+}
+"""By name of the field or button of the panel *Objects*."""

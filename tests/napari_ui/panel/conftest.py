@@ -13,6 +13,7 @@ import pytest
 from napari_superpixels.napari_ui import learning
 from napari_superpixels.napari_ui.remembered import (
     FILE,
+    OBJECTS_FILE,
     SEGMENT_FILE,
     TRAINING_FILE,
     settings_folder,
@@ -31,7 +32,7 @@ def _forgetful() -> None:
     """Begin each test with nothing remembered."""
     folder = settings_folder()
     assert folder is not None, "tests have settings of their own"
-    for file in (FILE, SEGMENT_FILE, TRAINING_FILE):
+    for file in (FILE, SEGMENT_FILE, TRAINING_FILE, OBJECTS_FILE):
         (folder / file).unlink(missing_ok=True)
 
 
@@ -143,5 +144,14 @@ def train(viewer: Any, own: Path, until: Any, teacher: Teacher) -> Any:
     """The panel *Train* in a dock of the viewer; there are no own weights, nobody trains."""
     own.mkdir()
     _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Train")
+    until(lambda: widget.settled)
+    return widget
+
+
+@pytest.fixture
+def objects(viewer: Any, tmp_path: Path, until: Any) -> Any:
+    """The panel *Objects* in a dock of the viewer; outputs go to an empty folder."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Objects")
+    widget.folder.value = tmp_path
     until(lambda: widget.settled)
     return widget
