@@ -135,7 +135,8 @@ def test_a_stack_is_refused_with_what_to_do(
 def classes(tmp_path: Path, picture: np.ndarray) -> Path:
     """A finished run of classes with names."""
     weights = write_random_segmentation(tmp_path, "HCFPN")
-    return nsp.run(picture, tmp_path / "classes.zarr", "segment", weights=str(weights)).path
+    plan = nsp.plan(picture, "segment", weights=str(weights))
+    return nsp.run(plan, tmp_path / "classes.zarr").path
 
 
 def test_classes_of_a_finished_run_are_chosen_by_name(
