@@ -16,7 +16,7 @@ from napari_superpixels.errors import SuperpixelsError
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.keeping import Keeper
-from napari_superpixels.napari_ui.layer_facts import pixel_um
+from napari_superpixels.napari_ui.layer_facts import pixel_um2
 from napari_superpixels.napari_ui.objects_form import ObjectsForm
 from napari_superpixels.napari_ui.objects_layout import ObjectsPanel
 from napari_superpixels.napari_ui.objects_wording import CANCELLING, NOTHING_CHOSEN, wish_sentence
@@ -157,7 +157,8 @@ class ObjectsWidget(Container):  # type: ignore[type-arg]
         layer = self.form.layer.value
         if layer is None:
             return NOTHING_CHOSEN
-        return wish_sentence(self.form.min_px.value, pixel_um(layer), split=self.form.split.value)
+        area = pixel_um2(layer)
+        return wish_sentence(self.form.min_px.value, area, split=self.form.split.value)
 
     def _run_moved(self, progress: "Progress", step: int | None) -> None:
         self._panel.show_progress(progress, run_sentence(progress, step))

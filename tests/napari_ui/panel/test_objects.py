@@ -60,7 +60,11 @@ def test_objects_of_a_painted_layer_lie_on_it(
     painted: Any, viewer: Any, squares: np.ndarray, tmp_path: Path, until: Any
 ) -> None:
     painted.min_px.value, painted.numbers.value = 2, "3"
-    until(lambda: "of 2 px and more" in painted.sentence)
+    until(lambda: painted.sentence == "Objects: of 2 px and more.")
+    viewer.layers["squares"].units = ("um", "um")
+    painted.min_px.value = 3
+    until(lambda: painted.sentence == "Objects: of 3 px (0.75 µm²) and more.")
+    painted.min_px.value = 2
     _run(painted, until)
     assert painted.sentence == "Run: 6 objects in squares objects.zarr."
     layer = viewer.layers["squares objects"]
