@@ -38,13 +38,21 @@ def may_hold_classes(layer: "napari.layers.Labels") -> bool:
     return not is_preview(layer) and (not finished or bool(class_names_of(layer)))
 
 
-def pixel_um(layer: "napari.layers.Image | napari.layers.Labels", level: int = 0) -> float | None:
+def pixel_um(layer: "napari.layers.Image", level: int = 0) -> float | None:
     """Return the length of a pixel of a level along x, in micrometers; None where not known."""
     unit = UNIT_UM.get(str(layer.units[-1]))
     if unit is None:
         return None
     factor = float(layer.level_shapes[0][-1]) / float(layer.level_shapes[level][-1])
     return abs(float(layer.scale[-1])) * unit * factor
+
+
+def pixel_um2(layer: "napari.layers.Labels") -> float | None:
+    """Return the area of a pixel in square micrometers; None where it is not known."""
+    height, width = (UNIT_UM.get(str(unit)) for unit in layer.units[-2:])
+    if height is None or width is None:
+        return None
+    return abs(float(layer.scale[-2]) * height * float(layer.scale[-1]) * width)
 
 
 def level_label(layer: "napari.layers.Image", level: int) -> str:

@@ -118,8 +118,10 @@ class ObjectsForm:
 
     def reset_choices(self) -> None:
         """Offer the layers that are there now."""
+        before = self.layer.value
         self.layer.reset_choices()
-        self.propose()
+        if self.layer.value != before:  # lists that are made anew may not tell
+            self.change_layer()
 
     def change_layer(self) -> None:
         """Offer the classes of the layer that is chosen now; all are wanted."""

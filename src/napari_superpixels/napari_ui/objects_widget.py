@@ -16,7 +16,7 @@ from napari_superpixels.errors import SuperpixelsError
 from napari_superpixels.napari_ui import remembered
 from napari_superpixels.napari_ui.closing import Closing
 from napari_superpixels.napari_ui.keeping import Keeper
-from napari_superpixels.napari_ui.layer_facts import pixel_um
+from napari_superpixels.napari_ui.layer_facts import pixel_um2
 from napari_superpixels.napari_ui.objects_form import ObjectsForm
 from napari_superpixels.napari_ui.objects_layout import ObjectsPanel
 from napari_superpixels.napari_ui.objects_wording import CANCELLING, NOTHING_CHOSEN, wish_sentence
@@ -65,6 +65,7 @@ class ObjectsWidget(Container):  # type: ignore[type-arg]
         self._panel = ObjectsPanel(self.form, self.native)
         self._run: Run[InstancePlan, FoundObjects] | None = None
         self._run_of: Any = None  # the layer of the run
+        self._wished = ""
         self._keeper = Keeper(folder)
         self._settled = QTimer()
         self._connect()
@@ -91,6 +92,8 @@ class ObjectsWidget(Container):  # type: ignore[type-arg]
         if self._run is not None:
             show_info("A run is on already; wait for it, or cancel it.")
             return
+        self._settled.stop()
+        self._settle()  # what is chosen is told now, and not over what comes of the run
         try:
             errand = self.form.errand()
         except SuperpixelsError as error:
@@ -115,6 +118,7 @@ class ObjectsWidget(Container):  # type: ignore[type-arg]
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers that are there now."""
         self.form.reset_choices()
+        self._settled.start()
 
     def _connect(self) -> None:
         self._panel.buttons["run"].clicked.connect(self._run_clicked)
@@ -145,14 +149,16 @@ class ObjectsWidget(Container):  # type: ignore[type-arg]
         form.propose()
         self._keeper.keep(form.remembered())
         self._panel.show_fields(named=form.are_named, split=form.split.value)
-        if self._run is None:
-            self._panel.tell(self._wish())
+        wish, self._wished = self._wished, self._wish()
+        if self._run is None and wish != self._wished:  # else the outcome of the last run stays
+            self._panel.tell(self._wished)
 
     def _wish(self) -> str:
         layer = self.form.layer.value
         if layer is None:
             return NOTHING_CHOSEN
-        return wish_sentence(self.form.min_px.value, pixel_um(layer), split=self.form.split.value)
+        area = pixel_um2(layer)
+        return wish_sentence(self.form.min_px.value, area, split=self.form.split.value)
 
     def _run_moved(self, progress: "Progress", step: int | None) -> None:
         self._panel.show_progress(progress, run_sentence(progress, step))
@@ -163,7 +169,6 @@ class ObjectsWidget(Container):  # type: ignore[type-arg]
 
     def _run_ended(self, outcome: str) -> None:
         self._run, self._run_of = None, None
-        self._settled.stop()  # an outcome stays until something is chosen anew
         self._panel.show_run(on=False)
         self._panel.tell(outcome)
 

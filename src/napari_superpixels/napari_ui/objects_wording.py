@@ -1,7 +1,5 @@
 """The sentences and names that the panel *Objects* shows; pure text, no Qt."""
 
-from napari_superpixels.napari_ui.layer_facts import length_text
-
 NOTHING_CHOSEN = "Choose a Labels layer that holds classes; a run of Segment gives one."
 CANCELLING = "Cancelling."
 
@@ -11,21 +9,21 @@ def objects_name(layer: str) -> str:
     return f"{layer} objects"
 
 
-def wish_sentence(min_px: int, pixel_um: float | None, *, split: bool) -> str:
+def wish_sentence(min_px: int, pixel_um2: float | None, *, split: bool) -> str:
     """Return what a run would find.
 
     Parameters
     ----------
     min_px
         The least size, in pixels.
-    pixel_um
-        Length of a square pixel in micrometers; None where it is not known.
+    pixel_um2
+        Area of a pixel in square micrometers; None where it is not known.
     split
         Whether objects are split.
     """
-    across = "" if pixel_um is None else f", {length_text(min_px**0.5 * pixel_um)} squared"
+    area = "" if pixel_um2 is None else f" ({float(f'{min_px * pixel_um2:.3g}'):g} µm²)"
     how = "split where they are narrow, " if split else ""
-    return f"Objects: {how}of {min_px:,} px and more{across}."
+    return f"Objects: {how}of {min_px:,} px{area} and more."
 
 
 def found_sentence(count: int, whole: int, name: str) -> str:

@@ -60,7 +60,11 @@ def test_objects_of_a_painted_layer_lie_on_it(
     painted: Any, viewer: Any, squares: np.ndarray, tmp_path: Path, until: Any
 ) -> None:
     painted.min_px.value, painted.numbers.value = 2, "3"
-    until(lambda: "of 2 px and more" in painted.sentence)
+    until(lambda: painted.sentence == "Objects: of 2 px and more.")
+    viewer.layers["squares"].units = ("um", "um")
+    painted.min_px.value = 3
+    until(lambda: painted.sentence == "Objects: of 3 px (0.75 µm²) and more.")
+    painted.min_px.value = 2
     _run(painted, until)
     assert painted.sentence == "Run: 6 objects in squares objects.zarr."
     layer = viewer.layers["squares objects"]
@@ -135,7 +139,8 @@ def test_a_stack_is_refused_with_what_to_do(
 def classes(tmp_path: Path, picture: np.ndarray) -> Path:
     """A finished run of classes with names."""
     weights = write_random_segmentation(tmp_path, "HCFPN")
-    return nsp.run(picture, tmp_path / "classes.zarr", "segment", weights=str(weights)).path
+    plan = nsp.plan(picture, "segment", weights=str(weights))
+    return nsp.run(plan, tmp_path / "classes.zarr").path
 
 
 def test_classes_of_a_finished_run_are_chosen_by_name(

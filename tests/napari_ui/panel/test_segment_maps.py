@@ -23,7 +23,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "cut": write_random_segmentation(folder, "HCFPN", 0, **MAP, discretisation=CUT),
         "any": write_random_segmentation(folder, "HCFPN", 1, **MAP),
         "classes": write_random_segmentation(folder, "HCFPN", 2),
-        "pooled": write_random_segmentation(folder, "HCPSPNet", 0, name="HCDORN", **MAP, **dorn),
+        "pooled": write_random_segmentation(folder, "HCPSPNet", 0, **MAP, **dorn),
     }
     return {name: str(path) for name, path in made.items()}
 
