@@ -3,7 +3,7 @@
 import pytest
 
 from napari_superpixels.napari_ui.diary import Diary, Learnt
-from napari_superpixels.napari_ui.lesson import Outlook
+from napari_superpixels.napari_ui.material import Outlook
 from napari_superpixels.napari_ui.train_wording import (
     STARTING,
     done_sentence,
@@ -96,7 +96,7 @@ def test_the_outlook_says_what_is_known_and_held_out() -> None:
     found = Outlook(pixels=61440, segments=27, held=0, crop=80)
     assert "61,440 annotated pixels in 27 segments; too few" in outlook_sentence(found)
     held = Outlook(pixels=61440, segments=27, held=1024, crop=80)
-    assert "1,024 pixels is held out" in outlook_sentence(held)
+    assert "1,024 are held out" in outlook_sentence(held)
 
 
 @pytest.mark.parametrize(

@@ -74,10 +74,10 @@ def test_the_task_has_pixels_labels_and_a_card(
     wide = [np.tile(one, (1, 2)) for one in (grey, squares)]
     task = task_of(lesson_of(*wide, void=0, seed=4), going)
     (pair,), (held,) = task.learned, task.held
-    assert pair.box == Box.of((0, 120), (0, 320))
+    assert pair.box == Box.of((0, 120), (0, 288))
     assert held.box == Box.of((0, 120), (320, 400))
     np.testing.assert_array_equal(pair.annotations[0].read(held.box), wide[1][:, 320:])
-    np.testing.assert_array_equal(pair.image.read(0, pair.box).pixels[0], wide[0][:, :320])
+    np.testing.assert_array_equal(pair.image.read(0, pair.box).pixels[0], wide[0][:, :288])
     assert (task.seed, task.void, task.crop) == (4, 0, 112)
     assert task.target == own / "mine.safetensors"
     assert task.card["data"] == "the layer 'cells' with the labels 'nuclei', 0 is unknown"
@@ -208,7 +208,7 @@ def test_each_painted_label_is_a_class_and_each_region_a_part(
     assert sum(found.classes.values()) < found.pixels  # some is held out
     task = task_of(classes_of(), going)
     assert [pair.box for pair in task.learned] == [
-        Box.of((0, 92), (0, 116)),
+        Box.of((0, 92), (0, 84)),
         Box.of((268, 362), (468, 552)),
     ]
     assert [pair.box for pair in task.held] == [Box.of((0, 92), (116, 172))]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from napari_superpixels.io import open_source
 from napari_superpixels.tiling import Box
 from napari_superpixels.training import painted
-from napari_superpixels.training.annotated import CLASSES, SEGMENTS, share_out
+from napari_superpixels.training.annotated import CLASSES, SEGMENTS, most_known, share_out
 from napari_superpixels.training.data import Crops, TrainingSet
-from napari_superpixels.training.painted import parts_of, pieces_of
+from napari_superpixels.training.painted import measured_of, parts_of, pieces_of
 from napari_superpixels.training.pairs import Pair, StoredLabels
 
 
@@ -114,7 +114,7 @@ def test_classes_are_held_out_where_each_is_still_learned():
     array[40:60, 100:200], array[45:55, 100:190] = 1, 2
     found = shared(array, CLASSES)
     assert found.held == Box.of((24, 76), (180, 216))
-    assert found.learned == Box.of((24, 76), (84, 180))
+    assert found.learned == Box.of((24, 76), (84, 148))  # with a gap between
     array[40:60, 195:200] = 9  # nowhere else
     assert shared(array, CLASSES).held is None
 
@@ -124,6 +124,28 @@ def test_one_class_may_be_held_out_where_borders_may_not():
     array[20:80, 50:550], array[30:40, 50:60] = 1, 2
     assert shared(array, CLASSES).held is not None
     assert shared(array, SEGMENTS).held is None
+
+
+def test_the_gap_gives_way_where_a_class_would_be_lost():
+    array = np.zeros((100, 400), np.int32)
+    array[40:60, 100:200], array[45:55, 155:190] = 1, 2
+    assert shared(array, CLASSES).learned == Box.of((24, 76), (84, 180))
+
+
+def test_of_a_large_part_the_square_is_measured_on_where_most_is_known():
+    array = np.zeros((64, 3000), np.int32)
+    array[:, ::40], array[:30, 2500:2600] = 1, 2
+    area = Box.whole(array.shape)
+    assert most_known(labels_of(array), area, 0) == Box.of((0, 64), (2048, 3000))
+    assert most_known(labels_of(array), area) == Box.of((0, 64), (988, 2012))
+
+
+def test_what_is_measured_on_is_where_somebody_painted(slide):
+    large = np.zeros((2500, 2500), np.uint8)
+    large[:100, :100], large[2400:, 2400:] = 1, 2
+    pair = Pair("slide", open_source(large), (labels_of(large),))
+    held = measured_of(pair, 64, 0)
+    assert [int((large[piece.box.slices] > 0).sum()) for piece in held] == [10_000, 10_000]
 
 
 def test_little_is_not_held_out():

@@ -221,7 +221,13 @@ elif kind == "dies":
     os._exit(9)
 else:
     tell(kind="TrainingStarted", steps=2, done=0, annotations=1)
-    sys.stdin.buffer.read()
+    asked = sys.stdin.buffer.read(1)  # a byte, or the end of the pipe
+    if asked and task.get("slow"):
+        import time
+        time.sleep(0.5)  # the pipe must stay open meanwhile
+        os.set_blocking(0, False)
+        if sys.stdin.buffer.read() == b"":  # its end
+            os._exit(9)
     open(task["mark"], "w").close()
     tell(kind="Done", step=1, finished=False, scores={}, path="x")
 """
@@ -252,6 +258,12 @@ def test_stop_ends_it_and_its_last_word_is_waited_for(stand_in):
     done = train_elsewhere(given, lambda _: stop.set(), stop)
     assert (done.step, done.path) == (1, "x")
     assert stand_in.exists()
+
+
+def test_one_that_was_asked_to_stop_may_take_its_time(stand_in):
+    stop = threading.Event()
+    given = {"kind": "waits", "mark": str(stand_in), "slow": True}
+    assert train_elsewhere(given, lambda _: stop.set(), stop).path == "x"
 
 
 def test_where_nobody_waits_any_more_it_still_comes_to_its_end(stand_in):

@@ -93,7 +93,8 @@ class Images:
         void
             The label that means unknown.
         """
-        from napari_superpixels.training.split import GAP_PX, split_region
+        from napari_superpixels.training.annotated import GAP_PX
+        from napari_superpixels.training.split import split_region
 
         if self.share is None:
             return self.learned, self.held
@@ -204,7 +205,7 @@ def _classes(recipe: "ClassRecipe", images: Images, seed: int, meaning: Meaning)
     from napari_superpixels.training import class_counts as counting
     from napari_superpixels.training.classes import UNKNOWN, classified
     from napari_superpixels.training.notes import not_held_out
-    from napari_superpixels.training.painted import pieces_of
+    from napari_superpixels.training.painted import measured_of, pieces_of
     from napari_superpixels.training.ready import Material, of_classes
 
     classes = _named(recipe, meaning)
@@ -212,7 +213,8 @@ def _classes(recipe: "ClassRecipe", images: Images, seed: int, meaning: Meaning)
     counting.count_pixels(known.learned + known.held, classes)  # refuses numbers that mean nothing
     learned, held = known.parted(_side(recipe), UNKNOWN)
     pieces = [piece for pair in learned for piece in pieces_of(pair, _side(recipe), UNKNOWN)]
-    chosen = Material(pieces, _some(held, meaning.limit), seed)
+    known_held = [p for pair in held for p in measured_of(pair, _side(recipe), UNKNOWN)]
+    chosen = Material(pieces, _some(known_held, meaning.limit), seed)
     ready = of_classes(recipe, chosen, classes, evenly=meaning.balanced)
     counts = counting.count_pixels(pieces, classes)
     notes = [*not_held_out(len(learned), len(held)), *counting.notes_on_classes(counts, classes)]

@@ -20,8 +20,9 @@ VIEW_WINDOW_PX = 1536
 """Edge of a window of a larger lazy array."""
 CHUNK_PX = 512
 """Edge that chunks on disk come near to."""
-TILE_WINDOWS = 4
-"""Windows along each side of a super-tile, where all must have one shape."""
+TILE_WINDOWS = 2
+"""Windows along each side of a super-tile, where all must have one shape: more of them are read and
+written together, fewer are lost where a run is interrupted."""
 EXAMPLE_REGION = '{"y": (0, 512)}'
 
 

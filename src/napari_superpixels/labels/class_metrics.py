@@ -116,7 +116,7 @@ class BoundaryCounts:
         """
         check_same_shape(truth, found)
         known = truth > 0
-        wanted, given = _at_boundary(truth, known), _at_boundary(found, known)
+        wanted, given = at_boundary(truth, known), at_boundary(found, known)
         rows = [
             _compared(wanted & (truth == number), given & (found == number), tolerance_px)
             for number in range(1, classes + 1)
@@ -150,8 +150,8 @@ class BoundaryCounts:
         return _mean(self.f_per_class)
 
 
-def _at_boundary(ids: Labels, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which known pixels have a known neighbour of another class."""
+def at_boundary(ids: Labels, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which known pixels have a known 4-neighbour of another class, shape (Y, X)."""
     below = (ids[1:] != ids[:-1]) & known[1:] & known[:-1]
     right = (ids[:, 1:] != ids[:, :-1]) & known[:, 1:] & known[:, :-1]
     boundary = np.zeros(ids.shape, np.bool_)

@@ -72,7 +72,8 @@ class Weights:
             raise InputError(
                 f"The weights '{self.path}' cannot be read ({error.strerror}); check the name."
             ) from None
-        if content.startswith(MARKS):
+        # The length of a header may look like a mark of pickles; what follows it never does.
+        if content.startswith(MARKS) and content[8:9] != b"{":
             raise InputError(
                 f"The weights '{self.path}' are a pickle in truth, which may run any code; give a "
                 f"{SUFFIX} file."

@@ -95,7 +95,11 @@ class LossCurve(QWidget):
 
     def _paint_scores(self, painter: QPainter, area: QRectF) -> None:
         painter.setPen(QPen(SCORE, 5, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        watched = [(step, scores[score_of(scores)]) for step, scores in self._learnt.scores]
+        watched = [
+            (step, scores[score_of(scores)])
+            for step, scores in self._learnt.scores
+            if score_of(scores)
+        ]
         low, high = score_bounds([value for _, value in watched])
         for step, value in watched:
             place = (step / max(1, self._learnt.steps), (value - low) / (high - low))
@@ -111,9 +115,10 @@ class LossCurve(QWidget):
             low, high = bounds(learnt.losses)
             painter.drawText(place, top | left, f"loss {high:.3g}")
             painter.drawText(place, bottom | left, f"{low:.3g}")
-        if learnt.scores:
-            main = score_of(learnt.scores[0][1])
-            low, high = score_bounds([scores[main] for _, scores in learnt.scores])
+        main = score_of(learnt.scores[0][1]) if learnt.scores else ""
+        if main:
+            found = [scores[main] for _, scores in learnt.scores if main in scores]
+            low, high = score_bounds(found)
             painter.drawText(place, top | right, f"{SCORES[main][0]} {high:.4f}")
             painter.drawText(place, bottom | right, f"{low:.4f}")
 

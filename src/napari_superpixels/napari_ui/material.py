@@ -6,7 +6,6 @@ Reads pixels, so it is nothing for the main thread.
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,7 @@ class Outlook:
     segments: int
     """Segments among them; of a stack, of all planes."""
     held: int
-    """Pixels of the parts that are held out."""
+    """Known pixels of the parts that are held out."""
     crop: int
     """Side of a crop, in pixels."""
     classes: dict[str, int] = field(default_factory=dict)
@@ -134,7 +133,7 @@ class Material:
             Outlook(
                 pixels=sum(known.pixels for _, known in planes),
                 segments=sum(known.segments for _, known in planes),
-                held=sum(prod(pair.shape) for pair in held),
+                held=sum(_known(pair, lesson) for pair in held),
                 crop=crop,
                 classes=_counted(learned, classes),
             ),
@@ -217,6 +216,12 @@ def _shared_out(
             if shares.held is not None:
                 held.append(replace(pair, area=shares.held))
     return tuple(learned), tuple(held)
+
+
+def _known(pair: Pair, lesson: Lesson) -> int:
+    """Return how many pixels of a part are annotated."""
+    void = UNKNOWN if lesson.learns == "classes" else lesson.void
+    return look_at(pair.annotations[0], void, pair.box).pixels
 
 
 def _counted(learned: Sequence[Pair], classes: Classes | None) -> dict[str, int]:

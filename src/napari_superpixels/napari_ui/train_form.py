@@ -206,7 +206,9 @@ class TrainForm:
         return [(NEW, NEW), *offered, *((name, name) for name in own)]
 
     def _meanings(self, *_: Any) -> list[tuple[str, str]]:
-        return [(ZERO[self.learns], PAINTED), (NOT_PAINTED, NOT_PAINTED)]
+        known = [(ZERO[self.learns], PAINTED)]
+        # Distances need the background: what is unknown has no border with an object.
+        return known if self.learns == "distances" else [*known, (NOT_PAINTED, NOT_PAINTED)]
 
     def _choose_zero(self) -> None:
         """Choose what 0 means for what is learned now, as it was chosen last."""

@@ -27,9 +27,8 @@ SCORES = {
 
 
 def score_of(scores: Mapping[str, float]) -> str:
-    """Return which of the scores of a validation is watched."""
-    (found,) = SCORES.keys() & scores.keys()
-    return found
+    """Return which of the scores of a validation is watched; nothing where there is none of it."""
+    return next((name for name in SCORES if name in scores), "")
 
 
 def proposed_name(image: str, method: str) -> str:
@@ -43,7 +42,7 @@ def outlook_sentence(outlook: Outlook) -> str:
     known = f"{outlook.pixels:,} annotated pixels in {_told(outlook)}"
     if not outlook.held:
         return f"Train: {known}; too few to hold any out, so nothing is measured."
-    return f"Train: {known}; an area of {outlook.held:,} pixels is held out to measure on."
+    return f"Train: {known}; {outlook.held:,} are held out to measure on."
 
 
 def _told(outlook: Outlook) -> str:
@@ -68,10 +67,10 @@ def learning_sentence(learnt: Learnt) -> str:
 
 def _scores(scores: dict[str, float], learnt: Learnt) -> str:
     """Return scores beside those of the weights that a training began with."""
-    if not scores:
+    main = score_of(scores)
+    if not main:
         return ""
     step, first = learnt.scores[0]
-    main = score_of(scores)
     title, other, other_title = SCORES[main]
     began = f" (began at {first[main]:.4f})" if step == 0 else ""
     second = f", {other_title} {scores[other]:.3f}" if other in scores else ""

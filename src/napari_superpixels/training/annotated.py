@@ -12,6 +12,10 @@ BLOCK = 1024
 """Labels are looked at in squares of so many pixels."""
 HELD_SHARE = 0.2
 """Part of the longer side that is held out."""
+GAP_PX = 32
+"""Between what is learned from and what is held out: what lies beside a pixel resembles it."""
+LARGEST_PX = 1024
+"""Networks see what is held out in one piece: so much of a larger part is measured on."""
 LEAST_HELD_PX = 48
 """Less is not worth measuring superpixels on: three cells of 16 pixels."""
 LEAST_HELD_CLASSES_PX = 16
@@ -132,7 +136,8 @@ def share_out(
     """Choose what is learned from and what is measured on.
 
     The last fifth of what is annotated is held out, along its longer side, where crops still fit
-    into the rest and both are good for something.
+    into the rest and both are good for something; with `GAP_PX` between them where that leaves
+    enough.
 
     Parameters
     ----------
@@ -150,12 +155,43 @@ def share_out(
     whole = Shares(part.area, None)
     axis = int(np.argmax(part.known.shape))
     cut = part.known[axis].stop - round(HELD_SHARE * part.known.shape[axis])
-    learned, held = _cut(part.area, axis, cut)
+    _, held = _cut(part.area, axis, cut)
     _, measured = _cut(part.known, axis, cut)
-    if min(learned.shape) < crop or min(measured.shape) < holding.least_px:
+    if min(measured.shape) < holding.least_px:
         return whole
-    found = (look_at(labels, void, each) for each in (learned, held))
-    return Shares(learned, held) if holding.fits(*found) else whole
+    found = look_at(labels, void, held)
+    for gap in (GAP_PX, 0):
+        learned, _ = _cut(part.area, axis, max(part.area[axis].start, cut - gap))
+        if min(learned.shape) >= crop and holding.fits(look_at(labels, void, learned), found):
+            return Shares(learned, most_known(labels, held, void))
+    return whole
+
+
+def most_known(labels: Annotation, area: Box, void: int | None = None) -> Box:
+    """Return, of the squares of at most `LARGEST_PX` of an area, that where most is known.
+
+    Parameters
+    ----------
+    labels
+        The annotation.
+    area
+        The part of the image.
+    void
+        The label that stands for unknown; where there is none, it is the middle.
+    """
+    if void is None:
+        return middle_of(area)
+    return max(squares(area, LARGEST_PX), key=lambda box: look_at(labels, void, box).pixels)
+
+
+def middle_of(box: Box) -> Box:
+    """Return the middle of a box, at most `LARGEST_PX` along both axes."""
+    sides = []
+    for side in box:
+        size = min(len(side), LARGEST_PX)
+        start = side.start + (len(side) - size) // 2
+        sides.append((start, start + size))
+    return Box.of(*sides)
 
 
 def at_least(box: Box, size: int, whole: Box) -> Box:

@@ -9,6 +9,9 @@ from napari_superpixels.training.annotated import BLOCK, squares
 from napari_superpixels.training.classes import UNKNOWN, Classes
 from napari_superpixels.training.pairs import Pair
 
+DIGITS = 4
+"""Of weights, so that they can be read; never decimals, for they range over many orders."""
+
 
 def count_pixels(pairs: Iterable[Pair], classes: Classes) -> NDArray[np.int64]:
     """Count the annotated pixels of each class, square by square.
@@ -48,7 +51,7 @@ def balanced(counts: NDArray[np.int64]) -> tuple[float, ...]:
     found = counts > 0
     median = float(np.median(counts[found])) if found.any() else 1.0
     weights = np.where(found, median / np.maximum(counts, 1), 1.0)
-    return tuple(round(float(weight), 4) for weight in weights)
+    return tuple(float(f"{weight:.{DIGITS}g}") for weight in weights)
 
 
 def notes_on_classes(counts: NDArray[np.int64], classes: Classes) -> list[str]:

@@ -95,7 +95,7 @@ def _next(
     def came(seconds: float) -> bool:
         nonlocal found
         if stop.is_set():
-            _close(pipe)
+            _ask_to_stop(pipe)
         with suppress(Empty):
             found = lines.get(timeout=seconds)
             return True
@@ -110,6 +110,13 @@ def _pass_on(pipe: IO[bytes], lines: "SimpleQueue[bytes]") -> None:
     for line in pipe:
         lines.put(line)
     lines.put(b"")
+
+
+def _ask_to_stop(pipe: IO[bytes]) -> None:
+    """Send a byte; the end of the pipe means more: that nobody waits any more."""
+    with suppress(OSError, ValueError):
+        pipe.write(b"s")
+        pipe.flush()
 
 
 def _close(pipe: IO[bytes]) -> None:

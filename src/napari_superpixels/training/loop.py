@@ -8,6 +8,7 @@ was interrupted anywhere goes on along the same trajectory.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +193,7 @@ class Run:
         self.optimizer = recipe.optimiser(_groups(self.network, recipe.weight_decay))
         self.done = self.saved = self.improved = 0
         self.scores: dict[str, float] = {}
-        self.best = 0.0
+        self.best = -inf
         self.listener: Listener = ignore
 
     @property
@@ -203,7 +204,7 @@ class Run:
     @property
     def _gave_up(self) -> bool:
         running = self.running
-        if running.patience is None or not self.improved:
+        if running.patience is None or not self.validation:
             return False
         return self.done - self.improved >= running.patience * running.validate_every
 

@@ -23,11 +23,12 @@ from napari_superpixels.labels.class_metrics import (
 )
 from napari_superpixels.labels.value_metrics import ValueSums
 from napari_superpixels.networks.ordinal import OrdinalNetwork
+from napari_superpixels.training.annotated import middle_of
 from napari_superpixels.training.classes import UNKNOWN, Classes
 from napari_superpixels.training.data import blanked, padded, to_8bit
 from napari_superpixels.training.pairs import Pair
 from napari_superpixels.training.recipe import Recipe
-from napari_superpixels.training.validate import evaluating, middle_of
+from napari_superpixels.training.validate import evaluating
 
 TOLERANCE_PX = 2
 """How far apart boundaries may lie and count as found."""

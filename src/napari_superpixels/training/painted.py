@@ -14,7 +14,7 @@ from scipy.ndimage import label
 from scipy.sparse.csgraph import connected_components
 
 from napari_superpixels.tiling import Box
-from napari_superpixels.training.annotated import BLOCK, Part, at_least, squares
+from napari_superpixels.training.annotated import BLOCK, Part, at_least, most_known, squares
 from napari_superpixels.training.pairs import Annotation, Pair
 
 Bounds = NDArray[np.int64]
@@ -74,6 +74,20 @@ def pieces_of(pair: Pair, size: int, void: int | None) -> list[Pair]:
         for part in parts_of(each, size, void, pair.box)
     ]
     return pieces or [pair]
+
+
+def measured_of(pair: Pair, size: int, void: int | None) -> list[Pair]:
+    """Return what is measured on of an image: a square of each part that is annotated.
+
+    Parameters
+    ----------
+    pair, size, void
+        As in `pieces_of`.
+    """
+    return [
+        replace(piece, area=most_known(piece.annotations[0], piece.box, void))
+        for piece in pieces_of(pair, size, void)
+    ]
 
 
 def _adjacent(labels: Annotation, size: int, void: int, whole: Box) -> Bounds:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from napari_superpixels.errors import InputError
+from napari_superpixels.training.annotated import middle_of
 from napari_superpixels.training.class_counts import balanced, count_pixels
 from napari_superpixels.training.classes import UNKNOWN, Classes
 from napari_superpixels.training.data import TrainingSet
@@ -76,8 +78,13 @@ def of_classes(
     Raises
     ------
     InputError
-        If a number means no class.
+        If a number means no class, or nothing is known of what is held out.
     """
+    if images.held and not count_pixels(images.held, classes).any():
+        raise InputError(
+            "No pixel of what is held out has a known class; annotate some there, or hold out "
+            "other images."
+        )
     weights = balanced(count_pixels(images.learned, classes)) if evenly else None
     data = TrainingSet(images.learned, seed=images.seed, void=UNKNOWN)
     validation = ClassValidation(tuple(images.held), classes) if images.held else None
@@ -99,13 +106,23 @@ def of_distances(recipe: DistanceRecipe, images: Material, void: int | None) -> 
     Raises
     ------
     InputError
-        If the recipe's reach is no distance.
+        If the recipe's reach is no distance, or no object is in what is held out.
     """
     learned, held = (
         distances(pairs, recipe.reach_px, void) for pairs in (images.learned, images.held)
     )
+    if held and not any(_has_depth(pair) for pair in held):
+        raise InputError(
+            "No object is annotated in what is held out, so distances cannot be measured there; "
+            "annotate some there, or hold out other images."
+        )
     data = TrainingSet(learned, seed=images.seed)
     return Ready(recipe, data, ValueValidation(tuple(held)) if held else None)
+
+
+def _has_depth(pair: Pair) -> bool:
+    box = middle_of(pair.box)
+    return any(bool((each.read(box) > 0).any()) for each in pair.annotations)
 
 
 def reaching(recipe: DistanceRecipe, reach_px: int | None) -> DistanceRecipe:

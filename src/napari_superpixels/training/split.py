@@ -4,11 +4,9 @@ from dataclasses import replace
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.tiling import Box
-from napari_superpixels.training.annotated import LEAST_HELD_PX, look_at
+from napari_superpixels.training.annotated import GAP_PX, LEAST_HELD_PX, look_at
 from napari_superpixels.training.pairs import Pair
 
-GAP_PX = 32
-"""Pixels between the parts, by default: what lies beside a pixel resembles it."""
 MOST_HELD = 0.5
 """Of what is annotated."""
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from napari_superpixels.errors import InputError
-from napari_superpixels.labels.metrics import boundary_map
+from napari_superpixels.labels.class_metrics import at_boundary
 from napari_superpixels.tiling import Box
 from napari_superpixels.training.pairs import Annotation, Pair
 
@@ -45,11 +45,8 @@ class BorderDistance:
         return values[box.relative_to(around).slices]
 
     def _values(self, labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        border = boundary_map(labels)
-        known = np.ones(labels.shape, np.bool_)
-        if self.void is not None:
-            known = labels != self.void
-            border &= ~boundary_map(known.view(np.uint8))
+        known = np.ones(labels.shape, np.bool_) if self.void is None else labels != self.void
+        border = at_boundary(labels, known)
         depth = distance_transform_edt(~border) + 1 if border.any() else np.inf
         shares = np.minimum(depth, self.reach_px) / self.reach_px
         values = np.where(labels == BACKGROUND, 0, shares).astype(np.float32)

@@ -47,6 +47,7 @@ _OF_CLASSES = (
     "hcdeeplabv3",
     "fcn",
     "fpn",
+    "atrousfcn",
     "pspnet",
     "deeplabv3",
 )
@@ -58,6 +59,7 @@ SHORT = {
     "ainet": Short("ainet-cpu", 208, 16),
     **{name: _of_two(name, "classes") for name in _OF_CLASSES},
     "hcdorn": _of_two("hcdorn", "distances"),
+    "dorn": _of_two("dorn", "distances"),
 }
 """By the name of a network. PCNet has none, its crops of 512 pixels are no matter of minutes;
 networks of segmentation see fewer of them in a step than in the shell."""

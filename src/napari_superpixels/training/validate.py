@@ -25,13 +25,11 @@ from napari_superpixels.labels.metrics import (
     widen,
 )
 from napari_superpixels.networks.association import Step
-from napari_superpixels.tiling import Box, Lattice
+from napari_superpixels.tiling import Lattice
+from napari_superpixels.training.annotated import middle_of
 from napari_superpixels.training.data import blanked, channels_of, padded, to_8bit
 from napari_superpixels.training.pairs import Pair
 from napari_superpixels.training.recipe import Recipe
-
-LARGEST_PX = 1024
-"""Networks see an image in one piece here: of a larger one, the middle is measured."""
 
 Logits = Callable[[nn.Module, Tensor], Tensor]
 """Network and image (N, C, Y, X), 0 to 255 -> association logits (N, 9, Y, X)."""
@@ -194,16 +192,6 @@ class Validation:
             (*scores_of(labels, truth, known_of(truth, block.valid, self.void)), count)
             for truth in truths
         ]
-
-
-def middle_of(box: Box) -> Box:
-    """Return the middle of a box, at most `LARGEST_PX` along both axes."""
-    sides = []
-    for side in box:
-        size = min(len(side), LARGEST_PX)
-        start = side.start + (len(side) - size) // 2
-        sides.append((start, start + size))
-    return Box.of(*sides)
 
 
 def known_of(

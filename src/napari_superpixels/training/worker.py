@@ -1,8 +1,9 @@
 """The process that trains: a task comes in, lines of events and an outcome go out.
 
 A window must not wait for torch, which holds Python's lock for long stretches while it is loaded,
-so a widget trains here. The parent says when to stop by closing the pipe, or by being gone: the
-weights so far are kept then, too.
+so a widget trains here. The parent says when to stop by a byte in the pipe, and the weights so far
+are kept, however long that takes; where the pipe is closed, or the parent is gone, too, if that
+does not take long.
 """
 
 import os
@@ -69,8 +70,9 @@ def _write(lines: BinaryIO, line: bytes) -> None:
 
 
 def _wait_for_end(given: BinaryIO, stop: threading.Event) -> None:
-    given.read()  # until the parent closes it, or is gone
+    given.read(1)  # a byte where it is to stop, nothing where the parent is gone
     stop.set()
+    given.read()  # until it is gone, for sure: who waits is not left waiting for nothing
     timer = threading.Timer(LONGEST_GOODBYE, os._exit, (1,))
     timer.daemon = True
     timer.start()
