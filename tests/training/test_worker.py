@@ -197,6 +197,9 @@ def test_own_weights_of_classes_are_gone_on_with(painted, own):
     worker.perform(again, events.append, never)
     assert "miou" in events[0].scores  # of what it begins with
     assert read_card(again.target)["start"]["name"] == "cells"
+    swapped = parsed("many=2+4+5,few=1+3", "6")
+    with pytest.raises(InputError, match="tell the classes few, many, but here they are many, few"):
+        worker.perform(replace(again, classes=swapped), lambda _: None, never)
     with pytest.raises(InputError, match="start from weights that agree"):
         worker.perform(replace(again, method="hcfpn"), lambda _: None, never)
 

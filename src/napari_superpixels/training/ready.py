@@ -12,6 +12,7 @@ from napari_superpixels.training.dense_recipes import ClassRecipe, DistanceRecip
 from napari_superpixels.training.measure import ClassValidation, ValueValidation
 from napari_superpixels.training.pairs import Pair
 from napari_superpixels.training.recipe import Recipe
+from napari_superpixels.training.start import check_classes
 from napari_superpixels.training.targets import distances
 from napari_superpixels.training.validate import Validating, Validation
 
@@ -80,6 +81,7 @@ def of_classes(
     InputError
         If a number means no class, or nothing is known of what is held out.
     """
+    check_classes(recipe, classes.names)
     if images.held and not count_pixels(images.held, classes).any():
         raise InputError(
             "No pixel of what is held out has a known class; annotate some there, or hold out "

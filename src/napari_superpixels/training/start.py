@@ -5,7 +5,7 @@ SCN's encoder and decoder. So a network may begin with another one's layers, and
 the rest.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -129,11 +129,43 @@ def _check_config(network: nn.Module, weights: Weights) -> None:
             )
 
 
-def start_of(recipe: Recipe) -> dict[str, str]:
-    """Return what a card says of the weights that a training began with; nothing of new ones."""
+def check_classes(recipe: Recipe, names: Sequence[str]) -> None:
+    """Refuse weights that tell as many classes apart, but others, or in another order.
+
+    Parameters
+    ----------
+    recipe
+        May begin with weights.
+    names
+        Of the classes that it learns.
+
+    Raises
+    ------
+    InputError
+        With both: what the weights say of a class would be taken for another one.
+    """
+    make = _maker(recipe)
+    if not isinstance(make, Started):
+        return
+    told = [str(one["name"]) for one in make.weights.config.get("classes", ())]
+    if len(told) == len(names) and told != list(names):
+        raise InputError(
+            f"The weights '{make.weights.path}' tell the classes {', '.join(told)}, but here they "
+            f"are {', '.join(names)}; name them alike and in that order, or begin with new weights."
+        )
+
+
+def _maker(recipe: Recipe) -> Any:
+    """Return what makes the network, less what it is given."""
     make: Any = recipe.network
     while isinstance(make, partial):
         make = make.func
+    return make
+
+
+def start_of(recipe: Recipe) -> dict[str, str]:
+    """Return what a card says of the weights that a training began with; nothing of new ones."""
+    make = _maker(recipe)
     if isinstance(make, FromImageNet):
         return {"name": IMAGENET, "licence": IMAGENET_LICENCE}
     if not isinstance(make, Started):
