@@ -93,7 +93,7 @@ def test_one_object_over_all_tiles_is_counted_whole(tmp_path):
     image = np.ones((90, 100), np.uint8)
     result = nsp.instances(image, tmp_path / "out.zarr", window=20, min_px=image.size)
     assert result.report.tiles > 3 * 4 * 4
-    assert result.table.read_text().splitlines()[1] == "1,1,,9000,0,0,90,100,44.5,49.5"
+    assert result.table.read_text().splitlines()[1] == "1,1,,9000,0,0,90,100,44.50,49.50"
 
 
 KILLED = """

@@ -21,12 +21,16 @@ def is_preview(layer: "napari.layers.Layer") -> bool:
 
 
 def class_names_of(layer: "napari.layers.Labels") -> dict[int, str]:
-    """Return the names of classes by their numbers, where a layer is a finished run of classes."""
+    """Return the names of classes by their numbers, where a layer is a finished run of classes.
+
+    Not of 0, which is background.
+    """
     ours = layer.metadata.get(OURS, {})
     table = layer.features
     if "path" not in ours or set(table.columns) != {"index", "class"}:
         return {}
-    return dict(zip(map(int, table["index"]), map(str, table["class"]), strict=True))
+    named = zip(map(int, table["index"]), map(str, table["class"]), strict=True)
+    return {number: name for number, name in named if number}
 
 
 def may_hold_classes(layer: "napari.layers.Labels") -> bool:
