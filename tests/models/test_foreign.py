@@ -88,7 +88,7 @@ def test_one_size_becomes_that_of_the_windows(tmp_path, image, whole):
     inner = np.s_[: SHAPE[0] - 24, : SHAPE[1] - 24]  # at the other edges, 8 px are 0 or repeated
     np.testing.assert_array_equal(found[0][inner], whole[inner])
     write_card(path, 3, shape=64)
-    with pytest.raises(InputError, match=r"tells the shape \[64, 64\], but .* takes \[96, 96\]"):
+    with pytest.raises(InputError, match=r"tells the shape 64 x 64, but .* takes 96 x 96"):
         nsp.Segment(weights=str(path))
 
 
@@ -175,21 +175,55 @@ def test_a_card_may_be_toml(pt2):
 @pytest.mark.parametrize(
     ("told", "sentence"),
     [
-        ({"channels": 4}, "takes 3 channels and .* its card tells 4 channels"),
-        ({"classes": CLASSES[:1]}, r"gives \(1, 3, 64, 64\) .* its card tells 1 classes"),
-        ({"stride": 3}, "fails on an image of 3 channels"),
-        ({"stride": None}, r"lacks \['stride'\]"),
-        ({"halos": 3}, r"tells \['halos'\]"),
-        ({"halo": "much"}, "tells halo 'much'"),
+        ({"channels": 4}, "takes 3 channels, but its card tells 4 channels; repair the card"),
+        ({"channels": 1}, "takes 3 channels, but its card tells 1 channel; repair the card"),
+        ({"classes": CLASSES[:1]}, "gives 3 channels, but its card tells 1 class; list one for"),
+        ({"stride": 3}, "sides that are multiples of 4, but its card tells stride 3; tell a mult"),
+        ({"halo": "much"}, 'tells halo "much", .*, 0 to 65536, "measure" or "whole"; repair it'),
         ({"halo": 3}, "something else of a window with the halo of 3 px"),
-        ({"output": "superpixels"}, "tells output 'superpixels'"),
-        ({"normalisation": {"mean": [0.5], "std": [0.5]}}, "one number a channel.*repair their"),
     ],
 )
 def test_a_card_that_does_not_fit_is_told_in_a_sentence(pt2, told, sentence):
     write_card(pt2, **{"channels": 3} | told)
     with pytest.raises(InputError, match=sentence):
         nsp.Segment(weights=str(pt2))
+
+
+@pytest.mark.parametrize(("given", "told"), [(2, 3), (1, 3), (1, 1), (4, 2)])
+@pytest.mark.parametrize("output", ["classes", "probabilities"])
+def test_the_channels_of_a_network_are_counted_as_they_are(tmp_path, given, told, output):
+    classes = [c | {"id": n} for n, c in enumerate(CLASSES[:told], 1)]
+    path = write_script(
+        tmp_path / "unet.pt", unet(scores=given), classes=classes, output=output, halo=20
+    )
+    if given == told:
+        assert nsp.Segment(weights=str(path)).trained.scores == told
+        return
+    channels = f"{given} channel{'s' * (given > 1)}"
+    with pytest.raises(InputError, match=f"gives {channels}, but its card tells {told} classes; "):
+        nsp.Segment(weights=str(path))
+
+
+def test_a_map_of_more_than_one_channel_is_told(tmp_path):
+    path = write_script(tmp_path / "unet.pt", unet(), output="map", classes=None, halo=20)
+    with pytest.raises(InputError, match="gives 3 channels, but a map has one; export it so"):
+        nsp.Segment(weights=str(path))
+
+
+def test_a_network_of_several_images_at_once_is_told(tmp_path):
+    path = tmp_path / "unet.pt2"
+    torch.export.save(torch.export.export(unet(), (torch.zeros(2, 3, 64, 64),)), path)
+    write_card(path, 3)
+    with pytest.raises(InputError, match=r"takes 2 images at once, but one is given .*; export"):
+        nsp.Segment(weights=str(path))
+
+
+def test_a_plan_tells_the_patches_of_a_network_of_one_size(tmp_path, image):
+    path = write_pt2(tmp_path / "fixed.pt2", unet(), edge=96)
+    fixed = str(nsp.plan(image, nsp.Segment(weights=str(path))))
+    assert "cells; the network sees patches of 96 x 96 px" in " ".join(fixed.split())
+    free = nsp.plan(image, "slic", step=16)
+    assert "patches" not in str(free)
 
 
 def test_a_network_without_a_card_is_told(pt2):

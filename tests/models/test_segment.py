@@ -120,7 +120,8 @@ def test_grey_stands_for_all_channels_and_other_counts_are_refused(weights):
         ({}, "none come with segment; give the .safetensors file"),
         ({"weights": "nowhere.safetensors"}, "There are no weights 'nowhere.safetensors'"),
         ({"weights": "unknown"}, "train some with 'napari-superpixels train hcfcn-cpu'"),
-        ({"weights": "model.pth"}, "are a pickle, which may run any code"),
+        ({"weights": "model.pth"}, "no network 'model.pth'; check the name of the file"),
+        ({"weights": "model.pkl"}, "no weights 'model.pkl'; check the name of the file"),
         ({"weights": 7}, "The weights are 7"),
         ({"exact": "yes"}, "exact is 'yes', but it must be True or False"),
         ({"flips": "z"}, "flips is 'z'"),
@@ -155,7 +156,7 @@ def test_settings_that_cannot_be_used(weights, settings, sentence):
         ({"backbone": None}, "no 'backbone'"),
         ({"backbone": {"backbone": "vgg"}}, "No backbone 'vgg' of a network is known"),
         ({"head": "unet"}, "No head 'unet' of a network is known"),
-        ({"normalisation": {"mean": [0.5], "std": [1.0]}}, "one number a channel"),
+        ({"normalisation": {"mean": [0.5], "std": [1.0]}}, r"mean \[0.5\], std \[1\], which"),
         ({"normalisation": {"mean": [0.5] * 3, "std": [0.0] * 3}}, "spreads that are not 0"),
     ],
 )

@@ -159,17 +159,32 @@ def test_weights_of_another_network_are_refused(file):
         find(str(file), "ainet")
 
 
-@pytest.mark.parametrize("name", ["net.pt", "net.pth", "a/net.PKL", "net.ckpt"])
-def test_a_pickle_is_refused_by_its_name(name):
-    with pytest.raises(InputError, match="pickle, which may run any code"):
-        find(name, "scn")
+PICKLES = ["net.pt", "net.pth", "net.PKL", "net.ckpt"]
 
 
-def test_a_folder_and_a_pickle_name_the_weights_that_lie_there(file):
+@pytest.mark.parametrize("name", PICKLES)
+def test_a_pickle_is_refused_by_its_name(name, file):
+    """What else lies in the folder is no repair of it."""
+    path = file.with_name(name)
+    path.touch()
+    repair = r"export that network with torch.export \(.pt2\) or as TorchScript .*train scn-cpu"
+    with pytest.raises(InputError, match=f"pickle, which may run any code; {repair}") as caught:
+        find(str(path), "scn")
+    assert file.name not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [*PICKLES, "net.pt2", "net.zip", "net.h5", "net.safetensors"])
+def test_a_missing_file_is_told_as_missing(name, file):
+    path = file.with_name(name)
+    with pytest.raises(InputError) as caught:
+        find(str(path), "scn")
+    assert str(caught.value) == f"There are no weights '{path}'; check the name of the file."
+
+
+def test_a_folder_names_the_weights_that_lie_there(file):
     folder = file.parent
-    for name, words in ((folder, "are a folder"), (folder / "last.pt", "are a pickle")):
-        with pytest.raises(InputError, match=f"{words}.*; give '{file}'"):
-            find(str(name), "scn")
+    with pytest.raises(InputError, match=f"are a folder; give '{file}'"):
+        find(str(folder), "scn")
     (folder / "other.safetensors").touch()
     with pytest.raises(InputError, match=r"are a folder; give a \.safetensors file"):
         find(str(folder), "scn")

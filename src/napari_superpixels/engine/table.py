@@ -42,7 +42,10 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ("lattice", f"{_times(lattice.cells)} cells of {_times(lattice.step)} px"),
         (plan.output.noun, plan.output.told(lattice)),
         ("written", f"{_times(plan.axes.shape)} px, {len(plan.level_factors) + 1} levels"),
-        ("windows", f"{windows:,} of {_times(plan.core_px)} px, halo {plan.halo} cells"),
+        (
+            "windows",
+            f"{windows:,} of {_times(plan.core_px)} px, halo {plan.halo} cells{_patches(plan)}",
+        ),
         ("tiles", f"{plan.tiles:,} of {_times(plan.tile_px)} px, then pieces of coarser levels"),
         ("chunks", f"{_times(plan.chunk_px)} px"),
         ("computed on", _computed(plan)),
@@ -53,6 +56,14 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
         ),
         *(("note", note) for note in source.notes),
     ]
+
+
+def _patches(plan: "Plan") -> str:
+    """Say what a network sees at once, where that is not a window."""
+    patches = getattr(plan.method, "patches", None)  # of those methods that have some
+    if patches is None:
+        return ""
+    return f"; the network sees patches of {_times((patches.edge * plan.method.step,) * 2)} px"
 
 
 def _computed(plan: "Plan") -> str:

@@ -7,8 +7,7 @@ that `models.trained` reads, so that plans hold all of it.
 
 import hashlib
 import json
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,13 @@ from zipfile import BadZipFile, ZipFile
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import bioimage
+from napari_superpixels.models.foreign_card import (
+    MEASURE,
+    WHOLE,
+    card_of,
+    count,
+    read_card,
+)
 from napari_superpixels.models.weights import PICKLES, Weights, as_text
 
 if TYPE_CHECKING:
@@ -26,19 +32,10 @@ NETWORK = "foreign"
 """What the block calls such networks."""
 SUFFIXES = (".pt2", ".pt", ".pth", ".torchscript", bioimage.SUFFIX)
 """Endings of files that may be one."""
-CARDS = (".card.json", ".card.toml")
-"""What follows the name of a file in that of its card."""
-NEEDED = {"channels", "output", "stride", "halo"}
-KNOWN = NEEDED | {"name", "classes", "unit", "normalisation", "shape", "licence"}
-OUTPUTS = ("classes", "probabilities", "map")
-TEXTS = ("name", "unit", "licence")
-MEASURE, WHOLE = "measure", "whole"
-"""Halos that are no number: to be found out; and none, where a network averages over all."""
 LEAST_PX = 8
 """Windows start at a multiple of the stride that is at least so large."""
 PROBE_PX = 64
 """Edge of the image, at least, on which it is tried what a network gives."""
-LARGEST_STRIDE = 256
 
 
 def is_foreign(weights: str) -> bool:
@@ -54,30 +51,14 @@ def _is_pickle(path: Path) -> bool:
     try:
         with ZipFile(path) as archive:
             return not any("/code/" in name for name in archive.namelist())
+    except FileNotFoundError:
+        return False
     except (BadZipFile, OSError, ValueError, RuntimeError):
         return True
 
 
 def _is_package(path: Path) -> bool:
     return path.suffix.lower() == bioimage.SUFFIX
-
-
-def card_of(path: Path) -> Path:
-    """Return the card beside a file.
-
-    Raises
-    ------
-    InputError
-        If there is none.
-    """
-    for suffix in CARDS:
-        card = path.with_name(path.name + suffix)
-        if card.is_file():
-            return card
-    raise InputError(
-        f"The network '{path}' has no card {path.name}{CARDS[0]} beside it; write one that tells "
-        f"{', '.join(sorted(NEEDED))}, and classes or a unit."
-    )
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -102,62 +83,9 @@ def find(weights: str) -> Weights:
     path = Path(weights).absolute()
     if not path.is_file():
         raise InputError(f"There is no network '{weights}'; check the name of the file.")
-    card = bioimage.card_of_package(path) if _is_package(path) else _read_card(card_of(path))
+    card = bioimage.card_of_package(path) if _is_package(path) else read_card(card_of(path))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Weights(str(path), NETWORK, _described(str(path), digest, as_text(card)), digest)
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    """Return what a card says, checked as far as the network is not needed for it."""
-    try:
-        text = path.read_text("utf-8")
-        card = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-        missing, unknown = NEEDED - card.keys(), card.keys() - KNOWN
-    except (OSError, ValueError, AttributeError, RecursionError):
-        missing, unknown, card = NEEDED, set(), {}
-    if missing or unknown:
-        what = f"lacks {sorted(missing)}" if missing else f"tells {sorted(unknown)}"
-        raise InputError(
-            f"The card '{path}' {what}, but must tell {sorted(NEEDED)}, and may tell "
-            f"{sorted(KNOWN - NEEDED)}; complete it."
-        )
-    _check_numbers(path, card)
-    return dict(card)
-
-
-def _check_numbers(path: Path, card: Mapping[str, Any]) -> None:
-    """Refuse what cannot be of each key."""
-    halo, shape = card["halo"], card.get("shape", 1)
-    sides = shape if isinstance(shape, list) else [shape]
-    allowed = {
-        "channels": _whole(card["channels"], 1, 2**16),
-        "stride": _whole(card["stride"], 1, LARGEST_STRIDE),
-        "halo": halo in (MEASURE, WHOLE) or _whole(halo, 0, 2**16),
-        "output": card["output"] in OUTPUTS,
-        "shape": len(sides) in (1, 2) and all(_whole(n, 1, 2**16) for n in sides),
-        "classes": _fits(card.get("classes"), card["output"]),
-        "normalisation": isinstance(card.get("normalisation", {}), dict),
-    } | {key: isinstance(card.get(key, ""), str) for key in TEXTS}
-    for key, good in allowed.items():
-        if not good:
-            raise InputError(
-                f"The card '{path}' tells {key} {card.get(key)!r}, but channels, stride and shape "
-                f"are numbers of pixels, halo too or {MEASURE!r} or {WHOLE!r}, output one of "
-                f"{OUTPUTS} with a list of classes (id, name, colour), or none of a map, "
-                f"normalisation mean and std, and {', '.join(TEXTS)} are texts; repair it."
-            )
-
-
-def _fits(classes: Any, output: Any) -> bool:
-    """Whether classes, as a card lists them, are what an output needs: none for a map."""
-    if output == "map":
-        return not classes
-    listed = isinstance(classes, list) and bool(classes)
-    return listed and all(isinstance(one, dict) for one in classes)
-
-
-def _whole(value: Any, low: int, high: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
 @lru_cache(maxsize=16)
@@ -174,7 +102,7 @@ def _described(where: str, digest: str, card_text: str) -> str:
     network = Foreign(program, edge, scores, shares=card["output"] == "probabilities")
     kept = {"output": "map" if card["output"] == "map" else "classes", "network": NETWORK}
     block = card | kept | {"align": align, "edge": edge, "shares": network.shares}
-    block["pixel_bytes"] = _tried(where, network, channels, edge or -(-PROBE_PX // align) * align)
+    block["pixel_bytes"] = _tried(where, network, card, edge or -(-PROBE_PX // align) * align)
     block["halo"] = _halo(where, network, card, align, edge)
     block.setdefault("name", Path(where).stem)
     block.setdefault("normalisation", {"mean": [0.0] * channels, "std": [1.0] * channels})
@@ -215,19 +143,14 @@ def _content(where: str, digest: str, card: Mapping[str, Any]) -> bytes:
 
 def _edge(where: str, card: Mapping[str, Any], sides: "Sides") -> int:
     """Return the side of the only image that a network takes, 0 where it takes any."""
-    if sides.channels not in (None, card["channels"]) or sides.batch not in (None, 1):
-        raise InputError(
-            f"The network '{where}' takes {sides.channels} channels and {sides.batch or 'any'} "
-            f"images at once, but its card tells {card['channels']} channels, and one image is "
-            f"given at a time; repair the card, or export it so."
-        )
+    _check_sides(where, card, sides)
     told = card.get("shape", [])
     told = [told] * 2 if isinstance(told, int) else told * (1 + (len(told) == 1))
     fixed = list(sides.edges or told)
     if told and told != fixed:
         raise InputError(
-            f"The card of '{where}' tells the shape {told}, but the network takes {fixed}; leave "
-            f"it out of the card."
+            f"The card of '{where}' tells the shape {_times(told)}, but the network takes "
+            f"{_times(fixed)}; leave it out of the card."
         )
     if not fixed:
         return 0
@@ -239,23 +162,63 @@ def _edge(where: str, card: Mapping[str, Any], sides: "Sides") -> int:
     return int(fixed[0])
 
 
-def _tried(where: str, network: "Foreign", channels: int, edge: int) -> float:
+def _check_sides(where: str, card: Mapping[str, Any], sides: "Sides") -> None:
+    """Refuse a card that tells other images than those that a program says it takes."""
+    channels, stride = card["channels"], card["stride"]
+    if sides.channels not in (None, channels):
+        raise InputError(
+            f"The network '{where}' takes {count(sides.channels, 'channel')}, but its card tells "
+            f"{count(channels, 'channel')}; repair the card."
+        )
+    if sides.batch not in (None, 1):
+        raise InputError(
+            f"The network '{where}' takes {sides.batch} images at once, but one is given at a "
+            f"time; export it for one."
+        )
+    if stride % sides.multiple:
+        raise InputError(
+            f"The network '{where}' takes sides that are multiples of {sides.multiple}, but its "
+            f"card tells stride {stride}; tell a multiple of {sides.multiple}."
+        )
+
+
+def _tried(where: str, network: "Foreign", card: Mapping[str, Any], edge: int) -> float:
     """Return the memory for a pixel of an image on which a network was tried."""
     import torch
 
     from napari_superpixels.networks.footprint import bytes_in_use
 
+    channels = card["channels"]
     image = torch.zeros(1, channels, edge, edge)
     with _running(where, channels):
         most, found = bytes_in_use(lambda: network(image))
-    expected = (1, network.scores, edge, edge)
-    if tuple(found.shape) != expected:
-        raise InputError(
-            f"The network '{where}' gives {tuple(found.shape)} of an image, but its card tells "
-            f"{network.scores} classes or numbers, which is {expected}; list as many classes in "
-            f"the card as it has channels."
-        )
+    _check_given(where, card, tuple(found.shape), edge)
     return float(most) / edge**2
+
+
+def _check_given(where: str, card: Mapping[str, Any], shape: tuple[int, ...], edge: int) -> None:
+    """Refuse a network that gives something else than a map of the image, a channel a class."""
+    if len(shape) != 4 or shape[-2:] != (edge, edge) or shape[0] != 1:
+        raise InputError(
+            f"The network '{where}' gives {_times(shape)} numbers of an image of {edge} x {edge} "
+            f"pixels, but it must give as many pixels, (1, channels, y, x); export it so."
+        )
+    given, classes = shape[1], len(card.get("classes") or ())
+    if classes not in (0, given):
+        raise InputError(
+            f"The network '{where}' gives {count(given, 'channel')}, but its card tells "
+            f"{count(classes, 'class')}; list one for each channel, or two for a network of one "
+            f"channel."
+        )
+    if not classes and given != 1:
+        raise InputError(
+            f"The network '{where}' gives {count(given, 'channel')}, but a map has one; "
+            f"export it so, or tell output 'classes' and list them in its card."
+        )
+
+
+def _times(shape: Iterable[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _halo(

@@ -5,6 +5,7 @@ its output: superpixels, whose codes are arithmetic on the lattice until they ar
 of every pixel, which are written as the model gives them.
 """
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -21,6 +22,10 @@ from napari_superpixels.tiling import Box, Lattice
 
 Values = NDArray[Any]
 Place = tuple[slice, ...]
+MOST_CLASSES = 2**16 - 1
+"""Ids have 16 bits, and 0 is no class."""
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+"""How colours of classes are told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ network cuts them, without which the network's only channel is the number.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -21,7 +20,7 @@ from typing import Any, Protocol
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import foreign, learned
 from napari_superpixels.models.dense_outputs import Classes, Map, Probabilities
-from napari_superpixels.models.outputs import ClassInfo, Output
+from napari_superpixels.models.outputs import COLOUR, MOST_CLASSES, ClassInfo, Output
 from napari_superpixels.models.protocol import ImageFacts
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.statistics import Statistics
@@ -31,11 +30,8 @@ NETWORK = "segmentation"
 """What such cards call their network."""
 RECIPE = "hcfcn"
 """What those who have no weights are told to train."""
-MOST_CLASSES = 2**16 - 1
-"""Ids have 16 bits, and 0 is no class."""
 BESIDE = 1.5
 """Memory that a network takes, for what its tensors alone take."""
-COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +170,10 @@ def trained_of(text: str, where: str) -> Trained:
         channels = int(block["channels"])
         mean, std = (tuple(map(float, block["normalisation"][each])) for each in ("mean", "std"))
         if not len(mean) == len(std) == channels or not all(map(isfinite, mean + std)):
-            raise ValueError("one number a channel")
+            raise ValueError(
+                f"mean {_numbers(mean)}, std {_numbers(std)}, which is not one number for each of "
+                f"{channels} channels"
+            )
         if not all(std):
             raise ValueError("spreads that are not 0")
         span = _span(block)
@@ -228,6 +227,10 @@ def _classes(block: Mapping[str, Any], where: str) -> tuple[ClassInfo, ...]:
     if wrong:
         raise ValueError(f"the colour {wrong[0].colour!r}")
     return classes
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return f"[{', '.join(f'{value:.4g}' for value in values)}]"
 
 
 def _listed(classes: tuple[ClassInfo, ...]) -> str:

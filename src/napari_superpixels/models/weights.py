@@ -216,13 +216,15 @@ def path_of(weights: str, network: str) -> Path:
         If there is none, or it is a pickle.
     """
     path = Path(weights)
+    if path.suffix.lower() in (SUFFIX, *PICKLES) and not path.exists():
+        raise _missing(weights)
     if path.suffix.lower() in PICKLES:
         raise InputError(
-            f"The weights '{weights}' are a pickle, which may run any code; {_advice(path.parent)}."
+            f"The weights '{weights}' are a pickle, which may run any code; export that network "
+            f"with torch.export (.pt2) or as TorchScript for the method 'segment', or give the "
+            f"{SUFFIX} file of a training ('napari-superpixels train {network}-cpu')."
         )
     if path.suffix == SUFFIX:
-        if not path.is_file():
-            raise InputError(f"There are no weights '{weights}'; check the name of the file.")
         return path.absolute()
     for folder in (SHIPPED, own_folder()):
         named = folder / f"{weights}{SUFFIX}"
@@ -232,9 +234,11 @@ def path_of(weights: str, network: str) -> Path:
         raise InputError(f"The weights '{weights}' are a folder; {_advice(path)}.")
     if path.is_file():
         raise InputError(
-            f"The weights '{weights}' are no {SUFFIX} file; {_advice(path.parent)}: networks of "
-            f"others run with the method 'segment'."
+            f"The weights '{weights}' are no {SUFFIX} file; give one: networks of others run with "
+            f"the method 'segment'."
         )
+    if path.suffix:
+        raise _missing(weights)
     raise InputError(
         f"There are no weights {weights!r}, neither in this version nor among your own; train "
         f"some with 'napari-superpixels train {network}-cpu', and give the {SUFFIX} file as its "
@@ -242,9 +246,13 @@ def path_of(weights: str, network: str) -> Path:
     )
 
 
+def _missing(weights: str) -> InputError:
+    return InputError(f"There are no weights '{weights}'; check the name of the file.")
+
+
 def _advice(folder: Path) -> str:
-    """Return what to give instead of something in a folder that holds no weights itself."""
-    files = sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    """Return what to give instead of a folder: the only weights in it."""
+    files = sorted(folder.glob(f"*{SUFFIX}"))
     return f"give '{files[0]}'" if len(files) == 1 else f"give a {SUFFIX} file"
 
 

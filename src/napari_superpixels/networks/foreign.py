@@ -3,6 +3,7 @@
 # ruff: noqa: N803 - names carry shape suffixes
 
 from dataclasses import dataclass
+from math import lcm
 from typing import Any
 
 import torch
@@ -33,6 +34,8 @@ class Sides:
     """Of the sides, in pixels."""
     edges: tuple[int, int] | None
     """Height and width where they are fixed, or the most there may be; None where any."""
+    multiple: int = 1
+    """Of what free sides must be multiples."""
 
 
 ANY = Sides(None, None, 1, None)
@@ -71,14 +74,19 @@ class Foreign(nn.Module):
             found = first_map(self.program(whole.contiguous()))[..., :y, :x].float()
             if self.shares:
                 found = _of_two(found, self.scores).clamp(min=TINY).log()
-        if not self.shares and found.shape[1] < self.scores:  # one logit: of the second of two
+        if not self.shares and _is_one_of_two(found, self.scores):  # the logit of the second
             found = torch.cat((torch.zeros_like(found), found), dim=1)
         return found
 
 
 def _of_two(shares: Tensor, scores: int) -> Tensor:
     """Return the probabilities of two classes where that of the second alone is given."""
-    return torch.cat((1 - shares, shares), dim=1) if shares.shape[1] < scores else shares
+    return torch.cat((1 - shares, shares), dim=1) if _is_one_of_two(shares, scores) else shares
+
+
+def _is_one_of_two(found: Tensor, scores: int) -> bool:
+    """Whether one channel is given for two classes; other numbers are for the caller to refuse."""
+    return found.shape[1] == 1 and scores == 2
 
 
 def first_map(found: Any) -> Tensor:
@@ -121,7 +129,16 @@ def _sides(program: ExportedProgram, where: str) -> Sides:
     least = max(low for low, _ in ends[2:])
     tall, wide = (high for _, high in ends[2:])
     edges = (tall, wide) if min(tall, wide) < UNBOUNDED else None
-    return Sides(fixed[0], fixed[1], least, edges)
+    multiple = lcm(*(_multiple(n) for n in shape[2:]))
+    return Sides(fixed[0], fixed[1], least, edges, 1 if edges else multiple)
+
+
+def _multiple(size: Any) -> int:
+    """Return what a free side is a multiple of: 4 where it is 4 times some number."""
+    if isinstance(size, int):
+        return 1
+    factor, _ = size.node.expr.as_content_primitive()
+    return int(factor)
 
 
 def _ends(size: Any, program: ExportedProgram) -> tuple[int, int]:

@@ -118,24 +118,56 @@ def _oblong(folder: Path) -> Path:
 
 
 BAD = {
-    "no such file": Bad(lambda folder: folder / "none.pt2", "There is no network"),
+    "no such file": Bad(
+        lambda folder: folder / "none.pt2", "no network '.*none.pt2'; check the na"
+    ),
+    "no such .pt": Bad(lambda folder: folder / "none.pt", "no network '.*none.pt'; check the name"),
+    "no such .pkl": Bad(lambda folder: folder / "a.pkl", "no weights '.*a.pkl'; check the name of"),
     "no card": Bad(_without_card, r"has no card unet\.pt\.card\.json beside it; write one"),
-    "no JSON": Bad(_card_of("{"), "lacks .*'channels'.* must tell .*; complete it"),
-    "a list": Bad(_card_of("[1]"), "lacks .*; complete it"),
-    "unknown key": Bad(told(halos=3), r"tells \['halos'\], but must tell"),
-    "a text for a number": Bad(told(stride="4"), "tells stride '4', but .*; repair it"),
-    "a yes for a number": Bad(told(stride=True), "tells stride True, but .*; repair it"),
-    "a number for a text": Bad(told(name=3), "tells name 3, but .*; repair it"),
-    "a number for classes": Bad(told(classes=3), "tells classes 3, but .*; repair it"),
-    "names for classes": Bad(told(classes=["a", "b", "c"]), "tells classes .*; repair it"),
-    "classes of a map": Bad(told(output="map"), "tells classes .* or none of a map"),
-    "normalisation": Bad(told(normalisation=0.5), "tells normalisation 0.5, but .*; repair it"),
+    "no JSON": Bad(
+        _card_of('{\n  "channels": 3,\n  "st'), r"is not valid JSON \(line 3, column 3: "
+    ),
+    "a list": Bad(
+        _card_of("[1]"), r"holds \[1\], but .* the keys channels, output, .*; write it so"
+    ),
+    "nothing told": Bad(_card_of("{}"), "lacks channels, output, stride and halo; add channels"),
+    "no classes": Bad(
+        told(classes=None), "unet.pt.card.json' lacks classes; add classes: its keys"
+    ),
+    "unknown key": Bad(
+        told(halos=3),
+        "tells halos, which nothing reads; remove halos: its keys are channels, output, stride, ",
+    ),
+    "a misspelt key": Bad(
+        told(halo=None, halos=3), "lacks halo and tells halos, .*; remove halos and add halo: its"
+    ),
+    "a text for a number": Bad(
+        told(stride="4"), 'tells stride "4", but it must be a whole number of pixels, 1 to 256; rep'
+    ),
+    "a yes for a number": Bad(told(stride=True), "tells stride true, but it must be a whole"),
+    "a number for a text": Bad(told(name=3), "tells name 3, but it must be a text; repair it"),
+    "a number for classes": Bad(told(classes=3), "tells classes 3, but it must be a list of 1 to"),
+    "names for classes": Bad(
+        told(classes=["a", "b", "c"]), 'tells class 1 "a", but it must be an object with id, name'
+    ),
+    "classes of a map": Bad(
+        told(output="map"), "tells classes .* must be left out where output is"
+    ),
+    "normalisation": Bad(
+        told(normalisation=0.5), "tells normalisation 0.5, but it must be an object with mean and"
+    ),
+    "too few means": Bad(
+        told(normalisation={"mean": [0.5], "std": [0.5] * 3}),
+        r"the mean of normalisation \[0.5\], but it must be a list of one number for each of 3 ch",
+    ),
     "a colour": Bad(
         told(classes=[*CLASSES[:2], {"id": 3, "name": "c", "colour": "red"}], halo=20),
-        "the colour 'red'.*; repair their card",
+        'tells the colour of class 3 "red", but it must be a text such as #0072b2; repair it',
     ),
     "channels": Bad(told(channels=4), "fails on an image of 4 channels .*; check channels"),
-    "classes": Bad(told(classes=CLASSES[:2]), "its card tells 2 classes .*; list as many"),
+    "classes": Bad(
+        told(classes=CLASSES[:2]), "gives 3 channels, but its card tells 2 classes; list"
+    ),
     "oblong": Bad(_oblong, "takes 64 x 96 pixels, but the sides must be equal.*; export it so"),
     "no core": Bad(
         lambda folder: write_pt2(folder / "unet.pt2", unet(), edge=32),
@@ -143,9 +175,11 @@ BAD = {
     ),
     "two shapes": Bad(
         lambda folder: write_pt2(folder / "unet.pt2", unet(), edge=96, shape=64),
-        r"tells the shape \[64, 64\], but the network takes \[96, 96\]; leave it out",
+        "tells the shape 64 x 64, but the network takes 96 x 96; leave it out",
     ),
-    "pickle": Bad(_pickled("unet.pt"), "a pickle, which may run any code; give"),
+    "pickle": Bad(
+        _pickled("unet.pt"), r"a pickle, .*; export that network with torch.export \(.pt2\) or as T"
+    ),
     "pickle as .pt2": Bad(_pickled("unet.pt2"), "is a pickle, which may run any code; save"),
     "pickle as .safetensors": Bad(_pickled_weights, "are a pickle in truth, .*; give a .safe"),
     "writes files": Bad(
@@ -154,7 +188,7 @@ BAD = {
     ),
     "no model": Bad(_empty_program, "it has no models/model.json.*; save one"),
     "cut .pt2": Bad(_cut("unet.pt2"), "is no program of torch.export .*; save one"),
-    "cut .pt": Bad(_cut("unet.pt"), "a pickle, which may run any code; give"),
+    "cut .pt": Bad(_cut("unet.pt"), "a pickle, which may run any code; export"),
     "another network": Bad(
         lambda folder: write_random_weights(folder, "scn"),
         "are for 'scn', not for 'segmentation'; give weights",
