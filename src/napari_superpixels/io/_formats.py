@@ -89,7 +89,7 @@ def find_path(given: str, level: int) -> StoredImage:
         )
     path = Path(given).expanduser().absolute()
     if not path.exists():
-        raise SourceError(f"There is no file or folder {path}; check the path")
+        raise SourceError(f"There is no file or folder {path}; check the path.")
     kind = "zarr" if path.is_dir() else kind_of_file(path)
     return _function(FINDERS[kind])(path, level)
 

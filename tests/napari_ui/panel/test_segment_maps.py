@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from napari.layers import Image
 
 import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
@@ -54,7 +55,8 @@ def test_a_preview_is_the_numbers_of_a_run(
     layer = viewer.layers[name]
     until(lambda: _shows(layer, _wanted(picture, weights["cut"])))
     assert list(viewer.layers) == [cells, layer], "numbers have no boundaries"
-    assert (type(layer).__name__, layer.colormap.name) == ("Image", "viridis")
+    assert isinstance(layer, Image)
+    assert layer.colormap.name == "viridis"
     assert layer.contrast_limits == [0, 9]
     assert layer.opacity < 1
     np.testing.assert_allclose(layer.translate, cells.translate)
