@@ -248,7 +248,9 @@ def test_a_long_setting_is_told_where_it_differs(tiny, data, tmp_path):
     checkpoint = Checkpoint.load(tmp_path / LAST)
     wanted = {"config": "the same layers " * 9 + "and level 2 " + "of all stages " * 9}
     begun = replace(checkpoint, settings={"config": wanted["config"].replace("2", "4")})
-    with pytest.raises(InputError, match="has config .*level 4.*, but now it is .*level 2") as told:
+    with pytest.raises(
+        InputError, match=r"has config .*level 4.*, but now it is .*level 2"
+    ) as told:
         check_same(begun, wanted, "here")
     assert len(str(told.value)) < 300
 
