@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from napari_superpixels.cli import app
 from napari_superpixels.errors import InputError
+from napari_superpixels.models.hcnet import strides_of
 from napari_superpixels.models.weights import read_card
 from napari_superpixels.training import dense_recipes
 from napari_superpixels.training.log import read_log
@@ -100,8 +101,20 @@ def test_distances_are_learned(train, tmp_path):
     assert "rms" in read_log(tmp_path / "out" / "log.csv")[-1]
 
 
-def test_a_class_without_pixels_is_noted(train):
-    assert "No pixel of 'hole' is annotated" in train("--classes", "a=0,b=*,hole=99").stderr
+def test_a_class_that_is_only_held_out_is_noted(train):
+    # The last of the four images is held out, and alone has 5.
+    assert "No pixel of 'hole' is annotated" in train("--classes", "a=0,b=*,hole=5").stderr
+
+
+def test_the_clusters_are_those_that_are_asked_for(train, tmp_path):
+    wanted = {"level": 4, "sampling": "residual", "downsampling": "deformable"}
+    options = [word for name, value in wanted.items() for word in (f"--{name}", str(value))]
+    result = train("--classes", BARS, "--backbone", "resnet34", *options)
+    assert result.exit_code == 0, result.output
+    weights = tmp_path / "out" / "segment.safetensors"
+    card = read_card(weights)
+    assert card["config"]["backbone"].items() >= (wanted | {"backbone": "resnet34"}).items()
+    assert strides_of(str(weights)) == (4, 8, 16, 32)
 
 
 @pytest.mark.parametrize(
@@ -112,9 +125,12 @@ def test_a_class_without_pixels_is_noted(train):
         (("--classes", BARS, "--void", "0"), "--void means nothing for hcfcn-cpu"),
         (("--classes", BARS, "--distance-px", "4"), "--distance-px means nothing"),
         (("--classes", BARS, "--backbone", "resnet19"), "No backbone 'resnet19'"),
+        (("--classes", BARS, "--level", "5"), "No level 5 of a network is known; take one of 0, 1"),
+        (("--classes", BARS, "--sampling", "all"), "take one of block, residual, identity"),
         (("--classes", BARS, "--crop", "80"), "--crop 64"),
         (("--classes", BARS, "--val-share", "0.9"), "share of 0.9"),
-        (("--classes", "a=9,b=8", "--ignore-others"), "Nothing is annotated of '0'"),
+        (("--classes", "a=9,b=8", "--ignore-others"), "No image has a pixel of 'a=9' or 'b=8'"),
+        (("--classes", "a=0,b=300-400", "--ignore-others"), "labels are 0, 1, 2 and 3 more;"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(
@@ -129,3 +145,4 @@ def test_options_of_classes_mean_nothing_for_superpixels(train):
         train("--classes", BARS, recipe="scn-cpu")
     )
     assert "'scn-cpu' has no ResNet" in refusal(train("--backbone", "resnet18", recipe="scn-cpu"))
+    assert "has no ResNet, so no level 3" in refusal(train("--level", "3", recipe="scn-cpu"))

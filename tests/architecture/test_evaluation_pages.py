@@ -39,11 +39,37 @@ def _parsed() -> dict[str, set[str]]:
 
 def test_the_page_on_the_shell_has_the_options_of_the_parser() -> None:
     documented, parsed = _documented(), _parsed()
-    for name in ("run", "resume", "finish", "export", "plan", "info", "train", "evaluate"):
+    for name in (
+        "run",
+        "resume",
+        "finish",
+        "export",
+        "plan",
+        "info",
+        "train",
+        "evaluate",
+        "instances",
+    ):
         known = parsed[name] - {"--json"}
         said = documented.get(name, set()) & parsed[name] - {"--json"}
         assert said == known, name
         assert documented.get(name, set()) <= parsed[name], name
+
+
+def test_the_page_on_objects_names_the_options_that_it_alone_explains() -> None:
+    parsed, page = _parsed(), (ROOT / "docs/how-to/instances.md").read_text("utf-8")
+    own = parsed["instances"] - parsed["run"] - parsed["train"]
+    assert {"--connectivity", "--largest-px"} <= own
+    assert own <= set(OPTION.findall(page))
+
+
+def test_the_pages_on_training_can_be_followed_in_one_folder() -> None:
+    made = [
+        set(re.findall(r'folder = Path\("(\w+)"\)|--out (\w+)', page.read_text("utf-8")))
+        for page in (ROOT / "docs/how-to/train.md", ROOT / "docs/how-to/train-segmentation.md")
+    ]
+    assert all(len(names) > 2 for names in made)
+    assert not made[0] & made[1]
 
 
 def test_every_column_of_the_table_is_explained_twice() -> None:

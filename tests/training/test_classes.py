@@ -1,6 +1,7 @@
 """Numbers of label images and the classes that they mean."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,12 @@ from skimage.io import imsave
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.tiling import Box
-from napari_superpixels.training.class_counts import balanced, count_pixels, notes_on_classes
+from napari_superpixels.training.class_counts import (
+    balanced,
+    check_present,
+    count_pixels,
+    notes_on_classes,
+)
 from napari_superpixels.training.classes import PALETTE, classified, parsed
 from napari_superpixels.training.pairs import find_pairs
 
@@ -44,6 +50,11 @@ def test_unknown_numbers_are_refused_in_one_sentence_or_ignored():
         strict.ids(values)
     with pytest.raises(InputError, match="the value 5, which"):
         strict.ids(values[:, :3])
+    repair = (
+        r"add 'NAME=5' to the classes, or 'NAME=\*' for all the rest.*--ignore 5 or --ignore-oth"
+    )
+    with pytest.raises(InputError, match=repair):
+        strict.ids(values)
     assert parsed("ground=0,disc=1", ignores_rest=True).ids(values).tolist() == [[1, 2, 0, 0, 0, 0]]
 
 
@@ -59,6 +70,8 @@ def test_unknown_numbers_are_refused_in_one_sentence_or_ignored():
         ("a=0,b=9-5", "", "'9-5' of 'b' are no numbers"),
         ("a=0,b=x", "", "'x' of 'b' are no numbers"),
         ("nowhere.json", "", "cannot be read"),
+        ("a#zz=0,b=*", "", "'#zz' is no colour for 'a'; give one as '#rrggbb'"),
+        ("a #12345=0,b=*", "", "'#12345' is no colour for 'a'"),
     ],
 )
 def test_what_is_no_list_of_classes_is_refused(text, ignored, complaint):
@@ -106,3 +119,22 @@ def test_classes_are_counted_and_rare_ones_weigh_more(pairs):
     assert balanced(counts) == (round(900 / 1199, 4), 1, 3, 1)
     assert "'absent' is annotated in what is learned" in notes_on_classes(counts, classes)[0]
     assert notes_on_classes(counts[:3], parsed("a=0,b=3,c=9")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "absent"),
+    [
+        ("ground=0,cell=300-400+7", "'cell=300-400+7'"),
+        ("ground=5,cell=7", "'ground=5' or 'cell=7'"),
+        ("ground=0,cell=3,edge=9+200,rest=*", "'rest=*'"),
+    ],
+)
+def test_a_class_that_is_nowhere_is_refused_with_the_values_that_there_are(pairs, text, absent):
+    told = f"No image has a pixel of {absent}, for the values of the labels are 0, 3, 9 and 1 more"
+    with pytest.raises(InputError, match=re.escape(told)) as refused:
+        check_present(pairs, parsed(text, ignores_rest="*" not in text))
+    assert "\n" not in str(refused.value)
+
+
+def test_classes_of_which_each_is_in_some_image_are_fine(pairs):
+    check_present(pairs, parsed("ground=0,cell=3,edge=9", ignores_rest=True))

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from napari_superpixels.errors import InputError
 from napari_superpixels.networks.segmentation import PUBLISHED
 from napari_superpixels.training.classes import classified, parsed
 from napari_superpixels.training.data import TrainingSet
 from napari_superpixels.training.dense_recipes import DENSE, PAPERS, hcfcn
+from napari_superpixels.training.encoder import Encoder
 from napari_superpixels.training.pairs import find_pairs
 from napari_superpixels.training.recipes import recipe
 
@@ -63,3 +65,19 @@ def test_the_loss_is_finite_and_reaches_every_layer(name, scenes):
     for key, parameter in network.named_parameters():
         assert parameter.grad is not None, f"{key} learns nothing"
         assert bool(parameter.grad.isfinite().all()), key
+
+
+def test_a_resnet_and_its_clusters_can_be_otherwise():
+    made = recipe("hcdorn-cpu", Encoder(level=4, sampling="identity"))
+    assert made.network().backbone.clustered == (4, 8, 16, 32)
+    assert made.network.keywords["backbone"] == "resnet18"
+    assert made.table.endswith("; level 4; sampling identity")
+    other = recipe("fpn", Encoder(backbone="resnet18", downsampling="deformable"))
+    assert other.network().settings.downsampling == "deformable"
+    assert "resnet18" in other.table
+
+
+@pytest.mark.parametrize("name", ["fcn-cpu", "pspnet", "dorn-cpu"])
+def test_clusters_of_networks_without_any_are_refused(name):
+    with pytest.raises(InputError, match=f"{name!r} has no clusters, so no level 3"):
+        recipe(name, Encoder(level=3))

@@ -21,7 +21,7 @@ from napari_superpixels.training.loop import Run, Running, train
 from napari_superpixels.training.objectives import AinetLoss
 from napari_superpixels.training.pairs import find_pairs
 from napari_superpixels.training.recipe import Cosine, Steps
-from napari_superpixels.training.trajectory import settings_of
+from napari_superpixels.training.trajectory import check_same, settings_of
 from napari_superpixels.training.validate import NOISE, Validation
 
 
@@ -241,6 +241,33 @@ def test_another_device_is_another_trajectory(tiny, data):
     settings = settings_of(tiny, TinyNetwork(), data, None, Running())
     elsewhere = settings_of(tiny, TinyNetwork(), data, None, Running(device="cuda:1", mixed=False))
     assert {name for name in settings if settings[name] != elsewhere[name]} == {"device"}
+
+
+def test_a_long_setting_is_told_where_it_differs(tiny, data, tmp_path):
+    train(tiny, data, tmp_path)
+    checkpoint = Checkpoint.load(tmp_path / LAST)
+    wanted = {"config": "the same layers " * 9 + "and level 2 " + "of all stages " * 9}
+    begun = replace(checkpoint, settings={"config": wanted["config"].replace("2", "4")})
+    with pytest.raises(
+        InputError, match=r"has config .*level 4.*, but now it is .*level 2"
+    ) as told:
+        check_same(begun, wanted, "here")
+    assert len(str(told.value)) < 300
+
+
+def test_a_training_is_measured_often_enough_to_end_early():
+    usual = Running()
+    assert [usual.validates_every(steps) for steps in (2, 20, 2000, 12_000)] == [1, 1, 100, 600]
+    assert [usual.validates_every(steps) for steps in (20_000, 500_000)] == [1000, 1000]
+    assert Running(validate_every=1000).validates_every(2000) == 1000
+
+
+def test_validations_come_where_nothing_is_said_of_them(data, tmp_path):
+    told = []
+    train(tiny_recipe(steps=41), data, tmp_path, validation=Validation.of(data.pairs[:1]),
+          listener=told.append)  # fmt: skip
+    measured = [event.step for event in told if isinstance(event, Validated)]
+    assert measured == [*range(2, 41, 2), 41]
 
 
 def test_what_an_older_checkpoint_does_not_say_is_not_compared(tiny, data, tmp_path):

@@ -90,7 +90,10 @@ Mixed = Annotated[
     typer.Option("--mixed/--full", help="Whether to compute in bfloat16; by default on a GPU."),
 ]
 SaveEvery = Annotated[int, _count("Steps between checkpoints.")]
-ValidateEvery = Annotated[int, _count("Steps between validations.")]
+ValidateEvery = Annotated[
+    int | None,
+    _count("Steps between validations; by default a twentieth of all, at most 1000."),
+]
 Licence = Annotated[
     str | None,
     typer.Option(metavar="TEXT", help="Under which terms the weights may be used, for their card."),
@@ -116,13 +119,16 @@ def train(  # noqa: PLR0913 - one option each
     device: Device = None,
     mixed: Mixed = None,
     save_every: SaveEvery = 500,
-    validate_every: ValidateEvery = 1000,
+    validate_every: ValidateEvery = None,
     licence: Licence = None,
     classes: dense.ClassesOption = None,
     ignore: dense.Ignore = None,
     ignore_others: dense.IgnoreOthers = False,  # noqa: FBT002 - the framework's way of a switch
     balanced: dense.Balanced = False,  # noqa: FBT002
     backbone: dense.Backbone = None,
+    level: dense.Level = None,
+    sampling: dense.Sampling = None,
+    downsampling: dense.Downsampling = None,
     distance_px: dense.DistancePx = None,
     val_share: dense.ValShare = None,
     val_gap: dense.ValGap = None,
@@ -135,11 +141,13 @@ def train(  # noqa: PLR0913 - one option each
     from napari_superpixels.training import loop
     from napari_superpixels.training.channels import for_channels
     from napari_superpixels.training.device import chosen_device
+    from napari_superpixels.training.encoder import Encoder
 
     silent = quiet or as_json
     where = chosen_device(device)
+    encoder = Encoder(backbone, level, sampling, downsampling)
     chosen = changed(
-        recipe, steps=steps, batch=batch, crop=crop, rate=rate, start=start_from, backbone=backbone
+        recipe, encoder, steps=steps, batch=batch, crop=crop, rate=rate, start=start_from
     )
     found = find_images((images, labels), (val_images, val_labels), val_share, val_gap)
     means = dense.Meaning(

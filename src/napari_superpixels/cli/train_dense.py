@@ -38,6 +38,24 @@ Balanced = Annotated[
 Backbone = Annotated[
     str | None, typer.Option(help="resnet18, resnet34, resnet50 or resnet101; else the recipe's.")
 ]
+Level = Annotated[
+    int | None,
+    typer.Option(
+        parser=opt.whole_number,
+        metavar="NUMBER",
+        help="Of networks with clusters: how many stages are clustered, 0 to 4; 2 by default.",
+    ),
+]
+Sampling = Annotated[
+    str | None,
+    typer.Option(
+        help="Of networks with clusters, what their seeds are: block (default), residual, identity."
+    ),
+]
+Downsampling = Annotated[
+    str | None,
+    typer.Option(help="How a ResNet's maps get coarser: strided (default) or deformable."),
+]
 DistancePx = Annotated[
     int | None,
     typer.Option(
@@ -209,8 +227,8 @@ def _classes(recipe: "ClassRecipe", images: Images, seed: int, meaning: Meaning)
     from napari_superpixels.training.ready import Material, of_classes
 
     classes = _named(recipe, meaning)
+    counting.check_present(images.learned + images.held, classes)
     known = images.with_labels(lambda pairs: classified(pairs, classes))
-    counting.count_pixels(known.learned + known.held, classes)  # refuses numbers that mean nothing
     learned, held = known.parted(_side(recipe), UNKNOWN)
     pieces = [piece for pair in learned for piece in pieces_of(pair, _side(recipe), UNKNOWN)]
     known_held = [p for pair in held for p in measured_of(pair, _side(recipe), UNKNOWN)]

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 from napari_superpixels.errors import InputError
 
 if TYPE_CHECKING:
+    from napari_superpixels.training.encoder import Encoder
     from napari_superpixels.training.recipe import Recipe
 
 
 def changed(
     name: str,
+    encoder: "Encoder",
     *,
     steps: int | None = None,
     batch: int | None = None,
     crop: int | None = None,
     rate: float | None = None,
     start: str | None = None,
-    backbone: str | None = None,
 ) -> "Recipe":
     """Return a recipe with what the user wants otherwise.
 
@@ -29,7 +30,7 @@ def changed(
     from napari_superpixels.training.recipes import recipe
     from napari_superpixels.training.start import starting_from
 
-    made = recipe(name, backbone)
+    made = recipe(name, encoder)
     made = made if start is None else starting_from(made, start)
     if rate is not None and not rate > 0:
         raise InputError(f"The rate is {rate:g}, but it must be above 0; give e.g. --rate 1e-4.")

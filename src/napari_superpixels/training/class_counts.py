@@ -1,12 +1,14 @@
 """How much of each class is annotated, and what classes weigh in the loss by that."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_superpixels.errors import InputError
 from napari_superpixels.training.annotated import BLOCK, squares
-from napari_superpixels.training.classes import UNKNOWN, Classes
+from napari_superpixels.training.classes import UNKNOWN, Classes, classified
+from napari_superpixels.training.matching import several
 from napari_superpixels.training.pairs import Pair
 
 DIGITS = 4
@@ -35,6 +37,41 @@ def count_pixels(pairs: Iterable[Pair], classes: Classes) -> NDArray[np.int64]:
                 ids = annotation.read(box)
                 counts += np.bincount(ids.ravel(), minlength=len(counts))
     return counts[UNKNOWN + 1 :]
+
+
+def check_present(pairs: Sequence[Pair], classes: Classes) -> None:
+    """Refuse classes of which no image has a pixel, so that nothing could be learned or measured.
+
+    Parameters
+    ----------
+    pairs
+        All images, with the numbers of their label images.
+    classes
+        What the numbers mean.
+
+    Raises
+    ------
+    InputError
+        If a class is nowhere, or a number means no class.
+    """
+    counts = count_pixels(classified(pairs, classes), classes)
+    absent = [str(one) for one, count in zip(classes.known, counts, strict=True) if not count]
+    if absent:
+        told = several([str(value) for value in _values_of(pairs)])
+        raise InputError(
+            f"No image has a pixel of {' or '.join(map(repr, absent))}, for the values of the "
+            f"labels are {told}; give the class values that there are, or leave it out."
+        )
+
+
+def _values_of(pairs: Iterable[Pair]) -> list[int]:
+    """Return the different numbers of label images, in order."""
+    found: set[int] = set()
+    for pair in pairs:
+        for annotation in pair.annotations:
+            for box in squares(pair.box, BLOCK):
+                found.update(np.unique(annotation.read(box)).tolist())
+    return sorted(found)
 
 
 def balanced(counts: NDArray[np.int64]) -> tuple[float, ...]:

@@ -45,7 +45,7 @@ REST = "*"
 Values = tuple[tuple[int, int], ...]
 """Numbers of a label image, as first and last of each range."""
 
-_CLASS = re.compile(r"\s*([^=#,]+?)\s*(#[0-9a-fA-F]{6})?\s*=\s*([^=]+?)\s*")
+_CLASS = re.compile(r"\s*([^=#,]+?)\s*(#[^=]*?)?\s*=\s*([^=]+?)\s*")
 _VALUES = re.compile(r"(-?\d+)(?:-(\d+))?")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -59,6 +59,11 @@ class LabelClass:
     """Numbers that mean it; none where it is all the rest."""
     colour: str
     """``#rrggbb``."""
+
+    def __str__(self) -> str:
+        """Return name and values as the user writes them: ``glia=159+200-210``."""
+        told = [f"{first}" if first == last else f"{first}-{last}" for first, last in self.values]
+        return f"{self.name}={'+'.join(told) or REST}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +132,9 @@ class Classes:
         told = several([str(value) for value in values])
         return (
             f"{where} has the value{'s' if len(values) > 1 else ''} {told}, which no class names "
-            f"({', '.join(self.names)}); name a class for it with --classes, or ignore it with "
-            f"--ignore."
+            f"({', '.join(self.names)}); add 'NAME={values[0]}' to the classes, or 'NAME=*' for "
+            f"all the rest, or in the shell leave such pixels out with --ignore {values[0]} or "
+            f"--ignore-others."
         )
 
 
@@ -185,6 +191,7 @@ def parsed(text: str, ignored: str = "", *, ignores_rest: bool = False) -> Class
         If it is something else.
     """
     listed = _from_file(Path(text)) if text.endswith(".json") else _from_line(text)
+    _check_colours(listed)
     known = tuple(
         LabelClass(name, _values(values, name), colour or PALETTE[number % len(PALETTE)])
         for number, (name, colour, values) in enumerate(listed)
@@ -216,10 +223,15 @@ def _from_file(path: Path) -> list[tuple[str, str, str]]:
         raise InputError(
             f"'{path}' is no list of classes; give a JSON list of objects with name and values."
         ) from None
-    wrong = [colour for _, colour, _ in listed if colour and not _COLOUR.fullmatch(colour)]
-    if wrong:
-        raise InputError(f"{wrong[0]!r} is no colour; give one as '#rrggbb' in '{path}'.")
     return listed
+
+
+def _check_colours(listed: Iterable[tuple[str, str, str]]) -> None:
+    for name, colour, _ in listed:
+        if colour and not _COLOUR.fullmatch(colour):
+            raise InputError(
+                f"{colour!r} is no colour for {name!r}; give one as '#rrggbb', e.g. '{PALETTE[0]}'."
+            )
 
 
 def _values(text: str, whose: str) -> Values:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from napari_superpixels.errors import InputError
-from napari_superpixels.networks.backbone import Form
+from napari_superpixels.networks.backbone import BackboneSettings, Form
 from napari_superpixels.networks.normalisation import MEAN, Normalisation
 from napari_superpixels.networks.ordinal import OrdinalNetwork
 from napari_superpixels.networks.resnet import Name
@@ -26,6 +26,7 @@ from napari_superpixels.networks.segmentation import PUBLISHED, SegmentationNetw
 from napari_superpixels.training.classes import Classes, parsed
 from napari_superpixels.training.data import Crops
 from napari_superpixels.training.dense import WHITE, ClassLoss, OrdinalLoss, dense_logits
+from napari_superpixels.training.encoder import Encoder
 from napari_superpixels.training.recipe import Poly, Recipe, Sgd
 
 TWO = parsed("background=0,object=*")
@@ -264,6 +265,41 @@ def for_cpu(made: Callable[..., D], backbone: Name = "resnet18") -> D:
         steps=SHORT_STEPS,
         rate=Poly(SHORT_RATE),
     )
+
+
+OF_CLUSTERS = ("level", "sampling")
+"""What the HC form alone has."""
+
+
+def encoded(made: Callable[..., D], encoder: Encoder) -> D:
+    """Return a recipe whose network has another ResNet, or clusters otherwise.
+
+    Parameters
+    ----------
+    made
+        Makes the recipe of a ResNet.
+    encoder
+        What is wanted.
+
+    Raises
+    ------
+    InputError
+        If a setting is not known, or the network has no clusters that it could be of.
+    """
+    wanted = encoder.wanted
+    BackboneSettings(**wanted)  # refuses what is not known
+    recipe = made(**({"backbone": encoder.backbone} if encoder.backbone else {}))
+    others = {name: value for name, value in wanted.items() if name != "backbone"}
+    network = recipe.network
+    assert isinstance(network, partial), "recipes name what their network is made with"
+    for name in OF_CLUSTERS:
+        if name in wanted and network.keywords["form"] != "hc":
+            raise InputError(
+                f"The network of {recipe.name!r} has no clusters, so no {name} {wanted[name]!r}; "
+                f"leave it out, or choose a recipe with hc in its name."
+            )
+    told = "".join(f"; {name} {value}" for name, value in others.items())
+    return replace(recipe, network=partial(network, **others), table=f"{recipe.table}{told}")
 
 
 PAPERS: Mapping[str, Callable[..., ClassRecipe]] = {

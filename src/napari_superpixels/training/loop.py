@@ -34,6 +34,11 @@ from napari_superpixels.training.recipe import Recipe
 from napari_superpixels.training.trajectory import check_same, settings_of
 from napari_superpixels.training.validate import Validating
 
+VALIDATIONS = 20
+"""How many a training has at least, unless it is told otherwise: so patience can end it early."""
+RAREST = 1000
+"""Steps between validations at most, of long ones."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
@@ -45,8 +50,8 @@ class Running:
     """Whether networks compute in bfloat16 where that is safe; by default on a GPU only."""
     save_every: int = 500
     """Steps between checkpoints."""
-    validate_every: int = 1000
-    """Steps between validations."""
+    validate_every: int | None = None
+    """Steps between validations; by default `VALIDATIONS` in all, and one every `RAREST`."""
     readers: int = 1
     """Threads that read crops ahead."""
     patience: int | None = None
@@ -57,6 +62,12 @@ class Running:
         """``"mixed"`` or ``"full"``."""
         mixed = self.device != "cpu" if self.mixed is None else self.mixed
         return "mixed" if mixed else "full"
+
+    def validates_every(self, steps: int) -> int:
+        """Return the steps between validations of a training of so many steps."""
+        if self.validate_every is not None:
+            return self.validate_every
+        return min(max(1, steps // VALIDATIONS), RAREST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +214,14 @@ class Run:
 
     @property
     def _gave_up(self) -> bool:
-        running = self.running
-        if running.patience is None or not self.validation:
+        patience = self.running.patience
+        if patience is None or not self.validation:
             return False
-        return self.done - self.improved >= running.patience * running.validate_every
+        return self.done - self.improved >= patience * self._validates_every
+
+    @property
+    def _validates_every(self) -> int:
+        return self.running.validates_every(self.recipe.steps)
 
     def go(self, stopped: Callable[[], bool]) -> None:
         """Train up to the recipe's last step, or until stopped."""
@@ -305,7 +320,7 @@ class Run:
 
     def _now_and_then(self) -> None:
         last = self.done == self.recipe.steps
-        if self.validation and (last or self.done % self.running.validate_every == 0):
+        if self.validation and (last or self.done % self._validates_every == 0):
             self._validate(self.validation)
         due = last or self.done % self.running.save_every == 0
         if due and self.saved < self.done:

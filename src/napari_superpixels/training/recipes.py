@@ -23,6 +23,7 @@ from napari_superpixels.networks.pcnet import Pcnet
 from napari_superpixels.networks.scn import Scn
 from napari_superpixels.networks.ssn import Ssn
 from napari_superpixels.training.data import Crops
+from napari_superpixels.training.encoder import AS_IT_IS, Encoder
 from napari_superpixels.training.losses import SUM_WEIGHT
 from napari_superpixels.training.objectives import (
     AinetLoss,
@@ -271,20 +272,20 @@ def all_recipes() -> Mapping[str, Callable[..., Recipe]]:
     return {**RECIPES, **DENSE}
 
 
-def recipe(name: str, backbone: str | None = None) -> Recipe:
+def recipe(name: str, encoder: Encoder = AS_IT_IS) -> Recipe:
     """Return a recipe.
 
     Parameters
     ----------
     name
         One of `RECIPES` or of `dense_recipes.DENSE`; capitals and _ for - do not matter.
-    backbone
-        Which ResNet, of networks that have one; the recipe's by default.
+    encoder
+        What of a ResNet is to be otherwise, of networks that have one.
 
     Raises
     ------
     InputError
-        If there is none of that name, or its network has no ResNet.
+        If there is none of that name, or its network has no ResNet or nothing like that.
     """
     known = name.lower().replace("_", "-")
     every: Mapping[str, Callable[..., Recipe]] = RECIPES if known in RECIPES else all_recipes()
@@ -295,10 +296,13 @@ def recipe(name: str, backbone: str | None = None) -> Recipe:
         )
     if known not in every:
         raise InputError(f"There is no recipe {name!r}; choose one of {', '.join(every)}.")
-    if backbone is None:
+    if not encoder.wanted:
         return every[known]()
     if known in RECIPES:
+        setting, value = next(iter(encoder.wanted.items()))
         raise InputError(
-            f"The network of {name!r} has no ResNet, so no backbone {backbone!r}; leave it out."
+            f"The network of {name!r} has no ResNet, so no {setting} {value!r}; leave it out."
         )
-    return every[known](backbone)
+    from napari_superpixels.training.dense_recipes import encoded  # loads torchvision
+
+    return encoded(every[known], encoder)

@@ -102,8 +102,8 @@ def check_same(checkpoint: Checkpoint, wanted: dict[str, Any], where: str) -> No
         known = checkpoint.settings.get(name, value)
         if known != _recorded(value, known):
             raise InputError(
-                f"The training in '{where}' has {name} {_short(known)}, but now it is "
-                f"{_short(value)}; go on with the same, or give another folder."
+                f"The training in '{where}' has {name} {_short(known, value)}, but now it is "
+                f"{_short(value, known)}; go on with the same, or give another folder."
             )
 
 
@@ -116,6 +116,12 @@ def _recorded(value: Any, known: Any) -> Any:
     return value
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, other: Any) -> str:
+    """Return a value as a text; of a long one the part where it differs from another."""
     text = repr(value)
-    return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."
+    if len(text) <= LONGEST_TOLD:
+        return text
+    same = next((n for n, (a, b) in enumerate(zip(text, repr(other), strict=False)) if a != b), 0)
+    begin = max(0, min(same - LONGEST_TOLD // 2, len(text) - LONGEST_TOLD))
+    end = begin + LONGEST_TOLD
+    return f"{'...' if begin else ''}{text[begin:end]}{'...' if end < len(text) else ''}"
