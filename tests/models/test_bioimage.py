@@ -39,7 +39,7 @@ def test_a_package_gives_what_its_network_does(tmp_path):
 @pytest.mark.usefixtures("library")
 def test_what_looks_at_the_whole_image_first_is_refused(tmp_path):
     before = {"id": "zero_mean_unit_variance", "kwargs": {}}
-    path = write_package(tmp_path, before=before)
+    path = write_package(tmp_path, before=[before])
     with pytest.raises(InputError, match="wants 'zero_mean_unit_variance' before"):
         nsp.Segment(weights=str(path))
 
