@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import torch
@@ -209,6 +209,14 @@ def rewritten(path: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
             if changed is not None:
                 archive.writestr(name, changed)
     return path
+
+
+def bomb(name: str, size: int) -> bytes:
+    """Return an archive of one member, of zeros, that unpacks to a thousand times its size."""
+    packed = BytesIO()
+    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+        archive.writestr(name, bytes(size))
+    return packed.getvalue()
 
 
 def _generator() -> torch.Generator:
