@@ -75,7 +75,7 @@ def seen(steps, data=BYTES, channels=3):
     ],
 )
 def test_steps_are_done_one_after_the_other(steps):
-    raw = np.repeat(255 * SAMPLES[None], 3, axis=0)
+    raw = np.repeat(np.arange(256.0)[None], 3, axis=0)
     np.testing.assert_allclose(seen(steps), literally(steps, raw), rtol=1e-5, atol=1e-5)
 
 

@@ -4,7 +4,7 @@ Samples here are numbers of 0 to 1, in each channel. All steps that are taken ma
 two numbers a channel are carried through them: what a network sees is ``gain * sample + offset``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from math import isfinite
 from typing import Any
 
@@ -17,7 +17,7 @@ Numbers = NDArray[np.float64]
 """One a channel, float64."""
 Line = tuple[Numbers, Numbers]
 """Gain and offset."""
-EIGHT_BITS = 255
+EIGHT_BITS = 255.0
 """The largest sample where a package tells no range, as most don't, and scales by itself."""
 SCALING = ("scale_linear", "scale_range", "fixed_zero_mean_unit_variance")
 """Steps that scale."""
@@ -56,26 +56,27 @@ def _told_range(where: str, entry: Mapping[str, Any], steps: Sequence[str], chan
     """Return the line from 0 to 1 to the samples as they are stored."""
     told = entry.get("data", {})
     each = told if isinstance(told, list) else [told] * channels
-    ends = [_ends(one) for one in each]
-    kinds = {str(one.get("type", "float32")) for one in each}
-    scaled = kinds <= EITHER and not set(steps).isdisjoint(SCALING)
-    known = "scale_range" in steps or kinds == {"uint8"} or scaled
-    if len(each) != channels or (None in ends and not known):
+    likely: set[str] = set() if set(steps).isdisjoint(SCALING) else EITHER
+    ends = [_ends(one, likely | {"uint8"}, any_type="scale_range" in steps) for one in each]
+    if len(each) != channels or None in ends:
+        kinds = sorted({str(one.get("type")) for one in each})
         raise InputError(
-            f"The package '{where}' takes samples of {', '.join(sorted(kinds))} and does not tell "
+            f"The package '{where}' takes samples of {', '.join(kinds)} and does not tell "
             f"their range, so it is not known what its network expects; give it a preprocessing "
             f"step that scales ({SCALING[1]} for any samples), or a range."
         )
-    low, high = np.array([one or (0, EIGHT_BITS) for one in ends], np.float64).T
+    low, high = np.array(ends, np.float64).T
     return high - low, low
 
 
-def _ends(told: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Return the range that a package tells, None where it tells none, or no end."""
+def _ends(
+    told: Mapping[str, Any], eight_bits: Set[str], *, any_type: bool
+) -> tuple[float, float] | None:
+    """Return the least and the largest sample: as a package tells, or by the type; None if not."""
     low, high = told.get("range") or (None, None)
-    if low is None or high is None or not isfinite(high - low) or low >= high:
-        return None
-    return float(low), float(high)
+    if low is not None and high is not None and isfinite(high - low) and low < high:
+        return float(low), float(high)
+    return (0.0, EIGHT_BITS) if any_type or told.get("type") in eight_bits else None
 
 
 def _after(where: str, step: Mapping[str, Any], line: Line) -> Line:
