@@ -1,10 +1,10 @@
 """Segmentation from the window, as a person would: paint, train, preview, run, cancel, go on.
 
 A napari window is opened with a slide; three small regions are painted with napari's own brush, on
-both sides of borders; the panel *Train* trains HCFCN with ResNet-18 on them; the panel *Segment* previews its
-weights and runs them over the slide; that run is cancelled, and goes on. A picture is kept of each
-stage, to be looked at, and what is written is compared with a run that nobody interrupted; then its
-objects are numbered in windows of several sizes.
+both sides of borders; the panel *Train* trains HCFCN with ResNet-18 on them; the panel *Segment*
+previews its weights and runs them over the slide; that run is cancelled, and goes on. A picture is
+kept of each stage, to be looked at, and what is written is compared with a run that nobody
+interrupted; then its objects are numbered in windows of several sizes.
 
     xvfb-run -a -s "-screen 0 1280x1024x24 +extension GLX" \
         python benchmarks/segment_from_widget.py SLIDE --pictures FOLDER

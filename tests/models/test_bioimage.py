@@ -5,12 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.bioimage import network_in
 from napari_superpixels.testing.contract import noise
-from napari_superpixels.testing.foreign import rewritten, write_package
+from napari_superpixels.testing.foreign import bomb, rewritten, unet, write_package
 
 
 def test_without_the_library_a_package_is_refused(tmp_path, monkeypatch):
@@ -39,9 +40,47 @@ def test_a_package_gives_what_its_network_does(tmp_path):
 @pytest.mark.usefixtures("library")
 def test_what_looks_at_the_whole_image_first_is_refused(tmp_path):
     before = {"id": "zero_mean_unit_variance", "kwargs": {}}
-    path = write_package(tmp_path, before=before)
+    path = write_package(tmp_path, before=[before])
     with pytest.raises(InputError, match="wants 'zero_mean_unit_variance' before"):
         nsp.Segment(weights=str(path))
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("names", [["nucleus"], ["nucleus", "edge"], ["a", "b", "c"]])
+@pytest.mark.parametrize("after", [(), ("sigmoid",)])
+def test_steps_before_and_channels_behind_are_as_numpy_does_them(tmp_path, names, after):
+    """Two channels without a last step are scores that are compared, below 0 too."""
+    network = unet(scores=len(names))
+    ready = len(names) == 1 and not after
+    program = torch.nn.Sequential(network, torch.nn.Sigmoid()) if ready else network
+    with torch.no_grad():
+        network.last.bias.sub_(0.0 if len(names) == 1 else 3.0)
+    before = [
+        {"id": "scale_linear", "kwargs": {"gain": 1 / 255}},
+        {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": 0.5, "std": 0.25}},
+    ]
+    path = write_package(
+        tmp_path, before=before, network=program, names=names, after=[{"id": i} for i in after]
+    )
+    raw = noise((128, 128, 3))
+    samples = torch.from_numpy(np.float32((raw * (1 / 255) - 0.5) / 0.25)).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        scores = network(samples)[0].numpy()
+    scores = np.concatenate([0 * scores, scores]) if len(names) == 1 else scores
+    method = nsp.Segment(weights=str(path), probabilities=True)
+    assert [one.name for one in method.output.legend][-len(names) :] == names
+    shares = np.exp(scores - scores.max(axis=0))
+    found = nsp.superpixels(nsp.open(raw, axes="yxs", rgb=True), method).compute()
+    np.testing.assert_allclose(found, shares / shares.sum(axis=0), atol=2e-3)
+
+
+@pytest.mark.usefixtures("library")
+def test_a_package_that_does_not_tell_what_samples_are_is_refused(tmp_path):
+    with pytest.raises(InputError, match="takes samples of float32 and does not tell their range"):
+        nsp.Segment(weights=str(write_package(tmp_path, before=())))
+    path = write_package(tmp_path, before=(), data={"type": "float32", "range": [0, 1]})
+    method = nsp.Segment(weights=str(path))
+    assert (method.trained.mean, method.trained.std) == ((0.0,) * 3, (1.0,) * 3)
 
 
 @pytest.mark.usefixtures("library")
@@ -96,6 +135,19 @@ def test_a_package_without_a_network_that_runs_here_names_what_it_holds(tmp_path
 def test_a_network_that_is_not_whole_is_told():
     with pytest.raises(InputError, match=r"does not hold its network a.pt whole \(File is not a"):
         network_in(b"no archive", "a.pt", "package.zip")
+
+
+def test_a_network_far_larger_than_its_package_is_told():
+    with pytest.raises(InputError, match=r"but unpacks to 80 MiB, where 64 MiB is the most"):
+        network_in(bomb("a.pt", 80 * 2**20), "a.pt", "package.zip")
+
+
+@pytest.mark.usefixtures("library")
+def test_a_description_far_larger_than_its_package_is_told(tmp_path):
+    path = tmp_path / "package.zip"
+    path.write_bytes(bomb("rdf.yaml", 80 * 2**20))
+    with pytest.raises(InputError, match=r"but unpacks to 80 MiB, where 64 MiB is the most"):
+        nsp.Segment(weights=str(path))
 
 
 def test_the_library_is_imported_for_packages_alone():

@@ -9,6 +9,7 @@ import torch
 
 import napari_superpixels as nsp
 from napari_superpixels.errors import InputError
+from napari_superpixels.models.foreign import _align
 from napari_superpixels.models.registry import weights_files
 from napari_superpixels.testing.contract import noise
 from napari_superpixels.testing.foreign import (
@@ -90,6 +91,29 @@ def test_one_size_becomes_that_of_the_windows(tmp_path, image, whole):
     write_card(path, 3, shape=64)
     with pytest.raises(InputError, match=r"tells the shape 64 x 64, but .* takes 96 x 96"):
         nsp.Segment(weights=str(path))
+
+
+@pytest.mark.parametrize(
+    ("stride", "edge", "align"),
+    [(1, 388, 4), (1, 188, 4), (1, 254, 2), (1, 97, 1), (4, 96, 4), (4, 256, 8), (32, 64, 32)],
+)
+def test_sizes_with_few_divisors_are_cut_finely(stride, edge, align):
+    assert _align(stride, edge, 1) == align
+
+
+def test_a_classic_size_has_a_core(tmp_path):
+    """Of 188 px, whose divisors from 8 on are 47, 94 and itself."""
+    path = write_script(tmp_path / "unet.pt", unet(), shape=188, halo=48, stride=4)
+    facts = nsp.Segment(weights=str(path)).facts
+    assert (facts.align_px, facts.halo_px, facts.edge_px) == (4, 48, 188)
+
+
+@pytest.mark.parametrize(("edge", "stride"), [(96, 32), (64, 64), (188, 4)])
+def test_images_of_one_size_that_are_blended_overlap_by_a_quarter(tmp_path, edge, stride):
+    path = write_script(tmp_path / "unet.pt", unet(), shape=edge, halo="whole", stride=stride)
+    method = nsp.Segment(weights=str(path), exact=False)
+    assert method.patches.edge * method.step == edge
+    assert abs(method.patches.overlap * method.step - edge / 4) < method.step
 
 
 def test_a_preview_shows_what_a_run_writes(written, image, whole):

@@ -12,12 +12,11 @@ from torch import nn
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.networks.archives import (
-    is_pickle,
     is_plain_container,
-    is_script,
     read_program,
     read_script,
 )
+from napari_superpixels.networks.members import is_pickle, is_script
 from napari_superpixels.networks.script_code import plain_copy
 from napari_superpixels.testing.foreign import rewritten, unet, write_pt2, write_script
 
@@ -280,7 +279,7 @@ def test_torch_is_given_what_was_looked_at_alone(script, spoilt):
             archive.writestr(name, archive.read(name).replace(b"torch.relu", b"torch.save"))
     with pytest.raises(InputError, match="names 'save'"):
         read_script(held.getvalue(), "a.pt")
-    copied = names_in(plain_copy(script))
+    copied = names_in(plain_copy(script, "a"))
     assert len(copied) == len(set(copied))
     assert not [one for one in copied if one.endswith("debug_pkl") or "/extra/" in one]
 

@@ -9,16 +9,17 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.models.preprocessing import normalisation
+from napari_superpixels.networks.members import check_size, unpacked
 
 SUFFIX = ".zip"
 """How packages end."""
-EIGHT_BITS = 255.0
+TEXTS = (".yaml", ".yml")
+"""How descriptions in them end."""
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 """Of classes, which packages give none; told apart by those who see few colours, too."""
 STRIDE_PX = 32
 """What the stride of a network of one fixed size is taken for, or what divides that size."""
-KEPT = ("ensure_dtype", "scale_range", "clip")
-"""Steps before a network that need nothing here: samples are stretched to 0..1 in any case."""
 
 
 def card_of_package(path: Path) -> dict[str, Any]:
@@ -45,11 +46,13 @@ def network_in(content: bytes, member: str, where: str) -> bytes:
     Raises
     ------
     InputError
-        If it is not there, or cannot be read.
+        If it is not there, cannot be read, or is far larger than the package.
     """
     try:
         with ZipFile(BytesIO(content)) as archive:
-            return archive.read(member)
+            told = archive.getinfo(member)
+            check_size([told], len(content), where)
+            return unpacked(archive, told)
     except (BadZipFile, zlib.error, EOFError, KeyError, RuntimeError) as error:
         reason = str(error).strip("\"'")
         raise InputError(
@@ -78,7 +81,7 @@ def _card(path: Path, described: Mapping[str, Any]) -> dict[str, Any]:
         "channels": len(names) or 1,
         "stride": stride,
         "halo": _halo(left),
-        "normalisation": _normalisation(path, entry, len(names) or 1),
+        "normalisation": normalisation(str(path), entry, len(names) or 1),
         **_told(left),
     }
     return card | ({"shape": shape} if shape else {})
@@ -95,10 +98,14 @@ def _read(path: Path) -> dict[str, Any]:
         ) from None
     try:
         with ZipFile(path) as archive:  # of a path the library would keep the file open
+            texts = (one for one in archive.infolist() if one.filename.endswith(TEXTS))
+            check_size(texts, path.stat().st_size, str(path))
             described = load_model_description(
                 archive, perform_io_checks=False, format_version="latest"
             )
             plain: dict[str, Any] = described.model_dump(mode="json", exclude_none=True)
+    except InputError:
+        raise
     except Exception as error:  # noqa: BLE001 - of YAML and of archives, which raise anything
         reason = str(error).strip().split("\n")[0][:160]
         raise InputError(
@@ -135,44 +142,17 @@ def _halo(left: Mapping[str, Any]) -> int | str:
     return max(found) if found else "measure"
 
 
-def _normalisation(path: Path, entry: Mapping[str, Any], channels: int) -> dict[str, list[float]]:
-    """Return mean and spread of samples of 0 to 1, for what is done before the network."""
-    mean, std = [0.0] * channels, [1 / EIGHT_BITS] * channels
-    for step in entry.get("preprocessing", []):
-        kwargs = step.get("kwargs", {})
-        if step["id"] == "scale_range":
-            std = [1.0] * channels
-        elif step["id"] == "scale_linear":
-            gain, offset = (
-                _each(kwargs.get(k, d), channels) for k, d in (("gain", 1), ("offset", 0))
-            )
-            mean = [-o / g / EIGHT_BITS for g, o in zip(gain, offset, strict=True)]
-            std = [1 / g / EIGHT_BITS for g in gain]
-        elif step["id"] == "fixed_zero_mean_unit_variance":
-            mean, std = (
-                [n / EIGHT_BITS for n in _each(kwargs[key], channels)] for key in ("mean", "std")
-            )
-        elif step["id"] not in KEPT:
-            raise InputError(
-                f"The package '{path}' wants {step['id']!r} before its network, which depends on "
-                f"the whole image or is not known here; write a card for its network's own file."
-            )
-    return {"mean": mean, "std": std}
-
-
-def _each(value: Any, channels: int) -> list[float]:
-    return [float(n) for n in value] if isinstance(value, list) else [float(value)] * channels
-
-
 def _told(left: Mapping[str, Any]) -> dict[str, Any]:
     """Return the classes of an output; one channel is that of what is no background."""
     names = next(axis["channel_names"] for axis in left["axes"] if axis["type"] == "channel")
-    if len(names) == 1:
+    after = {step["id"] for step in left.get("postprocessing", [])}
+    alone = len(names) == 1
+    if alone:
         names = ["background", *names]
     classes = [
         {"id": i + 1, "name": str(name), "colour": COLOURS[i % len(COLOURS)]}
         for i, name in enumerate(names)
     ]
-    after = {step["id"] for step in left.get("postprocessing", [])}
-    ready = not after & {"sigmoid", "softmax"} and len(names) == 2
+    # What needs no sigmoid has been through it; of several channels the scores are compared.
+    ready = alone and not after & {"sigmoid", "softmax"}
     return {"output": "probabilities" if ready else "classes", "classes": classes}

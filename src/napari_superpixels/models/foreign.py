@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
 
 from napari_superpixels.errors import InputError
 from napari_superpixels.models import bioimage
@@ -24,6 +23,7 @@ from napari_superpixels.models.foreign_card import (
     read_card,
 )
 from napari_superpixels.models.weights import PICKLES, Weights, as_text
+from napari_superpixels.networks.members import is_script
 
 if TYPE_CHECKING:
     from napari_superpixels.networks.foreign import Foreign, Sides
@@ -34,6 +34,9 @@ SUFFIXES = (".pt2", ".pt", ".pth", ".torchscript", bioimage.SUFFIX)
 """Endings of files that may be one."""
 LEAST_PX = 8
 """Windows start at a multiple of the stride that is at least so large."""
+CELLS = 16
+"""Images of one size have so many starts along a side, at least, where their stride allows it: so
+halos are not rounded up by much, and a quarter can overlap."""
 PROBE_PX = 64
 """Edge of the image, at least, on which it is tried what a network gives."""
 
@@ -41,20 +44,9 @@ PROBE_PX = 64
 def is_foreign(weights: str) -> bool:
     """Whether a name is one of a file of others."""
     path = Path(weights)
-    return path.suffix.lower() in SUFFIXES and not _is_pickle(path)
-
-
-def _is_pickle(path: Path) -> bool:
-    """Whether a file has no operations in it: what is refused as every pickle is."""
-    if path.suffix.lower() not in PICKLES:
-        return False
-    try:
-        with ZipFile(path) as archive:
-            return not any("/code/" in name for name in archive.namelist())
-    except FileNotFoundError:
-        return False
-    except (BadZipFile, OSError, ValueError, RuntimeError):
-        return True
+    if path.suffix.lower() in PICKLES and path.exists() and not is_script(path):
+        return False  # refused as every pickle is
+    return path.suffix.lower() in SUFFIXES
 
 
 def _is_package(path: Path) -> bool:
@@ -98,7 +90,8 @@ def _described(where: str, digest: str, card_text: str) -> str:
     program, sides = read(_content(where, digest, card), where)
     edge = _edge(where, card, sides)
     scores = len(card.get("classes") or ()) or 1
-    align = _align(stride, edge, sides.least)
+    # Images of one size that are blended may lie anywhere.
+    align = _align(1 if edge and card["halo"] == WHOLE else stride, edge, sides.least)
     network = Foreign(program, edge, scores, shares=card["output"] == "probabilities")
     kept = {"output": "map" if card["output"] == "map" else "classes", "network": NETWORK}
     block = card | kept | {"align": align, "edge": edge, "shares": network.shares}
@@ -112,8 +105,8 @@ def _described(where: str, digest: str, card_text: str) -> str:
 def _align(stride: int, edge: int, least: int) -> int:
     """Return what windows start at: whole strides, and parts of the only image that is taken."""
     if edge:
-        parts = range(stride, edge + 1, stride)
-        return next(n for n in parts if edge % n == 0 and n >= min(LEAST_PX, edge))
+        parts = [n for n in range(stride, edge // CELLS + 1, stride) if edge % n == 0]
+        return next((n for n in parts if n >= LEAST_PX), max(parts, default=stride))
     return -(-max(stride, LEAST_PX, least) // stride) * stride
 
 

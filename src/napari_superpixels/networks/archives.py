@@ -11,18 +11,24 @@ nothing else in it.
 import json
 import re
 import warnings
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from io import BytesIO
 from threading import Lock
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import torch
 from torch import nn
 from torch.export import ExportedProgram
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.networks.members import (
+    UNREADABLE,
+    check_size,
+    is_pickle,
+    is_script,
+    unpacked,
+)
 from napari_superpixels.networks.script_code import check_code, plain_copy
 
 MEMBERS = re.compile(
@@ -49,12 +55,8 @@ SYMBOL = re.compile(
 EXPRESSION = re.compile(r"[\w\s+\-*/(),<>=']*")
 CONTAINERS = {None, "builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"}
 """In what inputs and outputs come; for others torch would import modules."""
-SCRIPT_PARTS = ("constants.pkl", "code/")
-"""What a file of TorchScript has, and a pickle of a network has not."""
 ONE_AT_A_TIME = Lock()
 """Torch's reader of programs refuses a second thread while the first one reads."""
-UNREADABLE = (BadZipFile, zlib.error, EOFError, KeyError, ValueError, RuntimeError, RecursionError)
-"""What archives raise that are no archives, or cut, or altered."""
 
 
 def read_program(content: bytes, where: str) -> ExportedProgram:
@@ -86,34 +88,16 @@ def _tensors_and_operations(content: bytes, where: str) -> BytesIO:
     plain = BytesIO()
     with ZipFile(BytesIO(content)) as archive, ZipFile(plain, "w") as copy:
         names = sorted({name for name in archive.namelist() if MEMBERS.fullmatch(name)})
+        members = [archive.getinfo(name) for name in names]
+        check_size(members, len(content), where)
         if not any(name.endswith(GRAPH) for name in names):
             raise ValueError(f"it has no {GRAPH}")
-        for name in names:
-            copy.writestr(name, _checked(name, archive.read(name), where))
+        for name, member in zip(names, members, strict=True):
+            copy.writestr(name, _checked(name, unpacked(archive, member), where))
         top = names[0].partition("/")[0]
         copy.writestr(f"{top}/data/sample_inputs/model.pt", _no_samples())
     plain.seek(0)
     return plain
-
-
-def is_pickle(content: bytes) -> bool:
-    """Whether a file is what pickle or ``torch.save`` writes: opening it may run any code."""
-    if content[:1] == b"\x80":  # of all protocols since 2003
-        return True
-    parts = _parts(content)
-    return "data.pkl" in parts and not _has_code(parts)
-
-
-def _parts(content: bytes) -> list[str]:
-    """Return the names in an archive, below its one folder; none where it is no archive."""
-    try:
-        with ZipFile(BytesIO(content)) as archive:
-            members = archive.infolist()
-    except UNREADABLE:
-        return []
-    first = min((one.header_offset for one in members), default=1)
-    # Where a file is cut, an archive may be found that lay within it.
-    return [one.filename.partition("/")[2] for one in members] if first == 0 else []
 
 
 def _no_samples() -> bytes:
@@ -207,7 +191,7 @@ def read_script(content: bytes, where: str) -> nn.Module:
             f"the network with torch.export.save as a .pt2 file."
         )
     try:
-        copy = plain_copy(content)
+        copy = plain_copy(content, where)
         check_code(copy, where)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"`torch\.jit\.load` is deprecated", FutureWarning)
@@ -221,16 +205,6 @@ def read_script(content: bytes, where: str) -> nn.Module:
             f"network with torch.export.save as a .pt2 file."
         ) from None
     return script.eval()
-
-
-def is_script(content: bytes) -> bool:
-    """Whether a file is TorchScript: code and constants, beside which pickles have none."""
-    return _has_code(_parts(content))
-
-
-def _has_code(parts: Sequence[str]) -> bool:
-    constants, code = SCRIPT_PARTS
-    return constants in parts and any(part.startswith(code) for part in parts)
 
 
 def _first_line(error: Exception) -> str:

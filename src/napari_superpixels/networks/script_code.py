@@ -10,6 +10,7 @@ from io import BytesIO
 from zipfile import ZipFile
 
 from napari_superpixels.errors import InputError
+from napari_superpixels.networks.members import check_size, unpacked
 
 KEPT = re.compile(
     r"[^/]+/(data\.pkl|data/\d+|constants\.pkl|constants/\d+|code/.+\.py|version|byteorder)"
@@ -27,12 +28,21 @@ BY_TEXT = re.compile(r"\bgetattr\b(?:\s*\(\s*[\w.]+\s*,\s*\"[\w.]+\"\s*\))?")
 """What finds a name by a text; as torch writes it, the text is plain, and looked at with all."""
 
 
-def plain_copy(content: bytes) -> bytes:
-    """Return an archive of what is read of a file alone; no name is there twice."""
+def plain_copy(content: bytes, where: str) -> bytes:
+    """Return an archive of what is read of a file alone; no name is there twice.
+
+    Raises
+    ------
+    InputError
+        If it unpacks to far more than the file takes.
+    """
     copied = BytesIO()
     with ZipFile(BytesIO(content)) as archive, ZipFile(copied, "w") as copy:
-        for name in dict.fromkeys(filter(KEPT.fullmatch, archive.namelist())):
-            copy.writestr(name, archive.read(name))
+        names = dict.fromkeys(filter(KEPT.fullmatch, archive.namelist()))
+        members = [archive.getinfo(name) for name in names]
+        check_size(members, len(content), where)
+        for member in members:
+            copy.writestr(member.filename, unpacked(archive, member))
     return copied.getvalue()
 
 

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ SIZE = {"min": 64, "step": 4}
 """Sides that packages tell."""
 FIXED = {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": 127.5, "std": 63.75}}
 """What packages do first; of samples of 0 to 255 what cards do of 0 to 1."""
+
+FLOATS = {"type": "float32"}
+"""What packages tell of their samples, mostly."""
 
 
 class SmallUNet(nn.Module):
@@ -126,7 +129,15 @@ def write_card(path: Path, channels: int, **changes: Any) -> None:
 
 
 def write_package(
-    folder: Path, *, size: Any = SIZE, before: Mapping[str, Any] = FIXED, **changes: Any
+    folder: Path,
+    *,
+    size: Any = SIZE,
+    before: Sequence[Mapping[str, Any]] = (FIXED,),
+    data: Mapping[str, Any] = FLOATS,
+    network: nn.Module | None = None,
+    names: Sequence[str] = tuple(str(one["name"]) for one in CLASSES),
+    after: Sequence[Mapping[str, Any]] = (),
+    **changes: Any,
 ) -> Path:
     """Write a package of BioImage.IO of a small network; return the file.
 
@@ -134,12 +145,14 @@ def write_package(
     ----------
     folder
         Where to.
-    size, before
-        Sides that it takes, and what is done first.
+    size, before, data
+        Sides that it takes, what is done first, and of what samples it is told to be.
+    network, names, after
+        What computes, the channels that it gives, and what is done with them.
     **changes
         Fields of its description to have otherwise.
     """
-    content = write_script(folder / "weights.pt", unet()).read_bytes()
+    content = write_script(folder / "weights.pt", network or unet()).read_bytes()
     source = {"source": "weights.pt", "pytorch_version": "2.11.0"}
     source["sha256"] = hashlib.sha256(content).hexdigest()
     described = {
@@ -154,14 +167,15 @@ def write_package(
         "timestamp": "2025-01-01T00:00:00",
         "inputs": [
             _described("raw", ["r", "g", "b"], lambda _: {"size": size})
-            | {"preprocessing": [before]}
+            | {"preprocessing": list(before), "data": data}
         ],
         "outputs": [
             _described(
                 "out",
-                [str(one["name"]) for one in CLASSES],
+                list(names),
                 lambda axis: {"size": {"tensor_id": "raw", "axis_id": axis}, "halo": 20},
             )
+            | {"postprocessing": list(after)}
         ],
         "weights": {"torchscript": source},
     } | changes
@@ -195,6 +209,14 @@ def rewritten(path: Path, change: Callable[[str, bytes], bytes | None]) -> Path:
             if changed is not None:
                 archive.writestr(name, changed)
     return path
+
+
+def bomb(name: str, size: int) -> bytes:
+    """Return an archive of one member, of zeros, that unpacks to a thousand times its size."""
+    packed = BytesIO()
+    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+        archive.writestr(name, bytes(size))
+    return packed.getvalue()
 
 
 def _generator() -> torch.Generator:
