@@ -127,8 +127,8 @@ def test_grey_stands_for_all_channels_and_other_counts_are_refused(weights):
     [
         (
             {},
-            r"No weights are given, and none come with segment; give a .safetensors, .*\.pt2, \.pt, "
-            r".* or \.zip file.*--weights nuclei",
+            r"No weights are given, and none come with segment; give a .safetensors, .*\.pt2, "
+            r".*\.pt, .* or \.zip file.*--weights nuclei",
         ),
         ({"weights": "nowhere.safetensors"}, "There are no weights 'nowhere.safetensors'"),
         ({"weights": "unknown"}, "train some with 'napari-superpixels train hcfcn-cpu'"),
