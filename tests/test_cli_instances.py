@@ -66,6 +66,14 @@ def test_labels_and_table_of_named_classes(shell, stored, tmp_path):
     assert np.bincount(labels.ravel()).tolist() == [50 * 70 - 36 - 450, 36, 450]
 
 
+def test_the_steps_of_all_passes_are_called_steps(shell, stored, tmp_path):
+    code, printed, errors = shell("instances", stored, tmp_path / "out.zarr")
+    assert code == 0
+    assert "Working on 5 steps." in errors
+    assert "5 of 5 steps" in printed
+    assert "tile" not in printed + errors
+
+
 def test_json_has_no_other_words(shell, stored, tmp_path):
     out = tmp_path / "out.zarr"
     code, printed, errors = shell(

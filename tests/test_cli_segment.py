@@ -58,6 +58,7 @@ def test_plan_tells_what_is_written(shell, files):
         (("--weights", "W", "--step", "16"), "segment has no parameter 'step'"),
         (("--weights", "W", "--scales", "big"), "The scales are 'big'"),
         (("--weights", "W", "--flips", "z"), "flips is 'z'"),
+        (("--weights", "W", "--decoding", "firm"), "decoding is 'firm'"),
         (("--weights", "W", "--probabilities", "--geotiff", "TIF"), "gives probabilities here"),
         (("--weights", "W", "--channels", "0,1"), "has 2 channels, but the weights"),
     ],
@@ -78,3 +79,45 @@ def test_superpixels_take_no_option_of_segmentation(shell, files, tmp_path):
     code, _, told = shell("run", files[0], tmp_path / "out.zarr", "--flips", "x")
     assert code == 2
     assert "slic has no parameter 'flips'" in told
+
+
+def test_decoding_is_part_of_the_plan(shell, files):
+    image, weights = files
+    options = ("plan", image, "--method", "segment", "--weights", weights, "--decoding", "hard")
+    code, printed, _ = shell(*options)
+    assert code == 0
+    assert "decoding=hard" in " ".join(printed.split())
+
+
+def test_options_without_effect_are_told(shell, files, tmp_path):
+    image, weights = files
+    options = (image, "--method", "segment", "--weights", weights, "--patch", 512)
+    told = "Note: --patch has no effect on the network of these weights."
+    code, printed, errors = shell("plan", *options)
+    assert (code, errors.splitlines()) == (0, [told])
+    assert "patch" not in printed
+    code, _, errors = shell("run", image, tmp_path / "out.zarr", *options[1:])
+    assert code == 0
+    assert told in errors
+
+
+def test_that_patches_decide_is_told(shell, files, tmp_path):
+    weights = write_random_segmentation(tmp_path, "HCPSPNet")
+    options = ("--method", "segment", "--weights", weights, "--no-exact", "--patch", 128)
+    code, _, errors = shell("run", files[0], tmp_path / "out.zarr", *options)
+    assert code == 0
+    assert "Note: another patch (--patch) gives another result: with a trained" in errors
+    assert "no effect" not in errors
+
+
+def test_info_of_a_class_map_lists_its_classes(shell, files, tmp_path):
+    image, weights = files
+    out = tmp_path / "out.zarr"
+    assert shell("run", image, out, "--method", "segment", "--weights", weights, "--quiet")[0] == 0
+    _, printed, _ = shell("info", out)
+    legend = nsp.Segment(weights=str(weights)).output.legend
+    lines = [" ".join(line.split()) for line in printed.splitlines() if line.startswith("class ")]
+    assert lines == [f"class {one.id} {one.name} {one.colour}" for one in legend]
+    told = json.loads(shell("info", out, "--json")[1])["classes"]
+    assert told[0] == {"id": 1, "name": legend[0].name, "colour": legend[0].colour}
+    assert "class" not in shell("info", image)[1]

@@ -138,7 +138,7 @@ def plan(
     **settings
         Parameters of the method when it is given by name: ``step`` in pixels, or ``step_um`` in
         micrometers; ``compactness``; ``iterations``; ``weights``; of ``"segment"`` ``weights``,
-        ``exact``, ``probabilities``, ``flips``, ``scales`` and ``patch``.
+        ``exact``, ``probabilities``, ``flips``, ``scales``, ``patch`` and ``decoding``.
 
     Returns
     -------

@@ -6,6 +6,7 @@ import pytest
 import napari_superpixels as nsp
 from napari_superpixels.engine.lazy import lazy_labels
 from napari_superpixels.errors import InputError
+from napari_superpixels.labels.boundaries import find_boundaries
 from napari_superpixels.testing.contract import noise
 from napari_superpixels.testing.foreign import unet, write_pt2
 from napari_superpixels.testing.weights import write_random_segmentation
@@ -70,13 +71,36 @@ def test_farther_out_nothing_is_computed(view):
 
 
 def test_boundaries_lie_between_classes(view):
-    part = (1, slice(10, 80), slice(40, 300))
-    ids, edges = seen(view.labels[0], view, part), view.boundaries[0][part]
-    expected = np.zeros_like(edges)
-    expected[:-1] |= ids[1:] != ids[:-1]
-    expected[:, :-1] |= ids[:, 1:] != ids[:, :-1]
-    np.testing.assert_array_equal(edges, expected)
-    assert 0 < edges.mean() < 1
+    whole = seen(view.labels[0], view)
+    expected = np.stack([find_boundaries(plane) for plane in whole])
+    np.testing.assert_array_equal(seen(view.boundaries[0], view), expected)
+    assert 0 < expected.mean() < 1
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_boundaries_do_not_depend_on_what_is_looked_at(view, level):
+    """Those in the last row and column of a piece too; every row of the piece counts once."""
+    edges = view.boundaries[level]
+    whole = seen(edges, view)
+    height, width = whole.shape[1:]
+    lost = 0
+    for y, x in ((height // 2, width // 3), (height // 3, width // 2), (height, width)):
+        part = (1, slice(3, y), slice(1, x))
+        found = edges[part]
+        np.testing.assert_array_equal(found, whole[part])
+        lost += found[-1].sum() + found[:, -1].sum()
+    assert lost, "there are boundaries along the sides of pieces"
+    np.testing.assert_array_equal(edges[1, ::-2, 5:9], whole[1, ::-2, 5:9])
+
+
+def test_a_piece_asks_for_the_pixels_behind_it(live, plan):
+    """Else its last column would stay without boundaries, or with false ones, for good."""
+    view = live(plan)
+    edge = view.labels[0]._view.levels[0].grid.edge
+    part = (0, slice(0, edge[0]), slice(0, edge[1]))
+    piece = seen(view.boundaries[0], view, part)
+    whole = seen(view.boundaries[0], view)
+    np.testing.assert_array_equal(piece, whole[part])
 
 
 def test_a_region_is_shown_alone(live, plan):

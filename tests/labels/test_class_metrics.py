@@ -6,7 +6,6 @@ import pytest
 from napari_superpixels.errors import InputError
 from napari_superpixels.labels.class_metrics import (
     BoundaryCounts,
-    boundary_f,
     confusion,
     iou_of,
     mean_iou_of,
@@ -67,7 +66,6 @@ def test_boundaries_count_up_to_the_tolerance(shift, tolerance, f):
     counts = BoundaryCounts.of(truth, found, 2, tolerance_px=tolerance)
     assert counts.truth.tolist() == counts.found.tolist() == [3, 3]
     assert counts.mean_f == f
-    assert boundary_f(truth, found, 2, tolerance_px=tolerance) == f
 
 
 def test_precision_and_recall_are_put_together():

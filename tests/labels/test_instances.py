@@ -103,6 +103,8 @@ def test_a_large_object_is_refused_or_stays_whole():
         ({"min_px": 2.5}, "min_px is 2.5"),
         ({"max_px": -1}, "max_px is -1"),
         ({"min_px": 5, "max_px": 4}, "less than min_px"),
+        ({"split": "no"}, "split is 'no', but it must be True or False"),
+        ({"exact": None}, "exact is None, but it must be True or False"),
         ({"largest_px": True}, "largest_px is True"),
         ({"classes": (1, 0)}, "0 is background"),
         ({"classes": ()}, "give others, or leave them out"),

@@ -13,6 +13,7 @@ from napari_superpixels.models.hcnet import strides_of
 from napari_superpixels.models.learned import load
 from napari_superpixels.models.registry import make_method, weights_files, weights_licence
 from napari_superpixels.models.weights import find, save
+from napari_superpixels.networks.decoding import nearest_clusters
 from napari_superpixels.networks.normalisation import Normalisation
 from napari_superpixels.testing.contract import noise
 from napari_superpixels.testing.logits import difference, raw_logits
@@ -67,7 +68,7 @@ def test_weights_that_are_none_of_an_hc_network_are_refused(weights, tmp_path):
     other = str(write_random_weights(tmp_path, "hcssn"))
     for given, told in (
         ("", "none come with hcnet"),
-        (other, "are for 'hcssn', not for 'segmentation'"),
+        (other, "are for 'hcssn', not for 'segment' or 'hcnet'"),
         ("nowhere", "train hcfcn-cpu"),
         (str(tmp_path / "theirs.pt"), "pickle"),
     ):
@@ -104,7 +105,8 @@ def test_labels_are_the_clusters_of_the_network(weights):
     seen = Normalisation(method.trained.mean, method.trained.std)
     pixels = torch.from_numpy(np.moveaxis(image, -1, 0) / np.float32(255))[None]
     with torch.inference_mode():
-        expected = network.clusters(seen(pixels))[16][0].numpy()
+        clusters = nearest_clusters(network.backbone(seen(pixels)).decoding.logits[8])
+    expected = np.kron(clusters[0].numpy(), np.ones((8, 8), int))
     places = (row[:, None] + k // 3 - 1) * 6 + column + k % 3 - 1
     np.testing.assert_array_equal(places, expected)
 

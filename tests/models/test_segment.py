@@ -13,9 +13,17 @@ from napari_superpixels.errors import InputError
 from napari_superpixels.models import weights as weights_module
 from napari_superpixels.models.dense import best
 from napari_superpixels.models.dense_outputs import Classes, Map, Probabilities
-from napari_superpixels.models.registry import make_method, weights_files
+from napari_superpixels.models.registry import (
+    DENSE,
+    METHODS,
+    is_learned,
+    make_method,
+    network_of,
+    weights_files,
+)
 from napari_superpixels.models.safetensors import unpack
 from napari_superpixels.models.views import View, cell_px, views_of
+from napari_superpixels.models.weights import methods_of
 from napari_superpixels.testing.contract import noise
 from napari_superpixels.testing.weights import write_random_segmentation, write_random_weights
 
@@ -117,7 +125,11 @@ def test_grey_stands_for_all_channels_and_other_counts_are_refused(weights):
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({}, "none come with segment; give the .safetensors file"),
+        (
+            {},
+            r"No weights are given, and none come with segment; give a .safetensors, .*\.pt2, "
+            r".*\.pt, .* or \.zip file.*--weights nuclei",
+        ),
         ({"weights": "nowhere.safetensors"}, "There are no weights 'nowhere.safetensors'"),
         ({"weights": "unknown"}, "train some with 'napari-superpixels train hcfcn-cpu'"),
         ({"weights": "model.pth"}, "no network 'model.pth'; check the name of the file"),
@@ -130,6 +142,7 @@ def test_grey_stands_for_all_channels_and_other_counts_are_refused(weights):
         ({"scales": (0.3,)}, "multiples of 0.25"),
         ({"scales": (8,)}, "from 0.25 to 4"),
         ({"scales": "big"}, "scales is 'big'"),
+        ({"decoding": "firm"}, "decoding is 'firm'.*give 'soft' or 'hard'"),
         ({"patch": 10}, "patch is 10, but it must be a whole number of pixels, 64 to 8192"),
         ({"patch": "all"}, "patch is 'all'"),
         ({"digest": "0" * 64}, "have the SHA-256"),
@@ -167,9 +180,9 @@ def test_cards_that_cannot_be_used(weights, changes, sentence):
 
 def test_weights_of_another_network(tmp_path):
     other = write_random_weights(tmp_path, "scn")
-    with pytest.raises(InputError, match="are for 'scn', not for 'segmentation'"):
+    with pytest.raises(InputError, match="are for 'scn', not for 'segment' or 'hcnet'"):
         nsp.Segment(weights=str(other))
-    with pytest.raises(InputError, match="are for 'segmentation', not for 'scn'"):
+    with pytest.raises(InputError, match="are for 'segment' or 'hcnet', not for 'scn'"):
         nsp.Scn(weights=str(write_random_segmentation(tmp_path)))
 
 
@@ -197,7 +210,9 @@ def test_a_missing_or_altered_card(weights):
 
 def test_networks_that_pool_are_refused_in_exact_mode(tmp_path):
     path = str(write_random_segmentation(tmp_path, "HCDeepLabv3"))
-    with pytest.raises(InputError, match=r"averages over all that it sees.* exact=False"):
+    with pytest.raises(
+        InputError, match=r"averages over all that it sees.* exact=False \(--no-exact\)"
+    ):
         nsp.Segment(weights=path)
     method = nsp.Segment(weights=path, exact=False)
     assert not method.fixed_windows
@@ -212,6 +227,42 @@ def test_an_exact_network_stays_exact(weights):
         for exact, patch in ((True, 1024), (False, 512))
     ]
     assert plans[0].hash == plans[1].hash
+
+
+def test_patches_are_told_only_where_there_are_some(weights, tmp_path):
+    image = nsp.open(noise((40, 50, 3)), axes="yxs", rgb=True)
+    exact = str(nsp.plan(image, nsp.Segment(weights=str(weights), patch=512)))
+    assert "patch" not in exact
+    assert "decoding=soft" in exact
+    path = str(write_random_segmentation(tmp_path, "PSPNet"))
+    blended = str(nsp.plan(image, nsp.Segment(weights=path, exact=False, patch=512)))
+    assert "patch=512" in blended
+    assert "decoding" not in blended
+    assert "another patch (--patch) gives another result: with a" in " ".join(blended.split())
+
+
+@pytest.mark.parametrize("name", ["FPN", "AtrousFCN"])
+def test_hard_decoding_needs_clusters(tmp_path, name):
+    path = str(write_random_segmentation(tmp_path, name))
+    with pytest.raises(InputError, match=r"has no clusters to come back by; .*--decoding soft"):
+        nsp.Segment(weights=path, decoding="hard")
+    assert nsp.Segment(weights=path, decoding="soft").idle == {"patch", "decoding"}
+
+
+def test_methods_of_a_network_are_those_that_say_so():
+    networks = {}
+    for name in sorted(METHODS | DENSE):
+        if is_learned(name):
+            networks.setdefault(network_of(name), set()).add(name)
+    told = {name: set(methods_of(name).replace("'", "").split(" or ")) for name in networks}
+    assert told == networks
+
+
+def test_weights_given_to_a_method_without_any_name_those_that_take_them(weights):
+    ours = "choose 'segment' or 'hcnet', which"
+    for given, told in ((str(weights), ours), ("a.pt2", "choose 'segment', which")):
+        with pytest.raises(InputError, match=f"slic takes no weights.*{told}"):
+            make_method("slic", {"weights": given})
 
 
 def test_views_of_a_network():

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 import napari_superpixels as nsp
 from napari_superpixels.engine.plan import make_plan
+from napari_superpixels.models.learned import load
 from napari_superpixels.models.patches import Patches
+from napari_superpixels.models.weights import find
+from napari_superpixels.networks.normalisation import Normalisation
 from napari_superpixels.testing.contract import noise
 from napari_superpixels.testing.dense import raw_scores
 from napari_superpixels.testing.weights import write_random_segmentation
@@ -99,7 +103,16 @@ def test_mirrored_views_are_averaged(weights):
     assert np.abs(each[0] - each[1]).max() > 0.01, "the comparison cannot fail"
 
 
-@pytest.mark.parametrize("views", [{"flips": "x"}, {"scales": (0.5, 1, 1.25)}, {"scales": 2}])
+@pytest.mark.parametrize(
+    "views",
+    [
+        {"flips": "x"},
+        {"scales": (0.5, 1, 1.25)},
+        {"scales": 2},
+        {"decoding": "hard"},
+        {"decoding": "hard", "flips": "y"},
+    ],
+)
 def test_windows_of_views_do_not_show(weights, views):
     method = nsp.Segment(weights=weights["HCFPN"], **views)
     image = noise((35, 2 * method.halo_cells * method.step + 293, 3))
@@ -111,6 +124,21 @@ def test_windows_of_views_do_not_show(weights, views):
     differs = tiled.argmax(axis=0) != whole.argmax(axis=0)
     assert not differs.any()
     assert np.abs(tiled - whole).max() < 5e-6
+
+
+def test_hard_decoding_is_that_of_the_network(weights, source):
+    method = nsp.Segment(weights=weights["HCFPN"], decoding="hard")
+    image = noise((64, 96, 3))
+    found = raw_scores(make_plan(nsp.open(image, axes="yxs", rgb=True), method))
+    network = load(find(weights["HCFPN"], "segmentation"))
+    seen = Normalisation(method.trained.mean, method.trained.std)
+    pixels = torch.from_numpy(np.moveaxis(image, -1, 0) / np.float32(255))[None]
+    with torch.inference_mode():
+        soft, hard = (network(seen(pixels), each)[0].numpy() for each in ("soft", "hard"))
+    np.testing.assert_allclose(found, hard, atol=5e-6)
+    assert np.abs(soft - hard).max() > 1e-3, "the comparison cannot fail"
+    plans = [nsp.plan(source, nsp.Segment(weights=weights["HCFPN"])), nsp.plan(source, method)]
+    assert plans[0].hash != plans[1].hash
 
 
 def test_views_are_part_of_the_plan(weights, source):

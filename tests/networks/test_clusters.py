@@ -91,29 +91,17 @@ def test_clusters_near_their_pixels_are_those_that_decoding_takes_out(strides, c
 
 def _of_the_finest(logits, shape, finest):
     """What decoding takes out, one value for each pixel of the finest map."""
-    image = torch.empty(1, 1, *(-(-n // 32) * 32 for n in shape))
-    y, x = image.shape[-2:]
-    whole = {s: _grown(each, (y // s, x // s)) for s, each in logits.items()}
     stride = 2 * max(logits)
-    places = Decoding(whole).clusters(image)[stride][0]
-    row, column = places // (x // stride), places % (x // stride)
-    raster = row * (shape[1] // stride) + column
-    return raster[: shape[0] : finest, : shape[1] : finest]
-
-
-def _grown(logits, shape):
-    """The same assignments in a larger map, whose other pixels stay in their own cells."""
-    out = torch.full((1, 9, *shape), -inf)
-    out[:, 4] = 0
-    out[..., : logits.shape[-2], : logits.shape[-1]] = logits
-    return out
+    y, x = (n // stride for n in shape)
+    numbers = torch.arange(y * x, dtype=torch.float64).reshape(1, 1, y, x)
+    return Decoding(logits, hard=True).finer(numbers, stride, finest)[0, 0].long()
 
 
 def test_some_pixels_would_go_two_cells_far():
     """Else the limit would limit nothing."""
     logits = random_logits((8, 16), 128, 128)
-    places = Decoding(logits).clusters(torch.empty(1, 1, 128, 128))[32][0]
-    own = torch.arange(128) // 32
+    places = _of_the_finest(logits, (128, 128), 8)
+    own = torch.arange(16) // 4
     assert (abs(places // 4 - own[:, None]) == 2).any()
 
 

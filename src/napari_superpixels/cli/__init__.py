@@ -41,6 +41,7 @@ from napari_superpixels.cli.work import (
     run_all,
     summary_of,
     tell,
+    tell_notes,
     tell_terms,
     tell_waste,
     unfinished,
@@ -113,6 +114,7 @@ def run(  # noqa: PLR0913 - one option each
     flips: opt.Flips = None,
     scales: opt.Scales = None,
     patch: opt.Patch = None,
+    decoding: opt.Decoding = None,
     axes: opt.AxesOption = None,
     level: opt.Level = 0,
     channels: opt.Channels = None,
@@ -144,6 +146,7 @@ def run(  # noqa: PLR0913 - one option each
         flips=flips,
         scales=opt.scales_of(scales),
         patch=patch,
+        decoding=decoding,
     )
     picks, spans, one = opt.channels_of(channels), opt.region_of(region), opt.part_of(part)
     exports = exports_of(geotiff, into)
@@ -167,6 +170,7 @@ def run(  # noqa: PLR0913 - one option each
         )
         if not (quiet or as_json):
             tell_terms(made)
+            tell_notes(made, settings)
             tell_waste(made)
         if exports:
             check_exportable(made)

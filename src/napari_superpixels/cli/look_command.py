@@ -8,6 +8,8 @@ import typer
 
 from napari_superpixels import api
 from napari_superpixels.cli import options as opt
+from napari_superpixels.cli.work import tell_idle
+from napari_superpixels.io.class_names import classes_of
 
 
 def plan(  # noqa: PLR0913 - one option each
@@ -23,6 +25,7 @@ def plan(  # noqa: PLR0913 - one option each
     flips: opt.Flips = None,
     scales: opt.Scales = None,
     patch: opt.Patch = None,
+    decoding: opt.Decoding = None,
     axes: opt.AxesOption = None,
     level: opt.Level = 0,
     channels: opt.Channels = None,
@@ -46,6 +49,7 @@ def plan(  # noqa: PLR0913 - one option each
         flips=flips,
         scales=opt.scales_of(scales),
         patch=patch,
+        decoding=decoding,
     )
     picks = opt.channels_of(channels)
     source = api.open(image, axes=axes, level=level, channels=picks, mask=mask, rgb=rgb)
@@ -60,6 +64,7 @@ def plan(  # noqa: PLR0913 - one option each
     )
     if not as_json:
         typer.echo(str(made))
+        tell_idle(made, settings)
         return
     cost = {
         "hash": made.hash,
@@ -68,7 +73,7 @@ def plan(  # noqa: PLR0913 - one option each
         "tiles": made.tiles,
         "tile_bytes": made.cost.total,
         "bytes_on_one_processor": made.projected_bytes(1),
-        "notes": list(source.notes),
+        "notes": list(made.notes),
     }
     typer.echo(json.dumps(made.provenance() | cost))
 
@@ -83,7 +88,9 @@ def info(
 ) -> None:
     """Show what would be read: axes, levels, spacing, nodata."""
     picks = opt.channels_of(channels)
-    facts = api.open(image, axes=axes, level=level, channels=picks, rgb=rgb).describe()
+    source = api.open(image, axes=axes, level=level, channels=picks, rgb=rgb)
+    classes = classes_of(source)
+    facts = source.describe() | {"classes": [one._asdict() for one in classes]}
     if as_json:
         typer.echo(json.dumps(facts, default=str))
         return
@@ -105,5 +112,7 @@ def _readable(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "chunks", " x ".join(map(str, facts["chunk_shape"]))
     if facts["crs"]:
         yield "crs", facts["crs"].partition("[")[2].split(",")[0].strip('"')
+    for one in facts["classes"]:
+        yield f"class {one['id']}", f"{one['name']} {one['colour']}".strip()
     for note in facts["notes"]:
         yield "note", note

@@ -108,6 +108,14 @@ Scales = Annotated[
     str | None,
     typer.Option(metavar="NUMBERS", help="Of segment: average over sizes, e.g. 0.5,1,1.5."),
 ]
+Decoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="soft|hard",
+        help="Of segment with HC networks: pixels take a mixture of what clusters say (soft, the "
+        "default), or what their own says.",
+    ),
+]
 Patch = Annotated[
     int | None,
     typer.Option(

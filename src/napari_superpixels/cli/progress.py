@@ -55,6 +55,7 @@ class PlainLines:
         self._clock = clock
         self._tally = Tally(clock)
         self._told = clock()
+        self._things = "tile"
 
     def __call__(self, event: Event) -> None:
         """Listen to an event."""
@@ -71,8 +72,8 @@ class PlainLines:
     def _start(self, event: RunStarted) -> None:
         self._told = self._clock()
         known = f", {event.done} of them done" if event.done else ""
-        count = "1 tile" if event.tiles == 1 else f"{event.tiles} tiles"
-        self._tell(f"Working on {count}{known}.")
+        self._things = event.things
+        self._tell(f"Working on {_counted(event.tiles, event.things)}{known}.")
         if _is_first_use():
             self._tell(FIRST_USE)
 
@@ -84,10 +85,14 @@ class PlainLines:
         progress = self._tally.progress
         rate = progress.pixels_per_second
         self._tell(
-            f"{progress.done} of {progress.tiles} tiles, "
+            f"{progress.done} of {_counted(progress.tiles, self._things)}, "
             f"{f'{speed(rate)}, ' if rate else ''}"
             f"about {duration(progress.seconds_left or 0.0)} left"
         )
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"
 
 
 def failure_line(event: TileFailed) -> str:
@@ -124,13 +129,18 @@ def _bar(console: "Console") -> "Iterator[Listener]":
         TimeRemainingColumn,
     )
 
-    columns = (TextColumn("tiles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}s"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as shown:
-        bar = shown.add_task("run")
+        bar = shown.add_task("tile")
 
         def listen(event: Event) -> None:
             if isinstance(event, RunStarted):
-                shown.update(bar, total=event.tiles, completed=event.done)
+                shown.update(bar, description=event.things, total=event.tiles, completed=event.done)
                 if _is_first_use():
                     shown.console.print(FIRST_USE)
             elif isinstance(event, TileDone):

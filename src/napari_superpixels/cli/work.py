@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import prod
 from pathlib import Path
@@ -22,6 +22,7 @@ from napari_superpixels.errors import (
 )
 from napari_superpixels.exports import export_geotiff, write_into
 from napari_superpixels.models.registry import weights_licence
+from napari_superpixels.models.settings import idle_settings
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.events import Listener
@@ -188,6 +189,27 @@ def tell_terms(plan: "Plan") -> None:
     licence = weights_licence(plan.method)
     if RESTRICTED in licence.lower():
         typer.echo(f"The weights of {plan.method.name}: {licence}.", err=True)
+
+
+def tell_notes(plan: "Plan", given: Iterable[str]) -> None:
+    """Say what is to be known of the method, and which options have no effect.
+
+    Parameters
+    ----------
+    plan
+        What will be done.
+    given
+        Names of the settings that were given.
+    """
+    for note in plan.method_notes:
+        typer.echo(f"Note: {note}.", err=True)
+    tell_idle(plan, given)
+
+
+def tell_idle(plan: "Plan", given: Iterable[str]) -> None:
+    """Say in a line each which of the settings that were given have no effect."""
+    for name in sorted(idle_settings(plan.method).intersection(given)):
+        typer.echo(f"Note: --{name} has no effect on the network of these weights.", err=True)
 
 
 WASTEFUL = 8

@@ -26,6 +26,8 @@ class RunStarted:
     """How many of them an earlier run finished."""
     pixels: int
     """Pixels of the finest level."""
+    things: str = "tile"
+    """What one of them is called, where they are no super-tiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class Report:
     """Number of superpixels in the output, 0 until it is whole; None where it holds none."""
     things: str = "superpixels"
     """What these are, where they are something else."""
+    parts: str = "tiles"
+    """What is counted of the work, where it is no super-tiles."""
     compiling: float = 0.0
     """Seconds of this run in which kernels were compiled, which a machine does once."""
     busy: tuple[tuple[str, float], ...] = ()
@@ -150,7 +154,7 @@ class Report:
         """What was done, in words."""
         if not self.computed:
             return "all was done before"
-        tiles = f"{self.computed} of {self.tiles} tiles"
+        tiles = f"{self.computed} of {self.tiles} {self.parts}"
         if not self.pixels:
             return f"{tiles}, all of coarser levels, in {self.seconds:.1f} s"
         rate = speed(self.megapixels_per_second * 1e6)

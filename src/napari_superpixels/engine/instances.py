@@ -187,7 +187,7 @@ class _Run:
         """Do what is not done yet."""
         begin = time.perf_counter()
         done, tiles = self.state.done(), self._count()
-        listener(RunStarted(tiles, len(done), prod(self.plan.shape)))
+        listener(RunStarted(tiles, len(done), prod(self.plan.shape), "step"))
         stage = Stage(self.crew, cancel=cancel, emit=noting(self.state, listener))
         for tasks in self._each_pass(stage):
             stage.run(task for task in tasks if task.name not in done)
@@ -205,6 +205,7 @@ class _Run:
             seconds=seconds,
             superpixels=self.count,
             things="instances",
+            parts="steps",
             busy=stage.busy(seconds),
         )
 

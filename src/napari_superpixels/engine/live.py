@@ -82,7 +82,7 @@ class LiveView(LiveTiles):
         )
         """The labels, or numbers, the finest level first; type `plan.dtype`."""
         self.boundaries = tuple(
-            LiveLevel(self._view, number, leading, level.edges)
+            LiveLevel(self._view, number, leading, level.edges, beyond=level.beyond)
             for number, level in enumerate(levels)
             if plan.output.labels
         )

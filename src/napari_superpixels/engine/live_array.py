@@ -23,6 +23,19 @@ class LiveLevel:
     Integers and slices, also negative ones, and an ellipsis are understood. What is not there yet
     is 0, NaN among numbers, and asked for. There is no `chunks`: viewers would read whole chunks
     around what they show.
+
+    Parameters
+    ----------
+    view, number
+        The tiles, and the level's number among theirs.
+    leading
+        Sizes of (t, z).
+    decode
+        What turns what tiles hold into values.
+    dtype
+        Type of the values.
+    beyond
+        Pixels below and to the right of what is asked for that values depend on.
     """
 
     def __init__(
@@ -32,8 +45,10 @@ class LiveLevel:
         leading: tuple[int, ...],
         decode: Decode = boundaries_of,
         dtype: Any = np.uint8,
+        beyond: int = 0,
     ) -> None:
         self._view = view
+        self._beyond = beyond
         self._number = number
         self._decode = decode
         self.dtype: np.dtype[Any] = np.dtype(dtype)
@@ -104,10 +119,13 @@ class LiveLevel:
 
     def _values(self, planes: Sequence[int], box: Box) -> NDArray[Any]:
         """Return the values of a box of some planes, shape (planes, Y, X)."""
-        held = self._view.read(self._number, planes, box)
-        out = np.empty(held.shape, self.dtype)
+        whole = Box.whole(self._view.levels[self._number].shape)
+        seen = Box(tuple(Interval(s.start, s.stop + self._beyond) for s in box)).clip(whole)
+        held = self._view.read(self._number, planes, seen)
+        out = np.empty((len(planes), *box.shape), self.dtype)
         for number, plane in enumerate(planes):
-            out[number] = self._decode(held[number], plane, box)
+            found = self._decode(held[number], plane, seen)
+            out[number] = found[: len(box[0]), : len(box[1])]
         return out
 
 

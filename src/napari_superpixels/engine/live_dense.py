@@ -72,6 +72,11 @@ class DenseLevel:
         return self.plan.dtype
 
     @property
+    def beyond(self) -> int:
+        """Pixels below and to the right on which `edges` depend: tiles hold classes alone."""
+        return 1
+
+    @property
     def nothing(self) -> np.generic:
         """What is shown where nothing is known: no class, or NaN, as where there are no data."""
         value: np.generic = self.dtype.type(self.plan.output.fill)
@@ -137,7 +142,7 @@ class DenseLevel:
         return values
 
     def edges(self, ids: NDArray[Any], _plane: int, _box: Box) -> NDArray[np.uint8]:
-        """Return 1 where the right or the lower neighbour has another class."""
+        """Return 1 where the right or the lower neighbour in the box has another class."""
         found = np.zeros(ids.shape, np.uint8)
         found[:-1] |= ids[1:] != ids[:-1]
         found[:, :-1] |= ids[:, 1:] != ids[:, :-1]

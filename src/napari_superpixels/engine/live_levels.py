@@ -71,6 +71,11 @@ class LabelLevel:
         return np.dtype(np.uint8)
 
     @property
+    def beyond(self) -> int:
+        """Pixels below and to the right on which `edges` depend: tiles tell of them themselves."""
+        return 0
+
+    @property
     def nothing(self) -> np.uint8:
         """No label."""
         return NO_LABEL

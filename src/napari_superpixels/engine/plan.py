@@ -131,6 +131,17 @@ class Plan:
         return self.lattice.to_pixels(self.cells)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the image, and of what the method does with it."""
+        return (*self.source.notes, *self.method_notes)
+
+    @property
+    def method_notes(self) -> tuple[str, ...]:
+        """What a person should know of the method; most have nothing to say."""
+        notes: tuple[str, ...] = getattr(self.method, "notes", ())
+        return notes
+
+    @property
     def output(self) -> Output:
         """What is written."""
         return self.method.output

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from napari_superpixels.engine.cost import default_workers
-from napari_superpixels.models.settings import settings_of
+from napari_superpixels.models.settings import idle_settings, settings_of
 
 if TYPE_CHECKING:
     from napari_superpixels.engine.plan import Plan
@@ -31,7 +31,8 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
     source, lattice = plan.source, plan.lattice
     workers = default_workers()
     windows = len(plan.windows) * len(plan.planes)
-    known = [one.name for one in settings_of(type(plan.method))]
+    idle = idle_settings(plan.method)
+    known = [one.name for one in settings_of(type(plan.method)) if one.name not in idle]
     return [
         ("image", f"{source.name}: {_axes(plan)}, {_channels(plan)}, level {source.level}"),
         (
@@ -54,7 +55,7 @@ def plan_rows(plan: "Plan") -> list[tuple[str, str]]:
             f"{plan.output.noun} on disk",
             f"at most {_bytes(_output_bytes(plan))} before compression",
         ),
-        *(("note", note) for note in source.notes),
+        *(("note", note) for note in plan.notes),
     ]
 
 

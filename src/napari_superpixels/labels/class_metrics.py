@@ -85,7 +85,13 @@ def pixel_accuracy_of(counts: Counts) -> float:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryCounts:
-    """Boundary pixels of each class, and how many of them have a partner; images add up."""
+    """Boundary pixels of each class, and how many of them have a partner; images add up.
+
+    References
+    ----------
+    Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013; there
+    near means a distance of at most .75 % of the diagonal, here a square whose side is told.
+    """
 
     found: Counts
     """Of the prediction."""
@@ -172,22 +178,6 @@ def _compared(
         int(np.count_nonzero(wanted)),
         int(np.count_nonzero(wanted & widen(given, radius))),
     )
-
-
-def boundary_f(truth: Labels, found: Labels, classes: int, *, tolerance_px: int) -> float:
-    """Return the mean F measure of the boundaries of classes of one image.
-
-    Parameters
-    ----------
-    truth, found, classes, tolerance_px
-        As in `BoundaryCounts.of`.
-
-    References
-    ----------
-    Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013; there
-    near means a distance of at most .75 % of the diagonal, here a square whose side is told.
-    """
-    return BoundaryCounts.of(truth, found, classes, tolerance_px=tolerance_px).mean_f
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Shares:

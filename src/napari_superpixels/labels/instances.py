@@ -65,6 +65,11 @@ class InstanceSettings:
         """
         if self.connectivity not in (4, 8):
             raise InputError(f"The connectivity is {self.connectivity!r}; give 4 or 8.")
+        for name in ("split", "exact"):
+            if not isinstance(getattr(self, name), bool):
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r}, but it must be True or False."
+                )
         for name in ("min_px", "distance_px", "largest_px"):
             _check_count(name, getattr(self, name))
         if self.max_px is not None:

@@ -54,6 +54,8 @@ class DenseModel:
     """The parts that the network sees; None where it sees a tile as a whole."""
     step: int
     """Size of a cell, in pixels."""
+    decoding: str = "soft"
+    """How an HC network comes back to full resolution."""
     compute: Compute = ON_PROCESSOR
     """Where, and how exactly."""
 
@@ -145,7 +147,7 @@ class DenseModel:
         """Return what the network says of a box in one view: scores that can be averaged."""
         network = learned.load_on(self.weights, self.compute)
         seen = resampled(image_CYX.flip(view.flipped)[None], view.scale)
-        scores = resampled(_plain(network, seen), 1 / view.scale)
+        scores = resampled(_plain(network, seen, self.decoding), 1 / view.scale)
         found = scores.flip(view.flipped)[0][:, *place.slices].float()
         return found.softmax(dim=0) if self._averages and self.trained.classes else found
 
@@ -199,9 +201,11 @@ def wanted_pixels(tile: Tile) -> Box:
     return Lattice((tile.pixels.shape[1], tile.pixels.shape[2]), tile.step).to_pixels(tile.wanted)
 
 
-def _plain(network: torch.nn.Module, image_NCYX: Tensor) -> Tensor:
+def _plain(network: torch.nn.Module, image_NCYX: Tensor, decoding: str) -> Tensor:
     """Return the scores of an image, (N, K, Y, X): logits of classes, or numbers."""
-    logits: Tensor = network(image_NCYX)
+    # Networks of others know nothing of decoding.
+    more = () if decoding == "soft" else (decoding,)
+    logits: Tensor = network(image_NCYX, *more)
     if isinstance(network, OrdinalNetwork):
         return network.values(logits.float())[:, None]
     return logits

@@ -243,7 +243,7 @@ def _halo(
         raise InputError(
             f"The network '{where}' takes {edge} x {edge} pixels and needs a halo of {rounded} px, "
             f"which leaves no core; export it for larger images, or tell halo {WHOLE!r} and give "
-            f"exact=False to blend what overlaps."
+            f"exact=False (--no-exact) to blend what overlaps."
         )
     return rounded
 

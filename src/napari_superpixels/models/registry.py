@@ -12,7 +12,14 @@ from napari_superpixels.models import foreign
 from napari_superpixels.models.protocol import Method
 from napari_superpixels.models.safetensors import SUFFIX
 from napari_superpixels.models.settings import settings_of
-from napari_superpixels.models.weights import card_of, is_shipped, licence_of, path_of, read_card
+from napari_superpixels.models.weights import (
+    card_of,
+    is_shipped,
+    licence_of,
+    methods_of,
+    path_of,
+    read_card,
+)
 
 METHODS = {
     "ainet": "napari_superpixels.models.grid_network:Ainet",
@@ -129,7 +136,9 @@ def make_method(name: str, settings: dict[str, Any]) -> Method:
 def _of_a_learned_method(name: str, weights: str) -> str:
     """Return what to say where weights are given to a method that takes none."""
     method = "the learned method that they are for"
-    if weights.endswith(SUFFIX):
+    if foreign.is_foreign(weights):
+        method = "'segment', which takes networks of others"
+    elif weights.endswith(SUFFIX):
         with suppress(InputError):
-            method = f"the method {read_card(Path(weights))['network']!r} that they are for"
+            method = f"{methods_of(read_card(Path(weights))['network'])}, which they are for"
     return f"{name} takes no weights, but '{weights}' are given; choose {method}."

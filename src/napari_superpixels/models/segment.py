@@ -48,6 +48,11 @@ SHARED = 4
 """Two neighbouring patches share one part in so many of their edge."""
 PATCHES = 4
 """Patches along a window: at its ends some are computed twice, for its neighbour again."""
+BLENDED = (
+    "another patch (--patch) gives another result: with a trained HCPSPNet 3 % of the pixels "
+    "differ between patches of 512 px and the whole image"
+)
+"""What is to be known where patches are blended; the number is of a report in benchmarks."""
 WEIGHTS = About(
     text="A file of trained weights, or a network of others (.pt2, TorchScript), with its card "
     "beside it; a package of BioImage.IO; or the name of weights of yours.",
@@ -72,6 +77,13 @@ PATCH = About(
     unit="px",
     low=64,
     high=8192,
+    seldom=True,
+)
+DECODINGS = ("soft", "hard")
+DECODING = About(
+    text="Of HC networks: whether a pixel takes a mixture of what the clusters around it say, or "
+    "what its own one says.",
+    choices=DECODINGS,
     seldom=True,
 )
 SCALES = About(
@@ -106,7 +118,11 @@ class Segment:
     scales: tuple[float, ...] = setting((1.0,), SCALES)
     """Sizes at which the image is looked at, multiples of 0.25 from 0.25 to 4."""
     patch: int = setting(PATCH_PX, PATCH)
-    """Edge of a patch where `exact` is False, in pixels; grown to whole cells, four at least."""
+    """Edge of a patch where `exact` is False, in pixels; grown to whole cells, four at least.
+    Networks that run exactly have none."""
+    decoding: str = setting("soft", DECODING)
+    """How an HC network comes back to full resolution: ``"soft"``, a pixel takes a mixture of what
+    the nine clusters around it say, or ``"hard"``, what its own one says."""
     digest: str = filled_in("")
     """SHA-256 of the weights; filled in, so that it is part of a plan."""
     config: str = filled_in("")
@@ -118,6 +134,11 @@ class Segment:
                 raise InputError(
                     f"{name} is {getattr(self, name)!r}, but it must be True or False."
                 )
+        if self.decoding not in DECODINGS:
+            raise InputError(
+                f"decoding is {self.decoding!r}, but pixels take a mixture of clusters or their "
+                f"own; give 'soft' or 'hard'."
+            )
         found = _found(self.weights)
         learned.check_digest(self.weights, self.digest, found.digest)
         if self.weights.endswith(SUFFIX) or foreign.is_foreign(self.weights):
@@ -131,21 +152,43 @@ class Segment:
         }
         for field, value in filled.items():
             object.__setattr__(self, field, value)
-        if self.exact and not self.facts.exact:
-            raise InputError(
-                f"The network {self.trained.name!r} averages over all that it sees, so its result "
-                f"depends on the window; give exact=False for patches of one size that are "
-                f"blended, or weights of an FCN or FPN."
-            )
-        if self.facts.edge_px and self.scales != (1.0,):
-            raise InputError(
-                f"The network {self.trained.name!r} takes images of one size, so it cannot look at "
-                f"{self.scales} of it; give scales=(1,)."
-            )
+        self._check_layers()
         if self.facts.exact:  # nothing is blended in vain, nor tells plans apart
             object.__setattr__(self, "exact", True)
+        if "patch" in self.idle:
             object.__setattr__(self, "patch", PATCH_PX)
         self.trained.output(probabilities=self.probabilities)
+
+    def _check_layers(self) -> None:
+        """Refuse what the network's layers do not allow."""
+        name, facts = self.trained.name, self.facts
+        if self.exact and not facts.exact:
+            raise InputError(
+                f"The network {name!r} averages over all that it sees, so its result depends on "
+                f"the window; give exact=False (--no-exact) for patches of one size that are "
+                f"blended, whose size then decides some pixels, or weights of an FCN or FPN."
+            )
+        if facts.edge_px and self.scales != (1.0,):
+            raise InputError(
+                f"The network {name!r} takes images of one size, so it cannot look at "
+                f"{self.scales} of it; give scales=(1,) (--scales 1)."
+            )
+        if self.decoding != "soft" and not facts.clusters:
+            raise InputError(
+                f"decoding is {self.decoding!r}, but the network {name!r} has no clusters to come "
+                f"back by; give decoding='soft' (--decoding soft), or weights of an HC network."
+            )
+
+    @property
+    def idle(self) -> frozenset[str]:
+        """Settings that have no effect on this network."""
+        patch, decoding = self.facts.exact or self.facts.edge_px, not self.facts.clusters
+        return frozenset({"patch"} if patch else ()) | frozenset({"decoding"} if decoding else ())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the result, a sentence each."""
+        return () if "patch" in self.idle else (BLENDED,)
 
     @property
     def trained(self) -> Trained:
@@ -238,6 +281,7 @@ class Segment:
             views=self.views,
             patches=self.patches,
             step=self.step,
+            decoding=self.decoding,
         )
 
 
@@ -251,7 +295,7 @@ def _checked_patch(patch: Any) -> int:
     if not PATCH.low <= edge <= PATCH.high or isinstance(patch, bool):
         raise InputError(
             f"patch is {patch!r}, but it must be a whole number of pixels, {PATCH.low:g} to "
-            f"{PATCH.high:g}; give e.g. patch=512."
+            f"{PATCH.high:g}; give e.g. patch=512 (--patch 512)."
         )
     return edge
 
@@ -260,4 +304,4 @@ def _found(weights: Any) -> Weights:
     """Return the weights that a setting names; their card is read."""
     if isinstance(weights, str) and foreign.is_foreign(weights):
         return foreign.find(weights)
-    return found_weights(weights, Segment.name)
+    return found_weights(weights, Segment.name, WEIGHTS.suffixes)

@@ -56,6 +56,12 @@ def filled_in(default: T) -> T:
     return declared
 
 
+def idle_settings(method: Any) -> frozenset[str]:
+    """Return the names of settings that have no effect on what a method found in its weights."""
+    names: frozenset[str] = getattr(method, "idle", frozenset())
+    return names
+
+
 def settings_of(kind: type[Any]) -> Iterator[Setting]:
     """Yield the settings of a method in the order in which they are declared.
 

@@ -48,6 +48,8 @@ class Facts:
     """Memory of the network for a pixel that it sees, with what its operations need beside."""
     edge_px: int = 0
     """Side of the only image that it takes; 0 where it takes any."""
+    clusters: bool = False
+    """Whether predictions come back to full resolution by clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Settings(Protocol):
     def weights(self) -> str: ...
 
 
-def found_weights(weights: Any, method: str) -> Weights:
+def found_weights(weights: Any, method: str, suffixes: tuple[str, ...] = (SUFFIX,)) -> Weights:
     """Return the weights of ours that a setting names; their card is read.
 
     Parameters
@@ -116,6 +118,8 @@ def found_weights(weights: Any, method: str) -> Weights:
         A file, or the name of weights.
     method
         Who takes them, for errors.
+    suffixes
+        Endings of the files that it takes, for errors too.
 
     Raises
     ------
@@ -123,9 +127,12 @@ def found_weights(weights: Any, method: str) -> Weights:
         If there are none, or they are for another network.
     """
     if not isinstance(weights, str) or not weights:
+        given = "No weights are given" if weights == "" else f"The weights are {weights!r}"
+        *others, last = suffixes
+        files = f"{', '.join(others)} or {last}" if others else last
         raise InputError(
-            f"The weights are {weights!r}, and none come with {method}; give the {SUFFIX} file of "
-            f"a training, e.g. weights='nuclei{SUFFIX}'."
+            f"{given}, and none come with {method}; give a {files} file, e.g. "
+            f"weights='nuclei{SUFFIX}' (--weights nuclei{SUFFIX}), or the name of weights of yours."
         )
     return find(weights, NETWORK, recipe=RECIPE)
 
@@ -263,4 +270,10 @@ def facts_of(text: str) -> Facts:
     network = without_numbers(make)
     assert isinstance(network, SegmentationNetwork), "no other has that name"
     pixel_bytes = BESIDE * bytes_per_pixel(make, network.channels)
-    return Facts(network.align_px, network.halo_px, network.exact, pixel_bytes)
+    return Facts(
+        network.align_px,
+        network.halo_px,
+        network.exact,
+        pixel_bytes,
+        clusters=bool(network.backbone.clustered),
+    )

@@ -29,11 +29,6 @@ class View:
     scale: Fraction
     """Pixels of the network for one of the image, along each axis."""
 
-    @property
-    def plain(self) -> bool:
-        """Whether the network sees the image as it is."""
-        return not self.flipped and self.scale == 1
-
     def reach(self, halo_px: int) -> int:
         """Return the pixels of the image around a cell on which its values depend.
 
@@ -98,6 +93,6 @@ def check_scales(scales: Any) -> tuple[float, ...]:
     if not found or wrong:
         raise InputError(
             f"scales is {scales!r}, but it must hold multiples of {1 / QUARTERS} from {SMALLEST} "
-            f"to {LARGEST:g}; give e.g. scales=(0.5, 1, 1.5)."
+            f"to {LARGEST:g}; give e.g. scales=(0.5, 1, 1.5) (--scales 0.5,1,1.5)."
         )
     return tuple(found)

@@ -29,6 +29,8 @@ PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
 """Endings of files that run code when they are opened."""
 MARKS = (b"\x80", b"PK\x03\x04")
 """How pickles, and archives of them, begin; no header of ours is so long."""
+TAKEN_BY = {"segmentation": ("segment", "hcnet")}
+"""The methods that take weights of a network, where none is called as it is."""
 METADATA_KEY = "network"
 """What files that say their network have in their metadata."""
 PROGRAM = "napari-superpixels"
@@ -136,10 +138,15 @@ def find(weights: str, network: str, recipe: str = "") -> Weights:
     card = read_card(path)
     if card["network"] != network:
         raise InputError(
-            f"The weights '{path}' are for {card['network']!r}, not for {network!r}; give weights "
-            f"that were trained for it."
+            f"The weights '{path}' are for {methods_of(card['network'])}, not for "
+            f"{methods_of(network)}; give weights that were trained for it."
         )
     return Weights(str(path), network, as_text(card["config"]), card["sha256"])
+
+
+def methods_of(network: str) -> str:
+    """Return the methods that take weights of a network, for a sentence."""
+    return " or ".join(map(repr, TAKEN_BY.get(network, (network,))))
 
 
 def is_shipped(weights: str) -> bool:

@@ -5,9 +5,6 @@ sections 3.1 and 3.2. Wherever a map was made coarser by half with soft clusteri
 coarse map are brought back by the assignment, soft or hard; what is left to full resolution is
 bilinear, as in the paper. Without any assignment this is bilinear interpolation alone.
 
-Hard assignments compose: a pixel's cluster at a coarse resolution is the cluster of its cluster, so
-the superpixels of all resolutions are nested.
-
 The shape suffixes: N batch, C channels, Y X pixels, H W coarse pixels, K the 9 candidates.
 """
 
@@ -26,8 +23,6 @@ from napari_superpixels.networks.reach import Reach
 
 HALF = (2, 2)
 """Fine pixels a coarse one."""
-STRIDES = (2, 4, 8, 16, 32)
-"""Resolutions of the clusters that can be taken out, in pixels of the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +67,6 @@ class Decoding:
         n, c = x_NCHW.shape[:2]
         return x_NCHW.flatten(2).gather(2, places).reshape(n, c, *logits_NKYX.shape[2:])
 
-    def clusters(self, image_NCYX: Tensor) -> dict[int, Tensor]:
-        """Return the cluster of every pixel of an image, at each of `STRIDES`.
-
-        Resolutions that no assignment leads to have squares for clusters, or squares of clusters.
-
-        Parameters
-        ----------
-        image_NCYX
-            What the assignments were made from; Y and X are multiples of 32.
-
-        Returns
-        -------
-        dict of Tensor
-            By stride, int64 (N, Y, X): the place of the coarse pixel in raster order, of X / stride
-            a row.
-        """
-        n, _, y, x = image_NCYX.shape
-        places = torch.arange(y * x, device=image_NCYX.device).expand(n, -1)
-        found = {}
-        for stride in STRIDES:
-            fine, shape = stride // 2, (2 * y // stride, 2 * x // stride)
-            logits = self.logits.get(fine)
-            parents = _squares(shape, image_NCYX) if logits is None else nearest_clusters(logits)
-            places = parents.expand(n, -1, -1).flatten(1).gather(1, places)
-            found[stride] = places.reshape(n, y, x)
-        return found
-
 
 def nearest_clusters(logits_NKYX: Tensor) -> Tensor:
     """Return the hard assignment (Eq. 1): the coarse pixel of each pixel, in raster order.
@@ -118,12 +86,6 @@ def nearest_clusters(logits_NKYX: Tensor) -> Tensor:
     row = torch.arange(y, device=logits_NKYX.device)[:, None] // 2 + k_NYX // 3 - 1
     column = torch.arange(x, device=logits_NKYX.device) // 2 + k_NYX % 3 - 1
     return row * ((x + 1) // 2) + column
-
-
-def _squares(shape: tuple[int, int], like: Tensor) -> Tensor:
-    """Return the coarse pixel that each pixel lies in, int64 (Y, X)."""
-    row, column = (torch.arange(size, device=like.device) // 2 for size in shape)
-    return row[:, None] * (shape[1] // 2) + column
 
 
 def interpolated(x_NCHW: Tensor, factor: int) -> Tensor:

@@ -153,10 +153,6 @@ class SegmentationNetwork(nn.Module):
             encoded.decoding.finer(auxiliary, encoded.strides[AUXILIARY]),
         )
 
-    def clusters(self, image_NCYX: Tensor) -> dict[int, Tensor]:
-        """Return the superpixels of every resolution, as `Decoding.clusters` does."""
-        return self._encoded(image_NCYX, "hard").decoding.clusters(image_NCYX)
-
     def _encoded(self, image_NCYX: Tensor, decoding: DecodingName) -> Encoded:
         whole = all(size % self.align_px == 0 for size in image_NCYX.shape[-2:])
         assert whole, "the image is filled up to whole pixels of the last map"
