@@ -19,6 +19,7 @@ CLASSES = [
     {"id": 3, "name": "membrane", "colour": "#009e73"},
 ]
 """What cards tell where a test asks for nothing else."""
+NAMES = tuple(str(each["name"]) for each in CLASSES)
 SIZE = {"min": 64, "step": 4}
 """Sides that packages tell."""
 FIXED = {"id": "fixed_zero_mean_unit_variance", "kwargs": {"mean": 127.5, "std": 63.75}}
@@ -135,7 +136,7 @@ def write_package(
     before: Sequence[Mapping[str, Any]] = (FIXED,),
     data: Mapping[str, Any] = FLOATS,
     network: nn.Module | None = None,
-    names: Sequence[str] = tuple(str(one["name"]) for one in CLASSES),
+    names: Sequence[str] = NAMES,
     after: Sequence[Mapping[str, Any]] = (),
     **changes: Any,
 ) -> Path:

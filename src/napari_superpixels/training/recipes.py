@@ -303,6 +303,6 @@ def recipe(name: str, encoder: Encoder = AS_IT_IS) -> Recipe:
         raise InputError(
             f"The network of {name!r} has no ResNet, so no {setting} {value!r}; leave it out."
         )
-    from napari_superpixels.training.dense_recipes import encoded  # loads torchvision
+    from napari_superpixels.training.dense_recipes import DENSE, encoded  # loads torchvision
 
-    return encoded(every[known], encoder)
+    return encoded(DENSE[known], encoder)
