@@ -144,13 +144,14 @@ def _normalisation(path: Path, entry: Mapping[str, Any], channels: int) -> dict[
             std = [1.0] * channels
         elif step["id"] == "scale_linear":
             gain, offset = (
-                _each(kwargs.get(k, d), channels) for k, d in (("gain", 1), ("offset", 0))
+                _each(path, k, kwargs.get(k, d), channels) for k, d in (("gain", 1), ("offset", 0))
             )
             mean = [-o / g / EIGHT_BITS for g, o in zip(gain, offset, strict=True)]
             std = [1 / g / EIGHT_BITS for g in gain]
         elif step["id"] == "fixed_zero_mean_unit_variance":
             mean, std = (
-                [n / EIGHT_BITS for n in _each(kwargs[key], channels)] for key in ("mean", "std")
+                [n / EIGHT_BITS for n in _each(path, key, kwargs[key], channels)]
+                for key in ("mean", "std")
             )
         elif step["id"] not in KEPT:
             raise InputError(
@@ -160,8 +161,15 @@ def _normalisation(path: Path, entry: Mapping[str, Any], channels: int) -> dict[
     return {"mean": mean, "std": std}
 
 
-def _each(value: Any, channels: int) -> list[float]:
-    return [float(n) for n in value] if isinstance(value, list) else [float(value)] * channels
+def _each(path: Path, key: str, value: Any, channels: int) -> list[float]:
+    """Return one number for each channel, of which a package may tell one for all."""
+    numbers = value if isinstance(value, list) else [value] * channels
+    if len(numbers) != channels:
+        raise InputError(
+            f"The package '{path}' tells the {key} {numbers} of what is done before its network, "
+            f"but it must be one number for each of {channels} channels; repair its description."
+        )
+    return [float(n) for n in numbers]
 
 
 def _told(left: Mapping[str, Any]) -> dict[str, Any]:
