@@ -45,6 +45,24 @@ def test_what_looks_at_the_whole_image_first_is_refused(tmp_path):
 
 
 @pytest.mark.usefixtures("library")
+@pytest.mark.parametrize(
+    ("step", "kwargs", "told"),
+    [
+        (
+            "fixed_zero_mean_unit_variance",
+            {"mean": [9.0, 8.0], "std": [1.0, 2.0]},
+            r"mean \[9.0, 8",
+        ),
+        ("scale_linear", {"gain": [1.0, 2.0], "offset": [0.0, 1.0]}, r"gain \[1.0, 2.0\]"),
+    ],
+)
+def test_numbers_for_other_channels_are_told(tmp_path, step, kwargs, told):
+    path = write_package(tmp_path, before={"id": step, "kwargs": kwargs | {"axis": "channel"}})
+    with pytest.raises(InputError, match=f"{told}.* must be one number for each of 3 channels; re"):
+        nsp.Segment(weights=str(path))
+
+
+@pytest.mark.usefixtures("library")
 def test_what_is_no_package_is_told(tmp_path):
     path = tmp_path / "package.zip"
     path.write_bytes(b"no package")
