@@ -68,7 +68,8 @@ def test_steps_before_and_channels_behind_are_as_numpy_does_them(tmp_path, names
         scores = network(samples)[0].numpy()
     scores = np.concatenate([0 * scores, scores]) if len(names) == 1 else scores
     method = nsp.Segment(weights=str(path), probabilities=True)
-    assert [one.name for one in method.output.legend][-len(names) :] == names
+    legend = nsp.Segment(weights=str(path)).output.legend
+    assert [one.name for one in legend][-len(names) :] == names
     shares = np.exp(scores - scores.max(axis=0))
     found = nsp.superpixels(nsp.open(raw, axes="yxs", rgb=True), method).compute()
     np.testing.assert_allclose(found, shares / shares.sum(axis=0), atol=2e-3)
@@ -81,6 +82,23 @@ def test_a_package_that_does_not_tell_what_samples_are_is_refused(tmp_path):
     path = write_package(tmp_path, before=(), data={"type": "float32", "range": [0, 1]})
     method = nsp.Segment(weights=str(path))
     assert (method.trained.mean, method.trained.std) == ((0.0,) * 3, (1.0,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("step", "kwargs", "told"),
+    [
+        (
+            "fixed_zero_mean_unit_variance",
+            {"mean": [9.0, 8.0], "std": [1.0, 2.0]},
+            r"mean \[9.0, 8",
+        ),
+        ("scale_linear", {"gain": [1.0, 2.0], "offset": [0.0, 1.0]}, r"gain \[1.0, 2.0\]"),
+    ],
+)
+def test_numbers_for_other_channels_are_told(tmp_path, step, kwargs, told):
+    path = write_package(tmp_path, before=[{"id": step, "kwargs": kwargs | {"axis": "channel"}}])
+    with pytest.raises(InputError, match=f"{told}.* takes 3 channels, each of which needs one"):
+        nsp.Segment(weights=str(path))
 
 
 @pytest.mark.usefixtures("library")

@@ -203,7 +203,7 @@ def test_a_card_may_be_toml(pt2):
         ({"channels": 1}, "takes 3 channels, but its card tells 1 channel; repair the card"),
         ({"classes": CLASSES[:1]}, "gives 3 channels, but its card tells 1 class; list one for"),
         ({"stride": 3}, "sides that are multiples of 4, but its card tells stride 3; tell a mult"),
-        ({"halo": "much"}, 'tells halo "much", .*, 0 to 65536, "measure" or "whole"; repair it'),
+        ({"halo": "much"}, 'tells halo as "much", .*, 0 to 65536, "measure" or "whole"; repair it'),
         ({"halo": 3}, "something else of a window with the halo of 3 px"),
     ],
 )

@@ -73,7 +73,7 @@ def read_card(path: Path) -> dict[str, Any]:
     wrong = next(filter(None, (check(card) for check in CHECKS)), None)
     if wrong:
         raise InputError(
-            f"The card '{path}' tells {wrong.what} {shown(wrong.value)}, but it must be "
+            f"The card '{path}' tells {wrong.what} as {shown(wrong.value)}, but it must be "
             f"{wrong.expected}; repair it."
         )
     return card

@@ -21,6 +21,8 @@ EIGHT_BITS = 255.0
 """The largest sample where a package tells no range, as most don't, and scales by itself."""
 SCALING = ("scale_linear", "scale_range", "fixed_zero_mean_unit_variance")
 """Steps that scale."""
+TAKEN = (*SCALING, "clip", "ensure_dtype")
+"""All that are a line, or may be none."""
 EITHER = {"uint8", "float16", "float32", "float64"}
 """Types of samples that are 8 bits in the files, converted or not, where a step scales them."""
 ALIKE = 1e-6
@@ -45,6 +47,9 @@ def normalisation(where: str, entry: Mapping[str, Any], channels: int) -> dict[s
         If a step is no line, or one that does not fit, or it is not told what samples are.
     """
     steps = entry.get("preprocessing", [])
+    for step in steps:
+        if step["id"] not in TAKEN:
+            raise _unknown(where, step)
     line = _told_range(where, entry, [step["id"] for step in steps], channels)
     for step in steps:
         line = _after(where, step, line)

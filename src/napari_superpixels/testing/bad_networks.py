@@ -142,27 +142,27 @@ BAD = {
         told(halo=None, halos=3), "lacks halo and tells halos, .*; remove halos and add halo: its"
     ),
     "a text for a number": Bad(
-        told(stride="4"), 'tells stride "4", but it must be a whole number of pixels, 1 to 256; rep'
+        told(stride="4"), 'tells stride as "4", but it must be a whole number of pixels, 1 to 256'
     ),
-    "a yes for a number": Bad(told(stride=True), "tells stride true, but it must be a whole"),
-    "a number for a text": Bad(told(name=3), "tells name 3, but it must be a text; repair it"),
-    "a number for classes": Bad(told(classes=3), "tells classes 3, but it must be a list of 1 to"),
+    "a yes for a number": Bad(told(stride=True), "tells stride as true, but it must be a whole"),
+    "a number for a text": Bad(told(name=3), "tells name as 3, but it must be a text; repair it"),
+    "a number for classes": Bad(told(classes=3), "tells classes as 3, but it must be a list"),
     "names for classes": Bad(
-        told(classes=["a", "b", "c"]), 'tells class 1 "a", but it must be an object with id, name'
+        told(classes=["a", "b", "c"]), 'tells class 1 as "a", but it must be an object with id'
     ),
     "classes of a map": Bad(
-        told(output="map"), "tells classes .* must be left out where output is"
+        told(output="map"), "tells classes as .* must be left out where output is"
     ),
     "normalisation": Bad(
-        told(normalisation=0.5), "tells normalisation 0.5, but it must be an object with mean and"
+        told(normalisation=0.5), "tells normalisation as 0.5, but it must be an object with mean"
     ),
     "too few means": Bad(
         told(normalisation={"mean": [0.5], "std": [0.5] * 3}),
-        r"the mean of normalisation \[0.5\], but it must be a list of one number for each of 3 ch",
+        r"the mean of normalisation as \[0.5\], but it must be a list of one number for each of",
     ),
     "a colour": Bad(
         told(classes=[*CLASSES[:2], {"id": 3, "name": "c", "colour": "red"}], halo=20),
-        'tells the colour of class 3 "red", but it must be a text such as #0072b2; repair it',
+        'tells the colour of class 3 as "red", but it must be a text such as #0072b2; repair it',
     ),
     "channels": Bad(told(channels=4), "fails on an image of 4 channels .*; check channels"),
     "classes": Bad(
