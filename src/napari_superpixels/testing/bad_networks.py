@@ -191,7 +191,7 @@ BAD = {
     "cut .pt": Bad(_cut("unet.pt"), "a pickle, which may run any code; export"),
     "another network": Bad(
         lambda folder: write_random_weights(folder, "scn"),
-        "are for 'scn', not for 'segmentation'; give weights",
+        "are for 'scn', not for 'segment' or 'hcnet'; give weights",
     ),
     "other layers": Bad(_other_layers, "do not fit segmentation with .*; give a file"),
 }
