@@ -71,8 +71,8 @@ def test_planes_and_regions_have_super_tiles_of_their_own(small_chunks, fake_pla
     stack = noise(2, 3, 150, 90)
     region = {"t": (1, 2), "z": (1, 3), "y": (24, 150), "x": (8, 80)}
     plan = fake_plan(stack, "tzyx", Fixed(step=4), window=16, region=region)
-    assert plan.group == (4, 4)
-    assert plan.tiles == 2 * 2 * 2
+    assert plan.group == (2, 2)
+    assert plan.tiles == 2 * 4 * 3
     check(plan, tmp_path / "out.zarr")
 
 
@@ -106,7 +106,7 @@ def test_each_file_belongs_to_one_super_tile(small_chunks, fake_plan, tmp_path):
     for level in range(layout_of(plan).levels_at_once):
         files = [p for p in (result.path / str(level) / "c").rglob("*") if p.is_file()]
         assert len(files) == np.prod(tiles)
-    assert {len(supertile(plan, n).windows) for n in range(plan.tiles)} >= {16}
+    assert {len(supertile(plan, n).windows) for n in range(plan.tiles)} >= {4}
 
 
 def test_the_image_is_read_once_for_a_super_tile(fake_plan, tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_the_image_is_read_once_for_a_super_tile(fake_plan, tmp_path, monkeypatc
         type(plan.source), "read", lambda *given: (reads.append(given[2]), read(*given))[1]
     )
     run_plan(plan, tmp_path / "out.zarr")
-    assert len(reads) == plan.tiles == 16
+    assert len(reads) == plan.tiles == 49
     assert len(plan.windows) == 169
     whole = Box.whole(plan.lattice.shape)
     assert all(whole.covers(box) for box in reads)

@@ -70,7 +70,7 @@ def test_weights_that_are_none_of_an_hc_network_are_refused(weights, tmp_path):
         ("", "none come with hcnet"),
         (other, "are for 'hcssn', not for 'segment' or 'hcnet'"),
         ("nowhere", "train hcfcn-cpu"),
-        (str(tmp_path / "theirs.pt"), "pickle"),
+        (str(tmp_path / "theirs.pt"), "There are no weights"),
     ):
         with pytest.raises(InputError, match=told):
             nsp.Hcnet(weights=given)

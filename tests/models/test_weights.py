@@ -237,7 +237,9 @@ def test_shipped_weights_are_whole_small_and_fit_their_network(path):
 
 
 def test_weights_for_a_method_without_any_name_the_method_they_are_for(file):
-    with pytest.raises(InputError, match=r"slic takes no weights.*the method 'scn' that they are"):
+    with pytest.raises(
+        InputError, match=r"slic takes no weights.*choose 'scn', which they are for"
+    ):
         make_method("slic", {"weights": str(file)})
     with pytest.raises(InputError, match="choose the learned method that they are for"):
         make_method("slic", {"weights": "mine"})

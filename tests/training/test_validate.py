@@ -13,17 +13,12 @@ from napari_superpixels.kernels.ids import codes_of
 from napari_superpixels.labels.metrics import achievable_segmentation_accuracy, count_superpixels
 from napari_superpixels.testing.tiny import TinyNetwork, tiny_recipe
 from napari_superpixels.tiling import Box
+from napari_superpixels.training.annotated import LARGEST_PX, middle_of
 from napari_superpixels.training.data import read_whole
 from napari_superpixels.training.events import Saved, StepDone, Validated, both
 from napari_superpixels.training.log import Log, column, plot, read_log, smooth
 from napari_superpixels.training.pairs import find_pairs
-from napari_superpixels.training.validate import (
-    LARGEST_PX,
-    Validation,
-    hard_labels,
-    label_image,
-    middle_of,
-)
+from napari_superpixels.training.validate import Validation, hard_labels, label_image
 
 
 def test_hard_labels_are_the_likeliest_candidates():

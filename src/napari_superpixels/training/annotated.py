@@ -200,7 +200,8 @@ def at_least(box: Box, size: int, whole: Box) -> Box:
     for side, room in zip(box, whole, strict=True):
         middle = side.start - (size - len(side)) // 2
         start = max(room.start, min(middle, room.stop - size))
-        sides.append((start, start + size) if len(side) < size else (side.start, side.stop))
+        short = len(side) < size
+        sides.append((start, min(start + size, room.stop)) if short else (side.start, side.stop))
     return Box.of(*sides)
 
 

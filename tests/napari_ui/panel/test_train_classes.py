@@ -25,12 +25,12 @@ def painted(viewer: Any, train: Any, teacher: Teacher, until: Any) -> Any:
 
 
 def test_what_is_painted_is_told_by_class(painted: Any, until: Any) -> None:
-    counts = "class 1: 2,880, class 2: 960, class 5: 2,400"
+    counts = "class 1: 1,920, class 2: 640, class 5: 2,400"
     assert f"7,200 annotated pixels in 3 classes ({counts})" in painted.sentence
     assert "held out" in painted.sentence
     painted.classes.value = "stroma=1+2,gland=5"
     until(lambda: painted.settled)
-    assert "2 classes (stroma: 3,840, gland: 2,400)" in painted.sentence
+    assert "2 classes (stroma: 2,560, gland: 2,400)" in painted.sentence
     painted.classes.value = "stroma=1,gland=5"
     until(lambda: painted.settled)
     assert "the value 2, which no class names" in painted.sentence
