@@ -135,8 +135,10 @@ def test_hard_decoding_is_that_of_the_network(weights, source):
     pixels = torch.from_numpy(np.moveaxis(image, -1, 0) / np.float32(255))[None]
     with torch.inference_mode():
         soft, hard = (network(seen(pixels), each)[0].numpy() for each in ("soft", "hard"))
-    np.testing.assert_allclose(found, hard, atol=5e-6)
-    assert np.abs(soft - hard).max() > 1e-3, "the comparison cannot fail"
+    # Called on its own, a network adds up in another order, by its threads: last bits may differ.
+    bound = 5e-6 * np.abs(hard).max()
+    assert np.abs(found - hard).max() < bound
+    assert np.abs(soft - hard).max() > 50 * bound, "the comparison cannot fail"
     plans = [nsp.plan(source, nsp.Segment(weights=weights["HCFPN"])), nsp.plan(source, method)]
     assert plans[0].hash != plans[1].hash
 
