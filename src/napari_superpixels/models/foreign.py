@@ -258,7 +258,7 @@ def _running(where: str, channels: int) -> Iterator[None]:
             yield
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001 - of a network of others, which raises anything
         raise InputError(
             f"The network '{where}' fails on an image of {channels} channels whose sides are "
             f"multiples of its stride ({_reason(error)}); check channels and stride in its card."

@@ -28,7 +28,7 @@ SHIPPED = Path(__file__).parents[1] / "weights"
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".tar", ".bin")
 """Endings of files that run code when they are opened."""
 MARKS = (b"\x80", b"PK\x03\x04")
-"""How pickles, and archives of them, begin; no header of ours is so long."""
+"""How pickles, and archives of them, begin."""
 TAKEN_BY = {"segmentation": ("segment", "hcnet")}
 """The methods that take weights of a network, where none is called as it is."""
 METADATA_KEY = "network"

@@ -4,7 +4,6 @@ from typing import Any
 
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 
-from napari_superpixels.engine.tally import Progress
 from napari_superpixels.napari_ui.form import Form
 from napari_superpixels.napari_ui.parameters import Parameters, label_of, parameters_of
 from napari_superpixels.napari_ui.rows import (
@@ -17,12 +16,13 @@ from napari_superpixels.napari_ui.rows import (
     rows_of,
     side_by_side,
 )
+from napari_superpixels.napari_ui.run_panel import RunPanel
 
 IMAGES_PX = 66
 """Height of the list of images: three of them, then it scrolls."""
 
 
-class Panel:
+class Panel(RunPanel):
     """The panel, made of the form's fields, and what else is on it.
 
     Parameters
@@ -65,10 +65,6 @@ class Panel:
             add_row(layout, label_of(setting), field.native, field.tooltip)
         self._more.setVisible(self._seldom.rowCount() > 0)
 
-    def tell(self, sentence: str) -> None:
-        """Show one sentence, of what was said last."""
-        self.status.setText(sentence)
-
     def tell_preview(self, sentence: str) -> None:
         """Show a sentence on the preview, unless a run is told of."""
         if self.bar.isHidden():
@@ -77,19 +73,6 @@ class Panel:
     def show_preview(self, *, on: bool) -> None:
         """Show whether a preview is on."""
         self.buttons["preview"].setChecked(on)
-
-    def show_run(self, *, on: bool) -> None:
-        """Show whether a run is on: one at a time."""
-        self.buttons["run"].setEnabled(not on)
-        self.buttons["run"].setText("Running" if on else "Run")
-        self.buttons["cancel"].setEnabled(on)
-        self.bar.setVisible(on)
-
-    def show_progress(self, progress: Progress, sentence: str) -> None:
-        """Show how far a run is."""
-        self.bar.setMaximum(progress.tiles)  # 0 makes the bar a busy one
-        self.bar.setValue(progress.done)
-        self.tell(sentence)
 
     def _parts(self, form: Form) -> list[QWidget]:
         return [

@@ -4,7 +4,6 @@ from typing import Any
 
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_superpixels.engine.tally import Progress
 from napari_superpixels.napari_ui.objects_form import ObjectsForm
 from napari_superpixels.napari_ui.rows import (
     folded,
@@ -14,6 +13,7 @@ from napari_superpixels.napari_ui.rows import (
     rows_of,
     side_by_side,
 )
+from napari_superpixels.napari_ui.run_panel import RunPanel
 from napari_superpixels.napari_ui.tooltips import OBJECTS_TOOLTIPS
 
 CLASSES_PX = 66
@@ -22,7 +22,7 @@ CLASSES_PX = 66
 _TEXTS = {"run": "Run", "cancel": "Cancel"}
 
 
-class ObjectsPanel:
+class ObjectsPanel(RunPanel):
     """The panel, made of the form's fields, and what else is on it.
 
     Parameters
@@ -52,10 +52,6 @@ class ObjectsPanel:
         self.show_run(on=False)
         native.setMinimumWidth(260)
 
-    def tell(self, sentence: str) -> None:
-        """Show one sentence, of what was said last."""
-        self.status.setText(sentence)
-
     def show_fields(self, *, named: bool, split: bool) -> None:
         """Show the fields that count.
 
@@ -69,19 +65,6 @@ class ObjectsPanel:
         self._named.setVisible(named)
         self._numbered.setVisible(not named)
         self._of_split.setVisible(split)
-
-    def show_run(self, *, on: bool) -> None:
-        """Show whether a run is on: one at a time."""
-        self.buttons["run"].setEnabled(not on)
-        self.buttons["run"].setText("Running" if on else "Run")
-        self.buttons["cancel"].setEnabled(on)
-        self.bar.setVisible(on)
-
-    def show_progress(self, progress: Progress, sentence: str) -> None:
-        """Show how far a run is."""
-        self.bar.setMaximum(progress.tiles)  # 0 makes the bar a busy one
-        self.bar.setValue(progress.done)
-        self.tell(sentence)
 
     def _prepare(self, form: ObjectsForm) -> None:
         form.classes.native.setMaximumHeight(CLASSES_PX)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from napari_superpixels.errors import InputError
 from napari_superpixels.models.registry import METHODS
 from napari_superpixels.models.safetensors import SUFFIX
+from napari_superpixels.models.trained import NETWORK
 from napari_superpixels.models.weights import Weights, find, read_card
 from napari_superpixels.training.recipe import Recipe
 
@@ -53,8 +54,6 @@ class Started:
         return network
 
 
-SEGMENTATION = "segmentation"
-"""What cards call the networks that have a ResNet."""
 IMAGENET = "imagenet"
 """Stands for torchvision's weights of the ResNet, in the place of a file."""
 IMAGENET_LICENCE = "torchvision's (BSD-3-Clause), trained on ImageNet, whose terms count too"
@@ -206,7 +205,7 @@ def starting_from(recipe: Recipe, weights: str) -> Recipe:
 
 
 def _from_imagenet(recipe: Recipe) -> Recipe:
-    if recipe.file_network != SEGMENTATION:
+    if recipe.file_network != NETWORK:
         raise InputError(
             f"The network of {recipe.name!r} has no ResNet that could begin with ImageNet's "
             f"weights; give weights of its own family, or none."

@@ -94,22 +94,24 @@ def viewer(no_threads: Any, make_napari_viewer_proxy: Any) -> Any:
     return make_napari_viewer_proxy()
 
 
+def _docked(viewer: Any, name: str, folder: Path, until: Any) -> Any:
+    """Open a panel in a dock, with a folder for outputs, and wait until it is ready."""
+    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", name)
+    widget.folder.value = folder
+    until(lambda: widget.ready)
+    return widget
+
+
 @pytest.fixture
 def panel(viewer: Any, tmp_path: Path, until: Any) -> Any:
     """The panel in a dock of the viewer, its kernels ready; outputs go to an empty folder."""
-    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Superpixels")
-    widget.folder.value = tmp_path
-    until(lambda: widget.ready)
-    return widget
+    return _docked(viewer, "Superpixels", tmp_path, until)
 
 
 @pytest.fixture
 def segment(viewer: Any, tmp_path: Path, until: Any) -> Any:
     """The panel *Segment* in a dock of the viewer; outputs go to an empty folder."""
-    _, widget = viewer.window.add_plugin_dock_widget("napari-superpixels", "Segment")
-    widget.folder.value = tmp_path
-    until(lambda: widget.ready)
-    return widget
+    return _docked(viewer, "Segment", tmp_path, until)
 
 
 @pytest.fixture
